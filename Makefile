@@ -1,0 +1,124 @@
+# Everything here sets itself up: a target installs what it needs and skips what is there. Start with `make help`.
+#
+# Installed in this folder only: .venv (Python), node_modules (Node), .toolchain (uv, compiler, per-run state).
+# Needed beforehand: Python 3.11 or 3.12, Node 20 or later, make, a package index for each of the two.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+
+ROOT := $(CURDIR)
+TOOLCHAIN := .toolchain
+UV := $(TOOLCHAIN)/uv/bin/uv
+VENV := .venv/bin
+BROWNIE := scripts/brownie
+
+ifeq ($(strip $(HOME)),)
+export HOME := $(ROOT)/$(TOOLCHAIN)/home
+endif
+export PATH := $(ROOT)/$(VENV):$(ROOT)/node_modules/.bin:$(PATH)
+export SOLCX_BINARY_PATH := $(ROOT)/$(TOOLCHAIN)/solcx
+export SOLC_CACHE := $(ROOT)/$(TOOLCHAIN)/solc-cache
+export ETH_HASH_BACKEND := pysha3
+export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := $(ROOT)/.venv
+unexport VIRTUAL_ENV
+
+# A stamp carries the digest of what it was made from in its name: another lock file, another stamp.
+digest = $(shell cat $(1) 2>/dev/null | sha256sum | cut -c1-16)
+STAMPS := $(TOOLCHAIN)/stamps
+UV_STAMP := $(STAMPS)/uv-$(UV_VERSION)
+PYTHON_STAMP := $(STAMPS)/python-$(call digest,pyproject.toml uv.lock)
+NODE_STAMP := $(STAMPS)/node-$(call digest,package.json package-lock.json)
+SOLC_STAMP := $(STAMPS)/solc-$(call digest,package-lock.json scripts/solc/pin.json scripts/solc/install.py)
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make test AREA=contracts/test_vault.py K=claim JOBS=2 runs one part of the tests"
+
+# ---- set-up ---------------------------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(PYTHON_STAMP) $(NODE_STAMP) $(SOLC_STAMP) ## install everything into this folder
+
+$(UV_STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
+	  || { echo "Python 3.11 or 3.12 is needed; $$($(PYTHON) --version) was found. Set PYTHON=/path/to/python3.11"; exit 1; }
+	mkdir -p $(STAMPS)
+	rm -rf $(TOOLCHAIN)/uv $(STAMPS)/uv-*
+	$(PYTHON) -m venv $(TOOLCHAIN)/uv
+	$(TOOLCHAIN)/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	touch $@
+
+$(PYTHON_STAMP): $(UV_STAMP)
+	@rm -f $(STAMPS)/python-*
+	$(UV) sync --quiet --frozen --all-groups --python $(PYTHON)
+	touch $@
+
+$(NODE_STAMP):
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' \
+	  || { echo "Node 20 or later is needed."; exit 1; }
+	mkdir -p $(STAMPS)
+	rm -f $(STAMPS)/node-*
+	npm ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+$(SOLC_STAMP): $(PYTHON_STAMP) $(NODE_STAMP)
+	@rm -f $(STAMPS)/solc-*
+	$(VENV)/python -m scripts.solc.install
+	touch $@
+
+.PHONY: lock
+lock: $(UV_STAMP) ## resolve pyproject.toml and package.json anew into the lock files
+	$(UV) lock
+	npm install --package-lock-only --ignore-scripts --no-audit --no-fund --loglevel=error
+
+# ---- work -----------------------------------------------------------------------------------------------------------
+
+.PHONY: compile
+compile: setup ## compile the contracts
+	@$(BROWNIE) compile
+
+.PHONY: abi
+abi: compile ## write the ABIs that obbligato/ carries
+	@$(VENV)/python -m scripts.export_abi
+
+.PHONY: demo
+demo: compile ## the whole story, end to end, on a local chain
+	@$(VENV)/python -m scripts.demo
+
+.PHONY: test
+test: setup ## run the tests (AREA=path under tests/, K=expression, JOBS=processes)
+	@AREA='$(AREA)' K='$(K)' JOBS='$(JOBS)' scripts/test.sh
+
+.PHONY: soak
+soak: setup ## 10 000 random acts, each foretold by the model (OBBLIGATO_ACTIONS, OBBLIGATO_SEED)
+	@OBBLIGATO_SOAK=1 AREA='$(or $(AREA),contracts/test_stateful.py)' K='$(K)' JOBS='$(or $(JOBS),1)' scripts/test.sh
+
+.PHONY: bench
+bench: setup ## measure gas and speed
+	@$(VENV)/python -m scripts.bench
+
+.PHONY: snapshot
+snapshot: setup ## write bench/gas-snapshot.json anew, on purpose
+	@$(VENV)/python -m scripts.bench.snapshot
+
+.PHONY: coverage
+coverage: setup ## contract coverage, from a copy compiled so that its source maps hold
+	@$(VENV)/python -m scripts.coverage $(if $(AREA),tests/$(AREA:tests/%=%))
+
+.PHONY: check
+check: setup ## lint, format, types, Solidity linters
+	@scripts/check.sh
+
+.PHONY: clean
+clean: ## remove what was installed and generated here
+	rm -rf .venv node_modules $(TOOLCHAIN) build reports .pytest_cache .mypy_cache .ruff_cache .hypothesis

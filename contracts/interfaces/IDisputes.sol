@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {Arrears, Case, Challenge, RivalClaim, RowClaim, RowRecord, Signed} from "../Types.sol";
+import {ILicenseRegistry} from "./ILicenseRegistry.sol";
+import {IRoyaltyVault} from "./IRoyaltyVault.sol";
+import {ISignedActs} from "./ISignedActs.sol";
+import {IUsageOracle} from "./IUsageOracle.sol";
+
+/// @title Challenges of single rows, rulings, and rival claims to a recording
+/// @notice Overstated, understated, unlicensed and omitted use are one mechanism with one number: the quantity that the
+/// challenger claims. A row that a report leaves out counts as 0.
+interface IDisputes is ISignedActs {
+    error ConfigInvalid(string field);
+    error NotGovernor(address account);
+    error NotArbiter(address account);
+    error ArbiterInvalid(address account);
+
+    /// @notice Only a report whose money is reserved can be challenged.
+    error NotChallengeable(bytes32 reportId);
+    error RowsDigestMismatch(bytes32 expected, bytes32 actual);
+    error CreditsDigestMismatch(bytes32 expected, bytes32 actual);
+    error NothingClaimed(uint32 licenseId, uint8 tier, uint8 metric);
+    /// @notice The time for this kind of challenge ended at `end`.
+    error ChallengeTooLate(bytes32 reportId, uint256 end);
+    error AlreadyChallenged(uint32 challengeId);
+    /// @notice The row was reduced, or a reduction of it lapsed: it can only be claimed to be higher.
+    error RowRuled(uint32 licenseId, uint8 tier, uint8 metric);
+    /// @notice The terms put no price on this metric, so there is nothing to rule on.
+    error NotOffered(uint32 licenseId, uint8 tier, uint8 metric);
+    error ValueTooLarge(uint32 licenseId, uint8 tier, uint8 metric);
+    error BondAboveMaximum(uint64 bond, uint64 maximum);
+    error DocumentMismatch(uint32 licenseId, bytes32 current, bytes32 signed);
+    error UnknownChallenge(uint32 challengeId);
+    error ChallengeClosed(uint32 challengeId);
+    error RulingOutOfRange(uint32 challengeId, uint64 quantity, uint64 minimum, uint64 maximum);
+    error ArbitrationOver(uint32 challengeId, uint256 end);
+    error ArbitrationRunning(uint32 challengeId, uint256 end);
+    error NoArrears(uint32 challengeId);
+    error ArrearsUnpaid(uint32 challengeId, uint64 missing);
+    error LicenseNotLive(uint32 licenseId);
+    error AlreadyClaimed(uint32 claimId);
+    error UnknownClaim(uint32 claimId);
+    error ClaimClosed(uint32 claimId);
+
+    event ArbiterChanged(address indexed arbiter);
+    event Challenged(
+        uint32 indexed challengeId,
+        bytes32 indexed reportId,
+        uint32 indexed licenseId,
+        uint8 tier,
+        uint8 metric,
+        uint64 reported,
+        uint64 claimed,
+        uint64 amount,
+        uint32 splitId,
+        address challenger,
+        uint64 bond,
+        bytes32 evidence
+    );
+    /// @notice `amount` is what the row is worth by the ruling, `paid` what its split got now, `arrears` what the
+    /// platform could not pay.
+    event Ruled(
+        uint32 indexed challengeId, uint64 quantity, uint64 amount, uint64 paid, uint64 arrears, bool challengerWon
+    );
+    /// @notice It ended without a ruling: nobody ruled in time, or a far larger claim took its place. Its bond returns.
+    event Lapsed(uint32 indexed challengeId, uint64 paid);
+    event ArrearsPaid(uint32 indexed challengeId, uint64 owed, uint64 penalty);
+    event RecordingClaimed(
+        uint32 indexed claimId, uint32 indexed licenseId, address indexed claimant, uint64 bond, bytes32 evidence
+    );
+    event RecordingClaimRuled(uint32 indexed claimId, bool voided);
+    event RecordingClaimLapsed(uint32 indexed claimId);
+
+    /* CHALLENGES */
+
+    /// @notice Challenges one row. The bond is taken from what `bondSplits` owe the caller, or, if none is named, from
+    /// its allowance.
+    /// @param c the report with its rows; its credits too if the row is in it
+    function challenge(Case calldata c, RowClaim calldata claim, uint32[] calldata bondSplits)
+        external
+        returns (uint32 challengeId);
+    /// @notice Challenges for a signer, whose bond comes out of what `bondSplits` owe it: no gas, no cash.
+    function challengeBySignature(
+        Case calldata c,
+        RowClaim calldata claim,
+        bytes32 currentDocument,
+        uint64 maximumBond,
+        uint32[] calldata bondSplits,
+        Signed calldata by
+    ) external returns (uint32 challengeId);
+    /// @notice The arbiter names the quantity: in [0, reported] for a reduction, in [reported, claimed] otherwise.
+    function rule(uint32 challengeId, uint64 quantity) external;
+    /// @notice Ends a challenge that the arbiter left unanswered: the report stands, the bond returns. Anyone.
+    function lapse(uint32 challengeId) external;
+    /// @notice Pays what a ruling left open, out of the platform's money. Anyone.
+    function payArrears(uint32 challengeId) external;
+
+    /* RIVAL CLAIMS */
+
+    /// @notice Claims, with a bond, that a licence's recording is not its licensor's to license.
+    function claimRecording(uint32 licenseId, bytes32 evidence) external returns (uint32 claimId);
+    /// @notice Upheld, the licence is void from now on and the bond returns; else half the bond goes to its split.
+    function ruleRecording(uint32 claimId, bool upheld) external;
+    function lapseRecording(uint32 claimId) external;
+
+    /* GOVERNANCE AND READING */
+
+    function setArbiter(address newArbiter) external;
+    function arbiter() external view returns (address);
+    function governor() external view returns (address);
+    function challengeCount() external view returns (uint32);
+    function claimCount() external view returns (uint32);
+    function challengeOf(uint32 challengeId) external view returns (Challenge memory);
+    function claimOf(uint32 claimId) external view returns (RivalClaim memory);
+    function arrearsOf(uint32 challengeId) external view returns (Arrears memory);
+    function rowRecordOf(bytes32 reportId, uint32 licenseId, uint8 tier, uint8 metric)
+        external
+        view
+        returns (RowRecord memory);
+    function minimumChallengeBond() external view returns (uint64);
+    function arbitrationPeriod() external view returns (uint40);
+    /// @notice How long after a report's window understated use can still be claimed.
+    function claimPeriod() external view returns (uint40);
+    function vault() external view returns (IRoyaltyVault);
+    function registry() external view returns (ILicenseRegistry);
+    function usageOracle() external view returns (IUsageOracle);
+}

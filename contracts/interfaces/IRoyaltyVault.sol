@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IPlatforms} from "./IPlatforms.sol";
+import {ISignedActs} from "./ISignedActs.sol";
+import {ISplits} from "./ISplits.sol";
+
+/// @title All the money, and the modules that may move it
+/// @notice A module spends what it reserved from a platform; it has one bucket per platform and reaches no other.
+/// The usage oracle and the disputes are fixed at deployment. The governor may list others after a delay longer than
+/// the thaw, and they touch a platform's money only once that platform enabled them. Only the disputes may take bonds.
+interface IRoyaltyVault is IPlatforms, ISplits, ISignedActs {
+    error TokenInvalid(address token);
+    error ConfigInvalid(string field);
+    error NotGovernor(address account);
+    error NotModule(address account);
+    error NotDisputes(address account);
+    error NotGrants(address account);
+    error ModuleNotEnabled(uint32 platformId, address module);
+    error ModuleNotActive(address module, uint40 activeFrom);
+    error ModuleRetired(address module);
+    error ReserveShort(address module, uint32 platformId, uint64 reserved, uint64 needed);
+    /// @notice The module has obliged this platform to nothing that it could lift.
+    error NotObliged(address module, uint32 platformId);
+    error BondsShort(uint64 held, uint64 needed);
+    error CreditShort(address account, uint64 amount, uint64 needed);
+
+    event ModuleListed(address indexed module, uint40 activeFrom);
+    event ModuleRetirementSet(address indexed module);
+    event ModuleEnabled(uint32 indexed platformId, address indexed module, bool enabled);
+    event Reserved(address indexed module, uint32 indexed platformId, uint64 amount);
+    event HandedOver(address indexed module, uint32 indexed platformId, address indexed to, uint64 amount);
+    event Released(address indexed module, uint32 indexed platformId, uint64 amount);
+    event Credited(address indexed module, uint32 indexed platformId, uint64 amount);
+    event Seized(address indexed module, uint32 indexed platformId, uint64 amount);
+    event Awarded(address indexed module, uint32 indexed platformId, address indexed account, uint64 amount);
+    event PaidIn(address indexed from, uint32 indexed splitId, uint64 amount);
+    event ObligationsChanged(uint32 indexed platformId, uint16 obligations);
+    event BondPosted(address indexed account, uint64 amount, bool fromCredit);
+    event BondAwarded(address indexed account, uint64 amount);
+    event BondToPlatform(uint32 indexed platformId, uint64 amount);
+    event BondToSplit(uint32 indexed splitId, uint64 amount);
+
+    /* GOVERNANCE */
+
+    /// @notice Lists a further module; it may reserve once the delay is over.
+    function listModule(address module) external;
+    /// @notice Stops a listed module from reserving more; what it reserved it can still pay out or release.
+    function retireModule(address module) external;
+    /// @notice A platform lets a listed module reserve from its escrow, or stops that.
+    function enableModule(uint32 platformId, address module, bool enabled) external;
+
+    /* RESERVES: modules only, each its own bucket */
+
+    /// @notice Moves available, then thawing money of a platform to the caller's bucket, and pushes a running thaw.
+    /// @return enough false if the escrow is short: nothing moved then
+    function reserve(uint32 platformId, uint64 amount) external returns (bool enough);
+    /// @notice Moves reserved money to another module's bucket.
+    function handOver(uint32 platformId, address to, uint64 amount) external;
+    /// @notice Returns reserved money to the platform's available money.
+    function release(uint32 platformId, uint64 amount) external;
+    /// @notice Pays packed credits from the caller's bucket into splits.
+    /// @return sum of the credits
+    function credit(uint32 platformId, bytes calldata credits) external returns (uint64 sum);
+    /// @notice Takes up to `amount` from available, thawing and bond, in this order, into the caller's bucket.
+    function seize(uint32 platformId, uint64 amount) external returns (uint64 taken);
+    /// @notice Pays reserved money to one account, which takes it with `claim`.
+    function award(uint32 platformId, address account, uint64 amount) external;
+    /// @notice Adds one obligation of the platform, or removes one that the caller added.
+    function oblige(uint32 platformId, bool owed) external;
+    /// @notice Pushes a running thaw, and a closing, to at least the settlement period from now.
+    function delayThaw(uint32 platformId) external;
+
+    /* FEES: the grants only */
+
+    /// @notice Pays an account's own dollars into a split. A fee does not come out of escrow: what a platform could pay
+    /// to a licence of its own without a thaw would be out of reach of rulings.
+    function payIn(address from, uint32 splitId, uint64 amount) external;
+
+    /* CHALLENGE BONDS: the disputes only */
+
+    function postBond(address from, uint64 amount) external;
+    /// @notice Takes a bond out of what splits owe an account; what is over goes to its refunds.
+    function postBondFromCredit(address account, uint32[] calldata splitIds, uint64 amount) external;
+    function awardBond(address account, uint64 amount) external;
+    function bondToPlatform(uint32 platformId, uint64 amount) external;
+    function bondToSplit(uint32 splitId, uint64 amount) external;
+
+    /* READING */
+
+    function token() external view returns (IERC20);
+    function governor() external view returns (address);
+    function grants() external view returns (address);
+    function usageOracle() external view returns (address);
+    function disputes() external view returns (address);
+    function minimumBond() external view returns (uint64);
+    /// @notice Seconds between `thaw` and `withdraw`; longer than the settlement period.
+    function thawPeriod() external view returns (uint40);
+    /// @notice Challenge window plus arbitration: how long money may still be needed after a report.
+    function settlementPeriod() external view returns (uint40);
+    function closePeriod() external view returns (uint40);
+    function moduleDelay() external view returns (uint40);
+    function reservedOf(address module, uint32 platformId) external view returns (uint64);
+    function challengeBonds() external view returns (uint64);
+    function moduleActiveFrom(address module) external view returns (uint40);
+    function isModuleEnabled(uint32 platformId, address module) external view returns (bool);
+}

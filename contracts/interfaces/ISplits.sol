@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {Payee, Position, Signed} from "../Types.sol";
+
+/// @title Who is paid, in what share, and what they have taken
+/// @notice A split's payees and shares never change; a licence may move to another split.
+/// Entitlement is cumulative, `floor(received * share / 1e6)`, so the order and batching of claims change nothing.
+interface ISplits {
+    /// @notice A split has 1 to 64 payees.
+    error PayeeCountInvalid(uint256 count);
+    /// @notice Zero address, the vault or the token cannot be a payee.
+    error PayeeInvalid(address account);
+    /// @notice Payees must be strictly ascending by account: `index` is not above its neighbour before.
+    error PayeesNotAscending(uint256 index, address account);
+    /// @notice A share is at least one part per million.
+    error ShareInvalid(address account);
+    /// @notice Roles are 1 to 9.
+    error RoleInvalid(address account, uint8 role);
+    /// @notice Shares must sum to 1 000 000.
+    error SharesNotWhole(uint256 sum);
+    error UnknownSplit(uint32 splitId);
+    error NotPayee(uint32 splitId, address account);
+    /// @notice Less is claimable than the signer asked for.
+    error ClaimBelowMinimum(address account, uint64 amount, uint64 minimum);
+    error RecipientInvalid(address to);
+
+    event SplitInterned(uint32 indexed splitId, bytes32 indexed digest, Payee[] payees);
+    /// @notice `amount` left the vault: what `splitIds` owed the payee at this moment, and `refunds` of bonds.
+    event Claimed(address indexed payee, address indexed to, uint32[] splitIds, uint64 amount, uint64 refunds);
+    event Redirected(address indexed payee, address indexed to);
+
+    /// @notice Stores a split once; equal splits share one id. Anyone may call it.
+    /// @return splitId of this split, new or not
+    function internSplit(Payee[] calldata payees) external returns (uint32 splitId);
+
+    /// @notice Pays a payee all that the named splits owe it, and its refunds. Anyone may call it; the money goes only
+    /// to the payee, or to the address that the payee chose.
+    /// @return amount paid, in millionths of a dollar
+    function claim(address payee, uint32[] calldata splitIds) external returns (uint64 amount);
+
+    /// @notice Pays a payee's claim to an address named in its signature, if at least `minimum` is due.
+    function claimBySignature(address to, uint64 minimum, uint32[] calldata splitIds, Signed calldata by)
+        external
+        returns (uint64 amount);
+
+    /// @notice Sends the caller's later claims to `to`; the zero address undoes it. For payees that cannot receive.
+    function redirect(address to) external;
+
+    function redirectBySignature(address to, Signed calldata by) external;
+
+    function splitCount() external view returns (uint32);
+    /// @notice The id of a split by its EIP-712 digest, 0 if nobody interned it.
+    function splitIdOf(bytes32 digest) external view returns (uint32);
+    /// @notice All that was ever credited to a split.
+    function receivedOf(uint32 splitId) external view returns (uint64);
+    function positionOf(uint32 splitId, address payee) external view returns (Position memory);
+    /// @notice What a claim of these splits would pay now, refunds included.
+    function claimable(address payee, uint32[] calldata splitIds) external view returns (uint64);
+    /// @notice Bonds returned and won, waiting for `claim`.
+    function refundOf(address account) external view returns (uint64);
+    function recipientOf(address payee) external view returns (address);
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {GRANT_APPROVAL, GRANT_REQUIRED, License, MODEL_BOUND, NOT_OFFERED, Signed, TermsHead} from "../Types.sol";
+import {IGrants} from "../interfaces/IGrants.sol";
+import {ILicenseRegistry} from "../interfaces/ILicenseRegistry.sol";
+import {IRoyaltyVault} from "../interfaces/IRoyaltyVault.sol";
+import {Messages} from "../libraries/Messages.sol";
+import {SignedActs} from "../libraries/SignedActs.sol";
+
+/// @title Negotiated use
+contract Grants is IGrants, SignedActs {
+    struct Interval {
+        uint40 start;
+        uint40 end;
+    }
+
+    /// @dev `document` is the licence's document when it was approved; zero before.
+    struct Request {
+        uint32 licenseId;
+        uint8 tier;
+        uint32 platformId;
+        uint64 fee;
+        bool closed;
+        bytes32 modelId;
+        bytes32 document;
+    }
+
+    IRoyaltyVault private immutable VAULT;
+    ILicenseRegistry private immutable REGISTRY;
+
+    /// @inheritdoc IGrants
+    uint32 public requestCount;
+
+    mapping(uint32 requestId => Request) private _requests;
+    /// @dev Grants of one (licence, tier, platform, model) in order of time; they do not overlap.
+    mapping(bytes32 key => Interval[]) private _intervals;
+
+    constructor(IRoyaltyVault vault_, ILicenseRegistry registry_) EIP712("Obbligato Grants", "1") {
+        VAULT = vault_;
+        REGISTRY = registry_;
+    }
+
+    /* BUY */
+
+    /// @inheritdoc IGrants
+    function buy(uint32 platformId, uint32 licenseId, uint8 tier, bytes32 modelId, uint64 maximumFee) external {
+        // Check
+        _checkAdmin(platformId);
+        (uint32 termsId, TermsHead memory head) = _termsFor(licenseId, tier, modelId);
+        if (head.flags & GRANT_APPROVAL != 0) revert ApprovalRequired(licenseId, tier);
+        uint64 fee = REGISTRY.rateCardOf(termsId, tier).grantFee;
+        if (fee == NOT_OFFERED) revert NotOffered(licenseId, tier);
+        if (fee > maximumFee) revert FeeAboveMaximum(fee, maximumFee);
+        _grant(platformId, licenseId, tier, modelId, fee, head.termDays);
+    }
+
+    /* ASK, APPROVE, PAY */
+
+    /// @inheritdoc IGrants
+    function ask(uint32 platformId, uint32 licenseId, uint8 tier, bytes32 modelId, uint64 fee)
+        external
+        returns (uint32 requestId)
+    {
+        _checkAdmin(platformId);
+        _termsFor(licenseId, tier, modelId);
+        requestId = ++requestCount;
+        _requests[requestId] = Request({
+            licenseId: licenseId,
+            tier: tier,
+            platformId: platformId,
+            fee: fee,
+            closed: false,
+            modelId: modelId,
+            document: 0
+        });
+        emit GrantAsked(requestId, licenseId, platformId, tier, modelId, fee);
+    }
+
+    /// @inheritdoc IGrants
+    function approve(uint32 requestId) external {
+        _approve(requestId, msg.sender);
+    }
+
+    /// @inheritdoc IGrants
+    function approveBySignature(uint32 requestId, bytes32 currentDocument, Signed calldata by) external {
+        Request memory request = _requests[requestId];
+        if (request.licenseId == 0) revert UnknownRequest(requestId);
+        // The message holds what was asked for instead of the request's id, which a reorg could reassign.
+        address admin = VAULT.platformOf(request.platformId).admin;
+        _useSignature(
+            keccak256(
+                abi.encode(
+                    Messages.APPROVE_GRANT,
+                    by.account,
+                    request.licenseId,
+                    currentDocument,
+                    request.tier,
+                    request.platformId,
+                    admin,
+                    request.modelId,
+                    request.fee,
+                    by.nonce,
+                    by.deadline
+                )
+            ),
+            by
+        );
+        bytes32 current = REGISTRY.documentOf(request.licenseId);
+        if (current != currentDocument) revert DocumentMismatch(request.licenseId, current, currentDocument);
+        _approve(requestId, by.account);
+    }
+
+    function _approve(uint32 requestId, address licensor) private {
+        Request storage request = _requests[requestId];
+        uint32 licenseId = request.licenseId;
+        if (licenseId == 0) revert UnknownRequest(requestId);
+        if (request.closed) revert RequestClosed(requestId);
+        if (!REGISTRY.isLicensor(licenseId, licensor)) revert NotLicensor(licenseId, licensor);
+        request.document = REGISTRY.documentOf(licenseId);
+        emit GrantApproved(requestId, licenseId, licensor);
+    }
+
+    /// @inheritdoc IGrants
+    function pay(uint32 requestId) external {
+        // Check
+        Request storage request = _requests[requestId];
+        uint32 licenseId = request.licenseId;
+        if (licenseId == 0) revert UnknownRequest(requestId);
+        if (request.closed) revert RequestClosed(requestId);
+        if (request.document == 0) revert RequestNotApproved(requestId);
+        _checkAdmin(request.platformId);
+        bytes32 current = REGISTRY.documentOf(licenseId);
+        if (current != request.document) revert DocumentMismatch(licenseId, current, request.document);
+        (, TermsHead memory head) = _termsFor(licenseId, request.tier, request.modelId);
+        // Effect
+        request.closed = true;
+        _grant(request.platformId, licenseId, request.tier, request.modelId, request.fee, head.termDays);
+    }
+
+    /* GRANTING */
+
+    /// @dev Records the grant and has the caller, the platform's admin, pay its fee.
+    function _grant(
+        uint32 platformId,
+        uint32 licenseId,
+        uint8 tier,
+        bytes32 modelId,
+        uint64 fee,
+        uint16 termDays
+    ) private {
+        License memory license = REGISTRY.licenseOf(licenseId);
+        Interval[] storage intervals = _intervals[_key(licenseId, tier, platformId, modelId)];
+        uint256 start = block.timestamp;
+        if (intervals.length != 0) {
+            uint256 lastEnd = intervals[intervals.length - 1].end;
+            if (lastEnd > start) start = lastEnd;
+        }
+        uint256 end = start + uint256(termDays) * 1 days;
+        if (license.endsAt != 0 && license.endsAt < end) end = license.endsAt;
+        if (start >= end) revert NothingToGrant(licenseId, tier);
+
+        // Effect
+        intervals.push(Interval({start: uint40(start), end: uint40(end)}));
+        emit Granted(licenseId, platformId, tier, modelId, uint40(start), uint40(end), fee, license.splitId);
+
+        // Interaction
+        if (fee != 0) VAULT.payIn(msg.sender, license.splitId, fee);
+    }
+
+    /// @dev The terms in force now, if they consent to the tier and ask for a grant.
+    function _termsFor(uint32 licenseId, uint8 tier, bytes32 modelId)
+        private
+        view
+        returns (uint32 termsId, TermsHead memory head)
+    {
+        if (!REGISTRY.consentAt(licenseId, tier, block.timestamp)) revert NoConsent(licenseId, tier);
+        termsId = REGISTRY.termsAt(licenseId, block.timestamp);
+        head = REGISTRY.termsHeadOf(termsId);
+        if (head.flags & GRANT_REQUIRED == 0) revert GrantNotRequired(licenseId, tier);
+        if (head.flags & MODEL_BOUND != 0 && modelId == 0) revert ModelMissing(licenseId, tier);
+    }
+
+    function _checkAdmin(uint32 platformId) private view {
+        // Safe for an unknown platform: its admin is the zero address, which cannot call.
+        if (VAULT.platformOf(platformId).admin != msg.sender) revert NotPlatformAdmin(platformId, msg.sender);
+    }
+
+    /* READING */
+
+    /// @inheritdoc IGrants
+    function covers(uint32 licenseId, uint8 tier, uint32 platformId, bytes32 modelId, uint64 start, uint64 end)
+        external
+        view
+        returns (bool)
+    {
+        return _overlaps(_intervals[_key(licenseId, tier, platformId, modelId)], start, end)
+            || _overlaps(_intervals[_key(licenseId, tier, platformId, 0)], start, end);
+    }
+
+    function _overlaps(Interval[] storage intervals, uint256 start, uint256 end) private view returns (bool) {
+        // From the latest back: intervals ascend, so the first that ends before the period ends the search.
+        for (uint256 i = intervals.length; i > 0; --i) {
+            Interval memory interval = intervals[i - 1];
+            if (interval.end <= start) return false;
+            if (interval.start < end) return true;
+        }
+        return false;
+    }
+
+    function _key(uint32 licenseId, uint8 tier, uint32 platformId, bytes32 modelId) private pure returns (bytes32) {
+        return keccak256(abi.encode(licenseId, tier, platformId, modelId));
+    }
+
+    /// @inheritdoc IGrants
+    function vault() external view returns (IRoyaltyVault) {
+        return VAULT;
+    }
+
+    /// @inheritdoc IGrants
+    function registry() external view returns (ILicenseRegistry) {
+        return REGISTRY;
+    }
+}

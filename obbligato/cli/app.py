@@ -1,0 +1,148 @@
+"""The command line as a whole: global options, groups, and how errors end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import obbligato
+from obbligato.cli import deployments, documents, licenses, payees, recomputation, reports
+from obbligato.cli.output import ExitCode, fail, told_code
+from obbligato.cli.session import Session
+from obbligato.errors import ObbligatoError
+
+app = typer.Typer(
+    name="obbligato",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(deployments.app, name="deployment")
+app.add_typer(licenses.app, name="license")
+app.add_typer(licenses.consent_app, name="consent")
+app.add_typer(payees.app, name="payee")
+app.add_typer(reports.app, name="report")
+app.add_typer(documents.app, name="document")
+app.add_typer(documents.terms_app, name="terms")
+app.add_typer(documents.split_app, name="split")
+app.command("quote")(reports.quote_rows)
+app.command("recompute")(recomputation.recompute_all)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"obbligato {obbligato.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    rpc: Annotated[
+        str | None,
+        typer.Option(
+            envvar="OBBLIGATO_RPC_URL", metavar="URL", help="The node to ask.", show_envvar=True
+        ),
+    ] = None,
+    deployment: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="OBBLIGATO_DEPLOYMENT", metavar="PATH", help="The manifest of the deployment."
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="OBBLIGATO_STORE", metavar="FOLDER", help="Read documents from a block folder."
+        ),
+    ] = None,
+    gateway: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="OBBLIGATO_GATEWAYS",
+            metavar="URL",
+            help="Or from IPFS gateways, trusting none; repeat it (in the variable: spaces).",
+        ),
+    ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Say which version this is.", callback=_show_version),
+    ] = False,
+) -> None:
+    """Licences of recordings for AI, reports of their use, and who is paid: read it and check it.
+
+    Nothing here signs or sends anything. What is read is verified: the contracts' code against the
+    manifest, every document against its digest.
+
+    \b
+    Start with:
+      export OBBLIGATO_RPC_URL=http://127.0.0.1:8545
+      export OBBLIGATO_DEPLOYMENT=deployments/31337.json
+      export OBBLIGATO_STORE=blocks
+      obbligato deployment check
+      obbligato license list
+      obbligato recompute
+
+    \b
+    Exit codes:
+      0  yes, or all is well
+      1  no, refused, or something differs
+      2  the input is wrong
+      3  documents are missing and nothing else differs
+      4  the chain or the store could not be asked
+    """
+    context.obj = Session(rpc, deployment, store, tuple(gateway or ()))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code."""
+    code = run(arguments)
+    _flush()
+    sys.exit(code)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line; its exit code. Errors are one line on stderr."""
+    try:
+        answer: Any = app(arguments, prog_name="obbligato", standalone_mode=False)
+    except ObbligatoError as error:
+        fail(error)
+        return told_code(error)
+    except typer.TyperException as error:
+        return _usage(error)
+    except typer.Abort:
+        return ExitCode.INTERRUPTED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        return _unread()
+    return answer if isinstance(answer, int) else ExitCode.OK
+
+
+def _usage(error: Exception) -> int:
+    """What typer says of a command line; a group without a command shows its help."""
+    message = getattr(error, "format_message", lambda: str(error))()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(message)
+    else:
+        fail(message)
+    return ExitCode.INPUT
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _unread()
+
+
+def _unread() -> int:
+    """Whoever read our output has gone: say nothing more, not even at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.NO

@@ -1,0 +1,358 @@
+"""What a fixed list of acts costs, to the unit: the guard against gas that grows unseen.
+
+The scenario is the same in every run, clock and signatures included, so the numbers are too. They are kept in
+bench/gas-snapshot.json; tests/contracts/test_gas_snapshot.py compares.
+
+Usage: python -m scripts.bench.snapshot        writes the snapshot anew (`make snapshot`)
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Final
+
+from eth_hash.auto import keccak
+
+from obbligato.rules.rows import Row
+from obbligato.rules.terms import Terms
+from obbligato.typed_data import AcceptSplit, ApproveGrant, ApproveOperator, Claim, Mint
+from obbligato.words import Flag, Pricing, Tier, tiers_mask
+from scripts.bench import artefacts
+from scripts.bench.artefacts import Artefacts
+from scripts.bench.chain import BenchError, new_chain, slope
+from scripts.bench.house import (
+    ARBITRATION,
+    DAY,
+    FOREVER,
+    MODEL,
+    UNIT,
+    House,
+    Report,
+    account,
+    even_split,
+    offer,
+    raw_split,
+    raw_terms,
+    signer,
+    usage,
+    works,
+)
+from scripts.toolchain import ROOT, ToolchainError
+
+SNAPSHOT: Final = ROOT / "bench" / "gas-snapshot.json"
+ROWS: Final = 100
+
+Acts = dict[str, int]
+
+
+def measure(compiled: Artefacts) -> Acts:
+    """The gas of every act, by what it does."""
+    with new_chain() as chain:
+        house = House(chain, compiled)
+        acts = dict(house.gas)
+        for part in (_licences, _reports, _challenges, _grants, _escrow, _roles):
+            attesters = house.attesters
+            with chain.undone():
+                acts |= part(house)
+            house.attesters = attesters
+        return acts
+
+
+def read(path: Path = SNAPSHOT) -> Acts:
+    """The acts as they were when the snapshot was written."""
+    acts: Acts = json.loads(path.read_text())
+    return acts
+
+
+def write(acts: Acts, path: Path = SNAPSHOT) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".json.new")
+    temporary.write_text(json.dumps(dict(sorted(acts.items())), indent=2) + "\n")
+    temporary.replace(path)
+
+
+# ---- licences -----------------------------------------------------------------------------------
+
+
+def _licences(house: House) -> Acts:
+    registry, artist, relay = house.registry, house.artist, house.relay
+    owner, payee = signer("an artist without gas"), signer("a payee whose share shrinks")
+    terms, wider, dearer = offer(), _wider(offer()), offer("another text")
+    splits = works(50, 4, "snapshot")
+    acts: Acts = {}
+    acts["intern terms of two tiers"] = house.intern_terms(terms)
+    acts["intern a split of four payees"] = house.vault.act("internSplit", raw_split(splits[0]))
+    house.intern_terms(wider)
+    house.intern_terms(dearer)
+    house.intern_splits(splits[1:])
+    house.mint(terms, splits[:1])
+
+    item = house.mint_items(terms, splits[:1])[0]
+    acts["mint"] = registry.act("mint", *item, sender=artist)
+    new = works(1, 4, "new")[0]
+    digests = keccak(b"document"), keccak(b"content")
+    acts["mint with a new split"] = registry.act(
+        "mintWith", artist, raw_terms(terms), raw_split(new), *digests, sender=artist
+    )
+    points = []
+    for count in (10, 50):
+        with house.chain.undone():
+            items = house.mint_items(terms, splits[:count])
+            points.append((count, registry.act("mintBatch", items, sender=artist)))
+    acts["mint one more in a batch"] = slope(points)
+    mint = Mint(
+        account=owner.address,
+        terms=terms.digest(),
+        split=splits[0].digest(),
+        document=digests[0],
+        content=digests[1],
+        nonce=1,
+        deadline=FOREVER,
+    )
+    signed = (owner.address, 1, FOREVER, house.sign(mint, owner))
+    acts["mint by signature"] = registry.act(
+        "mintBySignature", mint.terms, mint.split, *digests, signed, sender=relay
+    )
+
+    document = keccak(b"a later document")
+    acts["amend: add a tier"] = registry.act("amend", 1, wider.digest(), document, sender=artist)
+    acts["amend: from the next term"] = registry.act(
+        "amend", 2, dearer.digest(), document, sender=artist
+    )
+    acts["revoke"] = registry.act("revoke", 1, sender=artist)
+    acts["reinstate"] = registry.act("reinstate", 1, sender=artist)
+    acts["transfer a licence"] = registry.act("transferFrom", artist, relay, 2, sender=artist)
+
+    # The artist acts, so of those whose share shrinks only the other payee has to sign.
+    before = even_split([artist, payee.address])
+    after = even_split([artist, payee.address, account("a third payee")])
+    house.intern_splits([before, after])
+    (license_id,) = house.mint(terms, [before])
+    accept = AcceptSplit(
+        account=payee.address,
+        license_id=license_id,
+        current_document=registry.ask("documentOf", license_id),
+        from_split=before.digest(),
+        to_split=after.digest(),
+        nonce=1,
+        deadline=FOREVER,
+    )
+    acts["change a split, one payee signing"] = registry.act(
+        "changeSplit",
+        license_id,
+        raw_split(before),
+        raw_split(after),
+        [(payee.address, 1, FOREVER, house.sign(accept, payee))],
+        sender=artist,
+    )
+    approve = ApproveOperator(
+        account=owner.address, operator=relay, approved=True, nonce=2, deadline=FOREVER
+    )
+    acts["approve an operator by signature"] = registry.act(
+        "approveOperatorBySignature",
+        relay,
+        True,
+        (owner.address, 2, FOREVER, house.sign(approve, owner)),
+        sender=relay,
+    )
+    return acts
+
+
+def _wider(terms: Terms) -> Terms:
+    """The same terms with the tier VOICE as well."""
+    tiers = terms.tiers | tiers_mask([Tier.VOICE])
+    return terms.model_copy(update={"tiers": tiers, "rates": (*terms.rates, terms.rates[0])})
+
+
+# ---- reports and claims -------------------------------------------------------------------------
+
+
+def _reports(house: House) -> Acts:
+    oracle, vault, relay = house.oracle, house.vault, house.relay
+    payee = signer("a payee of every work")
+    splits = [even_split([payee.address, account(f"partner {i}")]) for i in range(ROWS)]
+    rows = usage(house.catalogue(splits))
+    ids = list(range(1, ROWS + 1))
+    acts: Acts = {}
+
+    first = house.report(rows)
+    acts["submit 100 rows, first of a stream"] = house.submit(first)
+    acts["settle 100 rows"] = house.settle(first)
+    acts["claim of 1, first"] = vault.act("claim", payee.address, ids[:1], sender=relay)
+    acts["claim of 100, first"] = vault.act("claim", payee.address, ids, sender=relay)
+    second = house.report(rows)
+    acts["submit 100 rows"] = house.submit(second)
+    house.settle(second)
+    for count in (1, 10, 100):
+        with house.chain.undone():
+            gas = vault.act("claim", payee.address, ids[:count], sender=relay)
+            acts[f"claim of {count}"] = gas
+    claim = Claim(account=payee.address, to=relay, minimum=1, nonce=1, deadline=FOREVER)
+    signed = (payee.address, 1, FOREVER, house.sign(claim, payee))
+    acts["claim of 10 by signature"] = vault.act(
+        "claimBySignature", relay, 1, ids[:10], signed, sender=relay
+    )
+    acts["redirect"] = vault.act("redirect", relay, sender=house.artist)
+
+    one = house.report(rows[:1])
+    acts["submit 1 row"] = house.submit(one)
+    acts["settle 1 row"] = house.settle(one)
+    acts["submit no rows"] = house.submit(house.report([]))
+    pool = house.report(rows, pricing=Pricing.POOL, total=10**12)
+    acts["submit a pool of 100 rows"] = house.submit(pool)
+    both = [
+        Row(license_id=row.license_id, tier=tier, metric=row.metric, quantity=row.quantity)
+        for row in rows[: ROWS // 2]
+        for tier in (Tier.TRAINING, Tier.GENERATIVE)
+    ]
+    acts["submit 100 rows, two tiers in turn"] = house.submit(house.report(both))
+
+    # More than the platform has: the report waits for its money.
+    with house.chain.undone():
+        vault.act("thaw", house.platform, _available(house), sender=house.admin)
+        house.chain.wait(60 * DAY)
+        vault.act("withdraw", house.platform, house.admin, sender=house.admin)
+        waiting = house.report(rows[:1])
+        acts["submit 1 row, escrow short"] = house.submit(waiting)
+        house.deposit(10**12)
+        acts["fund"] = oracle.act("fund", waiting.report_id, sender=relay)
+
+    acts["set ten attesters"] = house.set_attesters(10)
+    acts["submit 1 row, seven of ten attesters"] = house.submit(house.report(rows[:1]))
+    return acts
+
+
+def _available(house: House) -> int:
+    """The platform's free money."""
+    escrow = house.vault.ask("escrowOf", house.platform)
+    return int(escrow[0])
+
+
+# ---- challenges ---------------------------------------------------------------------------------
+
+
+def _challenges(house: House) -> Acts:
+    disputes, relay, arbiter = house.disputes, house.relay, house.arbiter
+    rows = usage(house.catalogue(works(ROWS, 2, "challenged")))
+    house.pay(rows)
+    acts: Acts = {}
+
+    # One unit too many, the arbiter agrees; then one unit too few of another row, and he agrees again.
+    report = house.report(rows)
+    house.submit(report)
+    less, more = rows[49].quantity - UNIT, rows[50].quantity + UNIT
+    acts["challenge: less"] = _challenge(house, report, rows[49], less)
+    acts["rule: less"] = disputes.act("rule", 1, less, sender=arbiter)
+    acts["challenge: more"] = _challenge(house, report, rows[50], more)
+    acts["rule: more"] = disputes.act("rule", 2, more, sender=arbiter)
+    _challenge(house, report, rows[51], rows[51].quantity + UNIT)
+    acts["rule: the challenger loses"] = disputes.act("rule", 3, rows[51].quantity, sender=arbiter)
+    acts["settle 100 rows, one held"] = house.settle(report)
+
+    silent = house.report(rows)
+    house.submit(silent)
+    _challenge(house, silent, rows[0], rows[0].quantity - UNIT)
+    house.chain.wait(ARBITRATION + 1)
+    acts["lapse"] = disputes.act("lapse", 4, sender=relay)
+
+    acts["claim a recording"] = disputes.act("claimRecording", 7, keccak(b"evidence"), sender=relay)
+    acts["rule that a recording is another's"] = disputes.act(
+        "ruleRecording", 1, True, sender=arbiter
+    )
+    return acts
+
+
+def _challenge(house: House, report: Report, row: Row, quantity: int) -> int:
+    case = (report.raw, report.rows, report.credits)
+    claim = (row.license_id, int(row.tier), int(row.metric), quantity, keccak(b"evidence"))
+    return house.disputes.act("challenge", case, claim, [], sender=house.relay)
+
+
+# ---- grants -------------------------------------------------------------------------------------
+
+
+def _grants(house: House) -> Acts:
+    grants, admin, relay = house.grants, house.admin, house.relay
+    asking = int(Flag.GRANT_REQUIRED | Flag.GRANT_APPROVAL)
+    by_card = house.catalogue(works(ROWS, 2, "granted"), offer("by card", int(Flag.GRANT_REQUIRED)))
+    (asked,) = house.catalogue(works(1, 2, "asked"), offer("asked", asking))
+    acts: Acts = {}
+    for license_id in by_card:
+        gas = grants.act("buy", 1, license_id, int(Tier.GENERATIVE), MODEL, 2**63, sender=admin)
+    acts["buy a grant"] = gas
+    rows = usage(by_card)
+    acts["submit 100 rows, each under a grant"] = house.submit(house.report(rows))
+
+    fee = 5_000_000
+    terms = (asked, int(Tier.GENERATIVE), MODEL, fee)
+    acts["ask for a grant"] = grants.act("ask", 1, *terms, sender=admin)
+    acts["approve a grant"] = grants.act("approve", 1, sender=house.artist)
+    acts["pay for a grant"] = grants.act("pay", 1, sender=admin)
+    grants.act("ask", 1, *terms, sender=admin)
+    owner = signer("an artist without gas")
+    house.registry.act("transferFrom", house.artist, owner.address, asked, sender=house.artist)
+    document = house.registry.ask("documentOf", asked)
+    approval = ApproveGrant(
+        account=owner.address,
+        license_id=asked,
+        current_document=document,
+        tier=Tier.GENERATIVE,
+        platform_id=1,
+        platform_admin=admin,
+        model_id=MODEL,
+        fee=fee,
+        nonce=1,
+        deadline=FOREVER,
+    )
+    signed = (owner.address, 1, FOREVER, house.sign(approval, owner))
+    acts["approve a grant by signature"] = grants.act(
+        "approveBySignature", 2, document, signed, sender=relay
+    )
+    return acts
+
+
+# ---- escrow and roles ---------------------------------------------------------------------------
+
+
+def _escrow(house: House) -> Acts:
+    vault, admin = house.vault, house.admin
+    acts: Acts = {}
+    acts["add to the bond"] = vault.act("addBond", 1, UNIT, sender=admin)
+    acts["thaw"] = vault.act("thaw", 1, UNIT, sender=admin)
+    acts["cancel a thaw"] = vault.act("cancelThaw", 1, sender=admin)
+    vault.act("thaw", 1, UNIT, sender=admin)
+    house.chain.wait(60 * DAY)
+    acts["withdraw"] = vault.act("withdraw", 1, admin, sender=admin)
+    acts["set a reporter"] = vault.act(
+        "setReporter", 1, account("reporter two"), True, sender=admin
+    )
+    acts["close a platform"] = vault.act("close", 1, sender=admin)
+    return acts
+
+
+def _roles(house: House) -> Acts:
+    oracle = house.oracle
+    return {
+        "pause": oracle.act("pause", sender=house.guardian),
+        "unpause": oracle.act("unpause", sender=house.guardian),
+        "set four attesters": house.set_attesters(4),
+        "list a module": house.vault.act("listModule", account("module"), sender=house.governor),
+    }
+
+
+def main() -> int:
+    """Measure and write; the exit code."""
+    try:
+        acts = measure(artefacts.built())
+    except (BenchError, ToolchainError) as error:
+        print(f"gas snapshot: {error}", file=sys.stderr)
+        return 1
+    write(acts)
+    print(f"{len(acts)} acts: {SNAPSHOT.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""`make demo`: start a chain, deploy, opt in, report, contest, settle, claim, and recompute it all.
+
+python -m scripts.demo [--json]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from obbligato.catalogue import SERVICES, RecordingFacts, read_catalogue
+from obbligato.chain.client import Chain
+from obbligato.chain.deployment import read_deployment
+from obbligato.errors import ObbligatoError
+from obbligato.ledger.recompute import Recomputed, recompute
+from obbligato.ledger.records import Ledger
+from obbligato.store import EmbeddedStore
+from scripts.demo.cast import cast
+from scripts.demo.story import DemoError, Story
+from scripts.toolchain import ROOT, ToolchainError, anvil, environment
+
+RECORDINGS = 64
+SOCIETY_MEMBERS = 8
+SHOWN = 12
+
+
+def deploy(url: str, folder: Path) -> Path:
+    """Run the deploy script against the node, as an operator would; the manifest's path."""
+    done = subprocess.run(
+        [str(ROOT / "scripts" / "brownie"), "run", "deploy", "--network", "local", "--silent"],
+        env={**environment(), "OBBLIGATO_RPC_URL": url, "OBBLIGATO_DEPLOYMENTS": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    manifests = list(folder.glob("*.json"))
+    if done.returncode != 0 or not manifests:
+        raise DemoError(f"the deployment failed:\n{done.stdout}\n{done.stderr}")
+    return manifests[0]
+
+
+def chosen(recordings: Iterable[RecordingFacts]) -> list[RecordingFacts]:
+    """The first recordings that every service counted something of."""
+    complete = [
+        facts for facts in recordings if facts.artist and all(facts.counts[s] for s in SERVICES[:6])
+    ]
+    return complete[:RECORDINGS]
+
+
+def check_conservation(story: Story, ledger: Ledger) -> None:
+    """Every unit that went in is in the vault or was paid out."""
+    vault = story.chain.deployment.address("RoyaltyVault")
+    held = story.chain.call("TestDollar", "balanceOf", vault)
+    out = sum(ledger.paid.values()) + ledger.platform_paid_out
+    if held + out != story.deposited:
+        raise DemoError(f"{story.deposited} units went in, but {held} are held and {out} went out")
+    claimed = sum(story.paid.values()) + sum(
+        amount
+        for amount in (ledger.paid[a] - _from_splits(story, a) for a in ledger.paid)
+        if amount > 0
+    )
+    if claimed != sum(ledger.paid.values()):
+        raise DemoError(f"claims of {claimed} units, payments of {sum(ledger.paid.values())}")
+
+
+def _from_splits(story: Story, account: str) -> int:
+    return sum(amount for (_, payee), amount in story.paid.items() if payee == account)
+
+
+def money(units: int) -> str:
+    """Millionths of a dollar as people read them."""
+    return f"${units // 1_000_000:,}.{units % 1_000_000:06d}"
+
+
+def show(console: Console, story: Story) -> None:
+    """Who was paid what for which recording."""
+    table = Table(title="who was paid what (the first recordings)", show_lines=False)
+    table.add_column("recording", max_width=38)
+    table.add_column("offer", max_width=18)
+    table.add_column("earned", justify="right")
+    table.add_column("paid to")
+    for license_id, entry in list(story.licenses.items())[:SHOWN]:
+        split_id = story.split_ids[entry.split.digest()]
+        parts = [
+            f"{entry.names[p.account]} ({p.role.name.lower().replace('_', ' ')}) "
+            f"{money(story.paid[split_id, p.account])}"
+            for p in entry.split.payees
+        ]
+        earned = sum(story.paid[split_id, p.account] for p in entry.split.payees)
+        table.add_row(
+            f"{license_id} {entry.facts.title} - {entry.facts.artist}",
+            entry.offer,
+            money(earned),
+            ", ".join(parts),
+        )
+    console.print(table)
+
+
+def main(arguments: list[str]) -> int:
+    """Tell the story; 0 only if everything agrees to the unit."""
+    as_json = "--json" in arguments
+    console = Console(stderr=as_json, width=None if sys.stdout.isatty() else 140)
+    started = time.monotonic()
+    columns = (TextColumn("{task.description:<40}"), BarColumn(), MofNCompleteColumn())
+    with tempfile.TemporaryDirectory(prefix="obbligato-demo-") as folder, anvil() as node:
+        console.print(f"chain: a real EVM node at {node.url}")
+        manifest = deploy(node.url, Path(folder) / "deployments")
+        chain = Chain.connect(node.url, read_deployment(manifest))
+        console.print(
+            f"deployed and checked: {', '.join(chain.deployment.contracts)}; governor: a timelock"
+        )
+        store = EmbeddedStore(Path(folder) / "blocks")
+        entries = cast(
+            chosen(read_catalogue(ROOT / "data/catalogue/recordings.csv")),
+            society_members=SOCIETY_MEMBERS,
+        )
+        with Progress(*columns, console=console) as progress:
+            story = Story(chain, store, entries, progress)
+            for act in (
+                story.opt_in,
+                story.fund_platforms,
+                story.buy_grant,
+                story.report,
+                story.contest,
+                story.settle,
+                story.claim,
+            ):
+                act()
+        result = recompute(chain, store)
+        for difference in result.differences:
+            console.print(f"[red]differs[/red]: {difference}")
+        if result.differences:
+            print(f"demo: FAILED, {len(result.differences)} differences")
+            return 1
+        check_conservation(story, result.ledger)
+        if not as_json:
+            show(console, story)
+        report(console, story, result)
+        summary = {
+            "recordings": len(story.licenses),
+            "payees": len({account for _, account in story.paid}),
+            "reports": len(story.reports),
+            "rows": sum(len(r.rows) for r in story.reports),
+            "events": result.reading.events,
+            "paid_units": sum(result.ledger.paid.values()),
+        }
+        seconds = time.monotonic() - started
+        if as_json:
+            print(json.dumps(summary))
+        print(
+            f"demo: OK {summary['recordings']} recordings, {summary['rows']} rows in {summary['reports']} reports,"
+            f" {summary['payees']} payees, {money(sum(result.ledger.paid.values()))} paid, conserved to the unit,"
+            f" {summary['events']} events recomputed, {seconds:.0f} s"
+        )
+    return 0
+
+
+def report(console: Console, story: Story, result: Recomputed) -> None:
+    """What happened besides the payments."""
+    for submitted in story.reports:
+        console.print(
+            f"{submitted.platform}: {len(submitted.rows)} rows, {money(submitted.header.total)}"
+            f" {submitted.header.pricing.name}; {submitted.unlicensed} uses declared as unlicensed"
+        )
+    ruled = story.ruling
+    title = story.licenses[ruled["license"]].facts.title
+    console.print(
+        f"contested: licence {ruled['license']} ({title}) ruled up from {money(ruled['before'])}"
+        f" to {money(ruled['after'])}"
+    )
+    left = sum(result.ledger.received.values()) - sum(result.ledger.claimed.values())
+    console.print(f"left in splits by rounding: {left} millionths of a dollar")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (ObbligatoError, ToolchainError) as error:
+        print(f"demo: FAILED, {error}")
+        sys.exit(1)

@@ -1,0 +1,423 @@
+"""The steps of the demo, in order. Each leaves what the next needs in `Story`."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from eth_account.signers.local import LocalAccount
+from eth_hash.auto import keccak
+from rich.progress import Progress
+from web3.types import RPCEndpoint
+
+from obbligato.chain.abis import DOLLAR
+from obbligato.chain.client import Chain, answered
+from obbligato.documents import Period, Recording, legal_text, license_document
+from obbligato.errors import ObbligatoError
+from obbligato.rules.quorum import pack_signatures
+from obbligato.rules.rows import Credit, Row, pack_rows, unpack_credits
+from obbligato.rules.splits import Split
+from obbligato.rules.terms import Terms
+from obbligato.store import ContentStore
+from obbligato.typed_data import ApproveOperator, Claim, Contract, Message, Mint, UsageReport, sign
+from obbligato.words import Metric, Pricing, Tier
+from scripts.demo.cast import (
+    ARBITER,
+    ATTESTERS,
+    METERED_PLATFORM,
+    OFFERS,
+    POOL_PLATFORM,
+    RELAY,
+    SOCIETY,
+    Entry,
+    PlatformPlan,
+)
+from scripts.demo.usage import METERED_USES, POOL_USES, Use, attest, events_of, prepare
+
+DOLLAR_UNITS = 1_000_000
+DAY = 86_400
+FAR = 2**40 - 1
+POOL_TOTAL = 40_000 * DOLLAR_UNITS
+
+
+class DemoError(ObbligatoError):
+    """A step of the story did not come out as it must."""
+
+
+@dataclass
+class Submitted:
+    """A report on the chain, with what is needed to settle or contest it."""
+
+    platform: str
+    header: UsageReport
+    report_id: bytes
+    rows: list[Row]
+    credits: list[Credit]
+    packed_credits: bytes
+    unlicensed: int
+
+
+@dataclass
+class Story:
+    """The demo as it unfolds on one deployment."""
+
+    chain: Chain
+    store: ContentStore
+    entries: list[Entry]
+    progress: Progress
+    licenses: dict[int, Entry] = field(default_factory=dict)
+    split_ids: dict[bytes, int] = field(default_factory=dict)
+    platforms: dict[str, int] = field(default_factory=dict)
+    reports: list[Submitted] = field(default_factory=list)
+    granted: set[int] = field(default_factory=set)
+    deposited: int = 0
+    ruling: dict[str, int] = field(default_factory=dict)
+    paid: dict[tuple[int, str], int] = field(default_factory=dict)
+    nonces: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    # ---- opting in
+
+    def opt_in(self) -> None:
+        """Documents to the store, terms and splits to the chain, licences by the artists' relayed signatures."""
+        for terms in OFFERS.values():
+            self._stored(legal_text(terms))
+        step = self._step("artists opt in", len(self.entries))
+        single = [entry for entry in self.entries if not entry.by_society]
+        members = [entry for entry in self.entries if entry.by_society]
+        for entry in single:
+            document, content = self._document(entry)
+            self._intern(entry.terms, entry.split)
+            message = Mint(
+                account=entry.owner.address,
+                terms=entry.terms.digest(),
+                split=entry.split.digest(),
+                document=document,
+                content=content,
+                nonce=next(self.nonces),
+                deadline=FAR,
+            )
+            self.chain.transact(
+                RELAY,
+                "LicenseRegistry",
+                "mintBySignature",
+                message.terms,
+                message.split,
+                document,
+                content,
+                self._signed(message, entry.owner),
+            )
+            self.licenses[len(self.licenses) + 1] = entry
+            step()
+        self._mint_for_members(members)
+        for _ in members:
+            step()
+        minted = self.chain.call("LicenseRegistry", "licenseCount")
+        if minted != len(self.entries):
+            raise DemoError(
+                f"{len(self.entries)} artists opted in, the chain has {minted} licences"
+            )
+
+    def _mint_for_members(self, members: list[Entry]) -> None:
+        """A society mints for its members in one transaction; each has signed that it may."""
+        items = []
+        for owner in {entry.owner.address: entry.owner for entry in members}.values():
+            consent = ApproveOperator(
+                account=owner.address,
+                operator=SOCIETY.address,
+                approved=True,
+                nonce=next(self.nonces),
+                deadline=FAR,
+            )
+            self.chain.transact(
+                RELAY,
+                "LicenseRegistry",
+                "approveOperatorBySignature",
+                SOCIETY.address,
+                True,
+                self._signed(consent, owner),
+            )
+        for entry in members:
+            document, content = self._document(entry)
+            self._intern(entry.terms, entry.split)
+            items.append(
+                (entry.owner.address, entry.terms.digest(), entry.split.digest(), document, content)
+            )
+        self.chain.transact(SOCIETY, "LicenseRegistry", "mintBatch", items)
+        for entry in members:
+            self.licenses[len(self.licenses) + 1] = entry
+
+    def _document(self, entry: Entry) -> tuple[bytes, bytes]:
+        """Store the licence's document and read it back; its digest and the content hash."""
+        facts = entry.facts
+        # The demo has no audio: it stands the facts' own hash in for the hash of the file.
+        content = hashlib.sha256(f"{facts.isrc} {facts.title}".encode()).digest()
+        scope: tuple[Literal["recording", "stems"], ...] = ("recording",)
+        if entry.terms.offers(Tier.STEMS):
+            scope = ("recording", "stems")
+        recording = Recording(
+            isrc=facts.isrc,
+            title=facts.title,
+            artists=(facts.artist or "unknown artist",),
+            release_date=facts.release_date,
+            content_hash=content,
+            scope=scope,
+        )
+        document = license_document(recording=recording, terms=entry.terms)
+        self._stored(document.to_bytes())
+        return document.digest(), content
+
+    def _intern(self, terms: Terms, split: Split) -> None:
+        """Terms and splits are stored once each; the relay pays for the first who needs them."""
+        if self.chain.call("LicenseRegistry", "termsIdOf", terms.digest()) == 0:
+            cards = [
+                (card.training_run, card.generation, card.playback, card.grant_fee)
+                for card in terms.rates
+            ]
+            head = (terms.tiers, terms.term_days, terms.flags, terms.influence_cap_bps)
+            self.chain.transact(
+                RELAY, "LicenseRegistry", "internTerms", (*head, cards, terms.text_digest)
+            )
+        if split.digest() not in self.split_ids:
+            payees = [(payee.account, payee.share, int(payee.role)) for payee in split.payees]
+            self.chain.transact(RELAY, "RoyaltyVault", "internSplit", payees)
+            self.split_ids[split.digest()] = self.chain.call(
+                "RoyaltyVault", "splitIdOf", split.digest()
+            )
+
+    # ---- platforms
+
+    def fund_platforms(self) -> None:
+        """Two platforms register with their bonds and deposit escrow."""
+        bond = self.chain.call("RoyaltyVault", "minimumBond")
+        for plan, escrow in ((METERED_PLATFORM, 2_000_000), (POOL_PLATFORM, 45_000)):
+            amount = escrow * DOLLAR_UNITS
+            self._dollars(plan.admin, bond + amount)
+            self.chain.transact(
+                plan.admin, "RoyaltyVault", "registerPlatform", [plan.reporter.address], bond
+            )
+            platform_id: int = self.chain.call("RoyaltyVault", "platformCount")
+            self.chain.transact(plan.admin, "RoyaltyVault", "deposit", platform_id, amount)
+            self.platforms[plan.name] = platform_id
+            self.deposited += bond + amount
+
+    def buy_grant(self) -> None:
+        """One of the licences that ask for a grant gets one: a fee upfront, bound to one model."""
+        plan = METERED_PLATFORM
+        license_id = next(i for i, entry in self.licenses.items() if entry.offer == "By agreement")
+        fee = self.licenses[license_id].terms.card(Tier.GENERATIVE).grant_fee
+        self._dollars(plan.admin, fee)
+        self.deposited += fee
+        self.chain.transact(
+            plan.admin,
+            "Grants",
+            "buy",
+            self.platforms[plan.name],
+            license_id,
+            int(Tier.GENERATIVE),
+            plan.model,
+            fee,
+        )
+        self.granted.add(license_id)
+
+    # ---- reports
+
+    def report(self) -> None:
+        """A month of use: one report by the meter, one that shares a fee among all recordings used."""
+        start = self._now()
+        self._wait(30 * DAY)
+        period = Period(start=start, end=self._now())
+        self._report(METERED_PLATFORM, METERED_USES, period, Pricing.METERED, 0)
+        self._report(POOL_PLATFORM, POOL_USES, period, Pricing.POOL, POOL_TOTAL)
+
+    def _report(
+        self,
+        plan: PlatformPlan,
+        uses: tuple[Use, ...],
+        period: Period,
+        pricing: Pricing,
+        total: int,
+    ) -> None:
+        platform_id = self.platforms[plan.name]
+        events = events_of(self.licenses, uses, model=plan.model, moment=period.start + 12 * DAY)
+        prepared = prepare(
+            self.store,
+            self.licenses,
+            events,
+            platform_id=platform_id,
+            plan=plan,
+            period=period,
+            granted=self.granted,
+        )
+        packed = pack_rows(prepared.rows)
+        credits_, priced, _ = self.chain.call(
+            "LicenseRegistry", "price", packed, period.start, period.end, int(pricing), total
+        )
+        domain = self.chain.domain(Contract.USAGE_ORACLE)
+        header = UsageReport(
+            platform_id=platform_id,
+            model_id=plan.model,
+            sequence=1,
+            attempt=1,
+            previous=bytes(32),
+            period_start=period.start,
+            period_end=period.end,
+            pricing=pricing,
+            row_count=len(prepared.rows),
+            rows_digest=keccak(packed),
+            total=priced,
+            evidence=prepared.evidence,
+            deadline=FAR,
+        )
+        version = self.chain.call("UsageOracle", "configVersion")
+        step = self._step(f"attesters recompute {plan.name}'s report", 3)
+        signatures = []
+        for attester in ATTESTERS[:3]:  # the fourth is down today
+            signatures.append(
+                (
+                    attester.address,
+                    attest(self.chain, self.store, header, packed, version, attester),
+                )
+            )
+            step()
+        self.chain.transact(
+            RELAY,
+            "UsageOracle",
+            "submit",
+            tuple(header.model_dump().values()),
+            packed,
+            plan.reporter.address,
+            sign(header, domain, plan.reporter),
+            version,
+            pack_signatures(signatures),
+        )
+        self.reports.append(
+            Submitted(
+                platform=plan.name,
+                header=header,
+                report_id=header.digest(domain),
+                rows=prepared.rows,
+                credits=unpack_credits(bytes(credits_)),
+                packed_credits=bytes(credits_),
+                unlicensed=prepared.unlicensed,
+            )
+        )
+
+    # ---- the contested row
+
+    def contest(self) -> None:
+        """An artist finds half as much use again as was reported, says so with a bond, and is right."""
+        report = self.reports[0]
+        index = next(i for i, row in enumerate(report.rows) if row.metric is Metric.GENERATION)
+        row = report.rows[index]
+        entry = self.licenses[row.license_id]
+        claimed = row.quantity * 3 // 2
+        bond_money = 1_000 * DOLLAR_UNITS
+        self._node("anvil_setBalance", entry.owner.address, hex(10**18))  # gas money
+        self._dollars(entry.owner, bond_money)
+        case = (
+            tuple(report.header.model_dump().values()),
+            pack_rows(report.rows),
+            report.packed_credits,
+        )
+        evidence = self.store.put(b"Signed output manifests that name this recording.")
+        digest = hashlib.sha256(self.store.get(evidence)).digest()
+        claim = (row.license_id, int(row.tier), int(row.metric), claimed, digest)
+        self.chain.transact(entry.owner, "Disputes", "challenge", case, claim, [])
+        self.chain.transact(ARBITER, "Disputes", "rule", 1, claimed)
+        raised = claimed * entry.terms.rate(row.tier, row.metric) // DOLLAR_UNITS
+        self.ruling = {
+            "license": row.license_id,
+            "before": report.credits[index].amount,
+            "after": raised,
+        }
+        self.deposited += bond_money - self.chain.call(DOLLAR, "balanceOf", entry.owner.address)
+
+    # ---- settling and claiming
+
+    def settle(self) -> None:
+        """The window passes; anybody may settle."""
+        self._wait(self.chain.call("UsageOracle", "challengeWindow"))
+        for report in self.reports:
+            self.chain.transact(
+                RELAY, "UsageOracle", "settle", report.report_id, report.packed_credits
+            )
+
+    def claim(self) -> None:
+        """Every payee claims all its splits in one go; one of them by a signature to another address."""
+        splits: dict[str, list[int]] = {}
+        for entry in self.licenses.values():
+            for payee in entry.split.payees:
+                owed = splits.setdefault(payee.account, [])
+                split_id = self.split_ids[entry.split.digest()]
+                if split_id not in owed:
+                    owed.append(split_id)
+        step = self._step("payees claim", len(splits))
+        for number, (account, split_ids) in enumerate(splits.items()):
+            if number == 0:
+                self._claim_by_signature(account, split_ids)
+            else:
+                self.chain.transact(RELAY, "RoyaltyVault", "claim", account, split_ids)
+            for split_id in split_ids:
+                position = self.chain.call("RoyaltyVault", "positionOf", split_id, account)
+                self.paid[split_id, account] = position[1]
+            step()
+
+    def _claim_by_signature(self, account: str, split_ids: list[int]) -> None:
+        owner = next(e.owner for e in self.licenses.values() if e.owner.address == account)
+        cold = SOCIETY.address
+        message = Claim(account=account, to=cold, minimum=0, nonce=next(self.nonces), deadline=FAR)
+        self.chain.transact(
+            RELAY,
+            "RoyaltyVault",
+            "claimBySignature",
+            cold,
+            0,
+            split_ids,
+            self._signed(message, owner),
+        )
+
+    # ---- helpers
+
+    def _step(self, what: str, total: int) -> Step:
+        return Step(self.progress, what, total)
+
+    def _stored(self, data: bytes) -> None:
+        """Put a block and read it back: nothing is minted or reported before its bytes are safe."""
+        self.store.get(self.store.put(data))
+
+    def _signed(self, message: Message, by: LocalAccount) -> tuple[str, int, int, bytes]:
+        signature = sign(message, self.chain.domain(message.contract), by)
+        # Every message but reports and attestations has both.
+        return (by.address, message.nonce, message.deadline, signature)  # type: ignore[attr-defined]
+
+    def _dollars(self, account: LocalAccount, amount: int) -> None:
+        self.chain.transact(RELAY, DOLLAR, "mint", account.address, amount)
+        vault = self.chain.deployment.address("RoyaltyVault")
+        self.chain.transact(account, DOLLAR, "approve", vault, amount)
+
+    def _wait(self, seconds: int) -> None:
+        """Move the node's clock: only a development node does that."""
+        self._node("evm_increaseTime", seconds)
+        self._node("evm_mine")
+
+    def _node(self, method: str, *params: Any) -> None:
+        answer = self.chain.web3.provider.make_request(RPCEndpoint(method), list(params))
+        if "error" in answer:
+            raise DemoError(f"{method}: {answer['error']}")
+
+    def _now(self) -> int:
+        return int(answered(lambda: self.chain.web3.eth.get_block("latest"))["timestamp"])
+
+
+class Step:
+    """One line of progress; call it once for each thing done."""
+
+    def __init__(self, progress: Progress, what: str, total: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task(what, total=total)
+
+    def __call__(self) -> None:
+        self._progress.advance(self._task)

@@ -1,0 +1,56 @@
+"""Running the command in this process, as the shell would."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from obbligato.cli.app import run
+from tests.story import Told
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Command = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of whoever runs the tests."""
+    for name in ("RPC_URL", "DEPLOYMENT", "STORE", "GATEWAYS"):
+        monkeypatch.delenv(f"OBBLIGATO_{name}", raising=False)
+
+
+@pytest.fixture
+def bare(capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command with nothing set."""
+
+    def command(*arguments: object) -> Ran:
+        code = int(run([str(argument) for argument in arguments]))
+        out, err = capsys.readouterr()
+        return Ran(code, out, err)
+
+    return command
+
+
+@pytest.fixture
+def obbligato(bare: Command, told: Told) -> Command:
+    """The command with the story's deployment and store."""
+    house = told.house
+    options = ("--rpc", house.url, "--deployment", house.manifest, "--store", house.folder)
+    return lambda *arguments: bare(*options, *arguments)

@@ -1,0 +1,63 @@
+"""The pages for readers: their commands parse, their targets exist, their links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from obbligato.cli.app import app
+from scripts.toolchain import ROOT
+
+PAGES = [Path(ROOT, "README.md"), *sorted(Path(ROOT, "docs").glob("*.md"))]
+COMMAND = re.compile(r"^\s*\$ (.+)$", re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+FENCE = re.compile(r"```.*?```", re.DOTALL)
+
+
+def told(program: str) -> list[tuple[str, str]]:
+    """(page, command line) of every line that a page tells its reader to type."""
+    return [
+        (page.name, line)
+        for page in PAGES
+        for line in COMMAND.findall(page.read_text())
+        if line.split()[0] == program
+    ]
+
+
+@pytest.mark.parametrize(("page", "line"), told("obbligato"))
+def test_every_obbligato_line_of_a_page_is_one_the_command_understands(
+    page: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("licence_id,tier,metric,quantity\n")
+    command, words = get_command(app), shlex.split(line)[1:]
+    context = None
+    while words and hasattr(command, "commands"):
+        assert words[0] in command.commands, f"{page}: no command {words[0]} in `{line}`"
+        command, words = command.commands[words[0]], words[1:]
+    context = command.make_context("obbligato", words)  # raises for an unknown option or argument
+    assert context.command is command
+    assert not hasattr(command, "commands"), f"{page}: `{line}` names a group, not a command"
+
+
+@pytest.mark.parametrize(("page", "line"), told("make"))
+def test_every_make_line_of_a_page_names_a_target(page: str, line: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", Path(ROOT, "Makefile").read_text(), re.MULTILINE))
+    assert line.split()[1] in targets, f"{page}: `{line}`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    for target in LINK.findall(FENCE.sub("", page.read_text())):
+        assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_operators_page_names_every_setting_of_the_deploy_script_and_no_other() -> None:
+    read = set(re.findall(r"OBBLIGATO_[A-Z_]+", Path(ROOT, "scripts", "deploy.py").read_text()))
+    named = set(re.findall(r"OBBLIGATO_[A-Z_]+", Path(ROOT, "docs", "operator.md").read_text()))
+    wrapper = {"OBBLIGATO_RPC_URL", "OBBLIGATO_ACCOUNTS"}  # read by scripts/brownie
+    assert named - wrapper == read - wrapper - {"OBBLIGATO_"}

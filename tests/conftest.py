@@ -1,0 +1,40 @@
+"""What the tests of plain pytest share: one deployment and one story a session, told when first asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:  # tests/contracts has a chain of its own and needs none of this
+    from tests.onchain import House
+    from tests.story import Told
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No deadline an example: machines are slow at times. Brownie's runs have settings of their own."""
+    if config.pluginmanager.hasplugin("pytest-brownie"):
+        return
+    examples = 2_000 if os.environ.get("OBBLIGATO_SOAK") else 100
+    settings.register_profile("obbligato", deadline=None, max_examples=examples)
+    settings.load_profile("obbligato")
+
+
+@pytest.fixture(scope="session")
+def onchain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The five contracts on a real node, deployed by the project's own script."""
+    from tests.onchain import new_house
+
+    with new_house(tmp_path_factory.mktemp("house")) as house:
+        yield house
+
+
+@pytest.fixture(scope="session")
+def told(onchain: House) -> Told:
+    """The story of tests/story.py. Whoever changes the chain after it undoes that again."""
+    from tests.story import tell
+
+    return tell(onchain)

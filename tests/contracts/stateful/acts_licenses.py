@@ -1,0 +1,386 @@
+"""Licences, their terms and splits, and grants."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from eth_hash.auto import keccak
+
+from obbligato.typed_data import (
+    AcceptSplit,
+    Amend,
+    ApproveGrant,
+    ApproveOperator,
+    ChangeSplit,
+    Mint,
+    Reinstate,
+    Revoke,
+)
+from obbligato.words import Tier
+from tests.contracts.house import (
+    ARBITER,
+    DOLLAR,
+    GOVERNOR,
+    raw_split,
+    raw_terms,
+)
+from tests.contracts.stateful.acts_money import some_admin, some_platform
+from tests.contracts.stateful.deployment import Deployment, action
+from tests.contracts.stateful.draw import edge, mostly, one_of
+from tests.contracts.stateful.model import (
+    ANY_MODEL,
+    GRANT_REQUIRED,
+    U64,
+    Refused,
+)
+from tests.contracts.stateful.people import (
+    ADMINS,
+    MODELS,
+    OFFERS,
+    OWNERS,
+    RELAY,
+    SOCIETY,
+    STRANGER,
+    UNKNOWN,
+)
+
+MOST_LICENSES = 30
+
+
+@action(3)
+def mint(d: Deployment, rng: random.Random) -> None:
+    """By the owner or its operator, with or without interning, alone or in a batch, or by signature."""
+    if len(d.model.licenses) >= MOST_LICENSES:
+        return amend(d, rng)
+    registry, m = d.house.registry, d.model
+    owner, shares = rng.choice(OWNERS), d.split(rng)
+    terms = rng.choice(OFFERS)
+    by = mostly(rng, owner, SOCIETY, STRANGER, chance=0.2)
+    document, content = d.new_document(), keccak(b"content %d" % rng.randint(0, 9))
+    door = rng.choice(["with", "plain", "batch", "signature"])
+    if door == "with":
+
+        def mint_with() -> None:
+            m.check_minter(by, owner)
+            d.know_split(shares)
+            m.mint(owner, terms.digest(), shares.digest(), document)
+
+        d.do(
+            by,
+            registry.mintWith,
+            owner,
+            raw_terms(terms),
+            raw_split(shares),
+            document,
+            content,
+            foretold=mint_with,
+        )
+        return None
+    digest = mostly(rng, terms.digest(), UNKNOWN)
+    if door == "plain":
+
+        def mint_plain() -> None:
+            m.check_minter(by, owner)
+            m.mint(owner, digest, shares.digest(), document)
+
+        d.do(
+            by,
+            registry.mint,
+            owner,
+            digest,
+            shares.digest(),
+            document,
+            content,
+            foretold=mint_plain,
+        )
+        return None
+    if door == "signature":
+        message = Mint(
+            terms=digest,
+            split=shares.digest(),
+            document=document,
+            content=content,
+            **d.fresh(owner),
+        )
+        d.do(
+            RELAY,
+            registry.mintBySignature,
+            digest,
+            shares.digest(),
+            document,
+            content,
+            d.signed(message),
+            foretold=lambda: m.mint(owner, digest, shares.digest(), document),
+        )
+        return None
+    items = [
+        (owner, terms.digest(), d.split(rng).digest(), d.new_document(), content) for _ in range(3)
+    ]
+    items = [*items[:2], (rng.choice(OWNERS), *items[2][1:])] if rng.random() < 0.2 else items
+
+    def mint_batch() -> None:
+        # All or none: every item is checked before the first is minted.
+        for item in items:
+            m.check_minter(by, item[0])
+            if item[2] not in m.split_ids:
+                raise Refused("UnknownSplitDigest")
+        for item in items:
+            m.mint(*item[:4])
+
+    d.do(by, registry.mintBatch, items, foretold=mint_batch)
+    return None
+
+
+def _license(d: Deployment, rng: random.Random) -> tuple[int, str, str]:
+    """A licence, who acts for it, and by which door."""
+    license_id = rng.choice(list(d.model.licenses))
+    owner = d.model.licenses[license_id].owner
+    if rng.random() < 0.3:
+        return license_id, owner, "signature"
+    return (
+        license_id,
+        mostly(rng, owner, SOCIETY, STRANGER, ARBITER, GOVERNOR, chance=0.15),
+        "direct",
+    )
+
+
+@action(4)
+def amend(d: Deployment, rng: random.Random) -> None:
+    license_id, by, door = _license(d, rng)
+    registry, m = d.house.registry, d.model
+    running = m.licenses[license_id].history.version_at(d.now)
+    terms = mostly(rng, rng.choice(OFFERS).digest(), UNKNOWN)
+    if running and rng.random() < 0.3:
+        terms = running.terms.digest()
+    document = d.new_document()
+    if door == "direct":
+        d.do(
+            by,
+            registry.amend,
+            license_id,
+            terms,
+            document,
+            foretold=lambda: m.amend(by, license_id, terms, document),
+        )
+        return
+    current = mostly(rng, m.document(license_id), UNKNOWN)
+    message = Amend(
+        license_id=license_id,
+        current_document=current,
+        terms=terms,
+        document=document,
+        **d.fresh(by),
+    )
+
+    def by_signature() -> None:
+        m.check_document(license_id, current)
+        m.amend(by, license_id, terms, document)
+
+    d.do(
+        RELAY,
+        registry.amendBySignature,
+        license_id,
+        current,
+        terms,
+        document,
+        d.signed(message),
+        foretold=by_signature,
+    )
+
+
+@action(1.5)
+def revoke(d: Deployment, rng: random.Random) -> None:
+    _end(d, rng, "revoke", Revoke, d.model.revoke)
+
+
+@action(2)
+def reinstate(d: Deployment, rng: random.Random) -> None:
+    _end(d, rng, "reinstate", Reinstate, d.model.reinstate)
+
+
+def _end(
+    d: Deployment, rng: random.Random, name: str, kind: Any, act: Callable[[str, int], None]
+) -> None:
+    registry = d.house.registry
+    license_id, by, door = _license(d, rng)
+    ending = [
+        i
+        for i, found in d.model.licenses.items()
+        if found.history.ends_at is not None and found.history.ends_at > d.now
+    ]
+    if name == "reinstate" and ending and rng.random() < 0.8:
+        license_id = rng.choice(ending)
+        by = d.model.licenses[license_id].owner
+        edge(d, rng, d.model.licenses[license_id].history.ends_at or 0)
+        d.model.now = d.now
+    if door == "direct":
+        d.do(by, getattr(registry, name), license_id, foretold=lambda: act(by, license_id))
+        return
+    current = d.model.document(license_id)
+    message = kind(license_id=license_id, current_document=current, **d.fresh(by))
+    d.do(
+        RELAY,
+        getattr(registry, f"{name}BySignature"),
+        license_id,
+        current,
+        d.signed(message),
+        foretold=lambda: act(by, license_id),
+    )
+
+
+@action(2)
+def change_split(d: Deployment, rng: random.Random) -> None:
+    license_id, by, door = _license(d, rng)
+    registry, m = d.house.registry, d.model
+    d.model.now = d.now
+    current = m.licenses[license_id].split_id
+    before = d.shares[mostly(rng, current, *d.shares)]
+    after = d.split(rng)
+    shares = {p.account: p.share for p in after.payees}
+    losers = [
+        p.account for p in before.payees if p.account != by and shares.get(p.account, 0) < p.share
+    ]
+    document = m.document(license_id)
+    accepted = losers[: mostly(rng, len(losers), max(0, len(losers) - 1))]
+    about = {
+        "license_id": license_id,
+        "current_document": document,
+        "from_split": before.digest(),
+        "to_split": after.digest(),
+    }
+    acceptances = [d.signed(AcceptSplit(**about, **d.fresh(account))) for account in accepted]
+
+    def change() -> None:
+        m.change_split(by, license_id, before.digest(), after.digest(), shares, accepted)
+        d.know_split(after)
+
+    if door == "direct":
+        d.do(
+            by,
+            registry.changeSplit,
+            license_id,
+            raw_split(before),
+            raw_split(after),
+            acceptances,
+            foretold=change,
+        )
+        return
+    message = ChangeSplit(**about, **d.fresh(by))
+    d.do(
+        RELAY,
+        registry.changeSplitBySignature,
+        license_id,
+        document,
+        raw_split(before),
+        raw_split(after),
+        acceptances,
+        d.signed(message),
+        foretold=change,
+    )
+
+
+@action(0.5)
+def operator(d: Deployment, rng: random.Random) -> None:
+    owner, approved = rng.choice(OWNERS), rng.random() < 0.7
+
+    def approve() -> None:
+        (d.model.operators.add if approved else d.model.operators.discard)((owner, SOCIETY))
+
+    if rng.random() < 0.5:
+        d.do(owner, d.house.registry.setApprovalForAll, SOCIETY, approved, foretold=approve)
+        return
+    message = ApproveOperator(operator=SOCIETY, approved=approved, **d.fresh(owner))
+    d.do(
+        RELAY,
+        d.house.registry.approveOperatorBySignature,
+        SOCIETY,
+        approved,
+        d.signed(message),
+        foretold=approve,
+    )
+
+
+# ---- grants ----
+
+
+def _grant(d: Deployment, rng: random.Random) -> tuple[str, int, int, int, bytes]:
+    """Who asks, its platform, a licence that asks for grants if there is one, a tier and a model."""
+    platform_id = some_platform(d, rng, obliged=0.05)
+    by = some_admin(d, rng, platform_id)
+    running = {i: found.history.version_at(d.now) for i, found in d.model.licenses.items()}
+    asking = [i for i, v in running.items() if v and v.terms.flags & GRANT_REQUIRED]
+    license_id = rng.choice(asking) if asking and rng.random() < 0.9 else rng.choice(list(running))
+    version = running[license_id]
+    offered = [tier for tier in Tier if version and version.terms.offers(tier)] or list(Tier)
+    tier = int(mostly(rng, rng.choice(offered), *Tier))
+    return by, platform_id, license_id, tier, rng.choice([*MODELS, *MODELS, ANY_MODEL])
+
+
+@action(3)
+def buy(d: Deployment, rng: random.Random) -> None:
+    place = _grant(d, rng)
+    maximum = mostly(rng, U64, 3 * DOLLAR - 1, 3 * DOLLAR)
+    d.do(
+        place[0],
+        d.house.grants.buy,
+        *place[1:],
+        maximum,
+        foretold=lambda: d.model.buy(*place, maximum),
+    )
+
+
+@action(1)
+def ask(d: Deployment, rng: random.Random) -> None:
+    place = _grant(d, rng)
+    fee = mostly(rng, rng.randint(0, 20 * DOLLAR), 0, 10**6 * DOLLAR)
+    d.do(place[0], d.house.grants.ask, *place[1:], fee, foretold=lambda: d.model.ask(*place, fee))
+
+
+@action(1)
+def approve(d: Deployment, rng: random.Random) -> None:
+    m, grants = d.model, d.house.grants
+    request_id = mostly(
+        rng, one_of(rng, [i for i, r in m.requests.items() if not r.closed], 1), len(m.requests) + 1
+    )
+    request = m.requests.get(request_id)
+    owner = m.licenses[request.license_id].owner if request else OWNERS[0]
+    if request is None or rng.random() < 0.5:
+        by = mostly(rng, owner, STRANGER, SOCIETY)
+        d.do(by, grants.approve, request_id, foretold=lambda: m.approve(by, request_id))
+        return
+    m.now = d.now
+    document = m.document(request.license_id)
+    message = ApproveGrant(
+        license_id=request.license_id,
+        current_document=document,
+        tier=Tier(request.tier),
+        platform_id=request.platform_id,
+        platform_admin=m.platforms[request.platform_id].admin,
+        model_id=request.model_id,
+        fee=request.fee,
+        **d.fresh(owner),
+    )
+    d.do(
+        RELAY,
+        grants.approveBySignature,
+        request_id,
+        document,
+        d.signed(message),
+        foretold=lambda: m.approve(owner, request_id),
+    )
+
+
+@action(1)
+def pay_grant(d: Deployment, rng: random.Random) -> None:
+    m = d.model
+    m.now = d.now
+    ready = [i for i, r in m.requests.items() if r.document and not r.closed]
+    fresh = [i for i in ready if m.requests[i].document == m.document(m.requests[i].license_id)]
+    if fresh and rng.random() < 0.8:
+        ready = fresh
+    request_id = mostly(rng, one_of(rng, ready, 1), len(m.requests) + 1, *m.requests)
+    request = m.requests.get(request_id)
+    by = some_admin(d, rng, request.platform_id) if request else ADMINS[0]
+    d.do(by, d.house.grants.pay, request_id, foretold=lambda: m.pay_grant(by, request_id))

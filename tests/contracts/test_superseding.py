@@ -1,0 +1,387 @@
+"""A row contested from both sides: neither a claim of more nor a reduction can be kept out by the other, or by a small
+one of its own kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from obbligato.words import Tier
+from tests.contracts.contest import (
+    DEAD,
+    LAPSED,
+    MINIMUM,
+    OPEN,
+    challenge,
+    challenge_of,
+    check_books,
+    escrow,
+    record_of,
+)
+from tests.contracts.house import (
+    ARBITER,
+    ARTIST,
+    DAY,
+    DOLLAR,
+    LABEL,
+    PLATFORM_ADMIN,
+    RELAY,
+    STRANGER,
+    UNIT,
+    House,
+    Report,
+    refused,
+    row,
+    split,
+)
+from tests.contracts.moments import next_at
+
+WINDOW, ARBITRATION, CLAIM_PERIOD, SETTLEMENT = 7 * DAY, 14 * DAY, 180 * DAY, 21 * DAY
+JUDGE, ANYONE = {"from": ARBITER}, {"from": RELAY}
+REPORTED = 100_000 * UNIT
+CREDITED = 100 * DOLLAR
+OTHER = 7_000
+"""What the row that nobody contests is paid."""
+HAS = 1_000 * DOLLAR
+
+
+@pytest.fixture(scope="module")
+def licenses(house: House) -> list[int]:
+    """The artist's licence and a label's."""
+    return [house.license(pays=split((owner, 1_000_000)), owner=owner) for owner in (ARTIST, LABEL)]
+
+
+@pytest.fixture(scope="module")
+def platform(house: House, licenses: list[int]) -> int:
+    """A platform; and an artist, a stranger and the platform's own admin with money for bonds."""
+    made = house.platform(HAS)
+    for account in (ARTIST, STRANGER, PLATFORM_ADMIN):
+        house.fund_account(account, HAS)
+    house.wait(30 * DAY)
+    return made
+
+
+@pytest.fixture
+def report(house: House, platform: int, licenses: list[int]) -> Report:
+    """The contested row and one that nobody contests."""
+    made = house.report(platform, [row(licenses[0], REPORTED), row(licenses[1], 7 * UNIT)])
+    house.submit(made)
+    return made
+
+
+def received(house: House, license_id: int) -> int:
+    return int(house.vault.receivedOf(house.registry.licenseOf(license_id)[6]))
+
+
+def window_end(house: House, report: Report) -> int:
+    return int(house.oracle.reportOf(house.report_id(report))[4])
+
+
+# ---- the beneficiary of an overstated row ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ruled", [None, REPORTED, REPORTED + 1])
+def test_a_claim_of_one_more_shields_no_overstated_row(
+    house: House, platform: int, licenses: list[int], report: Report, ruled: int | None
+) -> None:
+    shield = challenge(house, report, licenses[0], REPORTED + 1, by=ARTIST)
+    if ruled is not None:
+        house.disputes.rule(shield, ruled, JUDGE)
+    # A payee's bond is half the minimum; the platform was right, or it lost as much.
+    had = escrow(house, platform).available
+    assert had == HAS - CREDITED - OTHER + {None: 0, REPORTED: 1, REPORTED + 1: -2}[ruled] * (
+        MINIMUM // 4
+    )
+
+    made = challenge(house, report, licenses[0], 0, by=STRANGER)
+
+    assert challenge_of(house, made)[6:9] == (REPORTED, 0, CREDITED)
+    assert house.oracle.isHeld(house.report_id(report), 0)
+    house.disputes.rule(made, 0, JUDGE)
+    assert received(house, licenses[0]) == 0
+    # The whole credit is free again, less the stake of a tenth of it.
+    assert escrow(house, platform).available == had + CREDITED - 10 * DOLLAR
+    assert house.vault.refundOf(STRANGER) == 15 * DOLLAR
+    house.pass_window()
+    assert house.settle(report).events["ReportSettled"]["credited"] == OTHER
+    assert received(house, licenses[0]) == 0
+    check_books(house)
+
+
+def test_a_claim_of_more_ruled_as_reported_leaves_the_row_as_it_was(
+    house: House, licenses: list[int], report: Report
+) -> None:
+    made = challenge(house, report, licenses[0], 2 * REPORTED, by=ARTIST)
+    closed = int(house.disputes.rule(made, REPORTED, JUDGE).timestamp)
+    assert record_of(house, report, licenses[0]) == (0, 0, closed + WINDOW, 0, 0, False)
+    again = challenge(house, report, licenses[0], REPORTED + 1, by=ARTIST)
+    assert challenge_of(house, again)[6:9] == (REPORTED, REPORTED + 1, CREDITED)
+
+
+@pytest.mark.parametrize("end", ["open", "ruled", "lapsed"])
+def test_a_row_is_reduced_once_whatever_became_of_it(
+    house: House, licenses: list[int], report: Report, end: str
+) -> None:
+    made = challenge(house, report, licenses[0], 40_000 * UNIT, by=STRANGER)
+    if end == "ruled":
+        house.disputes.rule(made, 40_000 * UNIT, JUDGE)
+    elif end == "lapsed":
+        next_at(challenge_of(house, made).opened_at + ARBITRATION + 1)
+        house.disputes.lapse(made, ANYONE)
+    lower = 39_999 * UNIT
+    if end == "open":
+        with refused("AlreadyChallenged", made):
+            challenge(house, report, licenses[0], lower, by=STRANGER)
+    else:
+        with refused("RowRuled", licenses[0], Tier.GENERATIVE, 2):
+            challenge(house, report, licenses[0], lower, by=STRANGER)
+    # What it stands at is claimed for nothing; one more is a claim of more.
+    stands = 40_000 * UNIT if end == "ruled" else REPORTED
+    with refused("NothingClaimed", licenses[0], Tier.GENERATIVE, 2):
+        challenge(house, report, licenses[0], stands, by=STRANGER)
+    more = challenge(house, report, licenses[0], stands + 1, by=ARTIST)
+    assert challenge_of(house, more).reported == stands
+
+
+def test_a_row_that_was_raised_is_reduced_below_what_was_reported_or_not_at_all(
+    house: House, licenses: list[int], report: Report
+) -> None:
+    raised = 2 * REPORTED
+    house.disputes.rule(challenge(house, report, licenses[0], raised, by=ARTIST), raised, JUDGE)
+    for quantity in (REPORTED, raised - 1):
+        with refused("RowRuled", licenses[0], Tier.GENERATIVE, 2):
+            challenge(house, report, licenses[0], quantity, by=STRANGER)
+    with refused("NothingClaimed", licenses[0], Tier.GENERATIVE, 2):
+        challenge(house, report, licenses[0], raised, by=STRANGER)
+    end = window_end(house, report)
+    next_at(end)
+    with refused("ChallengeTooLate", house.report_id(report), end):
+        challenge(house, report, licenses[0], REPORTED - 1, by=STRANGER)
+
+
+# ---- the platform that challenges itself ----------------------------------------------------------------------------
+
+
+def test_an_artist_supersedes_the_small_claim_of_a_platform_that_challenges_itself(
+    house: House, platform: int, licenses: list[int], report: Report
+) -> None:
+    blocker = challenge(house, report, licenses[0], REPORTED + 1, by=PLATFORM_ADMIN)
+    had = escrow(house, platform)
+    # 100 dollars more: a bond of 10, half of it for a payee.
+    bond = 5 * DOLLAR
+    tx = house.disputes.challenge(
+        report.case,
+        (licenses[0], Tier.GENERATIVE, 2, 2 * REPORTED, b"\1" * 32),
+        [],
+        {"from": ARTIST},
+    )
+    artists = int(tx.return_value)
+    assert (tx.events["Lapsed"]["challengeId"], tx.events["Lapsed"]["paid"]) == (blocker, 0)
+    assert challenge_of(house, blocker).state == LAPSED
+    assert challenge_of(house, artists)[3] == tx.timestamp
+    assert record_of(house, report, licenses[0]) == (0, 0, 0, artists, 0, False)
+    assert house.vault.refundOf(PLATFORM_ADMIN) == MINIMUM
+    assert house.vault.challengeBonds() == bond
+    assert escrow(house, platform) == had
+    check_books(house)
+    with refused("ChallengeClosed", blocker):
+        house.disputes.rule(blocker, REPORTED, JUDGE)
+    with refused("ChallengeClosed", blocker):
+        house.disputes.lapse(blocker, ANYONE)
+
+    house.disputes.rule(artists, 2 * REPORTED, JUDGE)
+    assert received(house, licenses[0]) == CREDITED  # as much again: the first is not settled yet
+    assert house.vault.refundOf(ARTIST) == bond + bond // 2
+    assert escrow(house, platform).available == had.available - CREDITED - bond
+    house.vault.claim(PLATFORM_ADMIN, [], ANYONE)
+    assert house.token.balanceOf(PLATFORM_ADMIN) == HAS
+    house.pass_window()
+    house.settle(report)
+    assert received(house, licenses[0]) == 2 * CREDITED
+    check_books(house)
+
+
+def test_only_a_claim_more_than_twice_as_far_supersedes(
+    house: House, licenses: list[int], report: Report
+) -> None:
+    first = challenge(house, report, licenses[0], REPORTED + 10, by=STRANGER)
+    for more in (1, 9, 10, 11, 19, 20):
+        with refused("AlreadyChallenged", first):
+            challenge(house, report, licenses[0], REPORTED + more, by=ARTIST)
+    second = challenge(house, report, licenses[0], REPORTED + 21, by=ARTIST)
+    with refused("AlreadyChallenged", second):
+        challenge(house, report, licenses[0], REPORTED + 42, by=STRANGER)
+    third = challenge(house, report, licenses[0], REPORTED + 43, by=STRANGER)
+    assert [challenge_of(house, one).state for one in (first, second, third)] == [
+        LAPSED,
+        LAPSED,
+        OPEN,
+    ]
+    assert house.vault.refundOf(STRANGER) == house.vault.challengeBonds() == MINIMUM
+    assert house.vault.refundOf(ARTIST) == MINIMUM // 2
+    check_books(house)
+
+
+def test_how_far_is_counted_from_what_the_open_claim_started_from(
+    house: House, licenses: list[int], report: Report
+) -> None:
+    raised = REPORTED + 1_000
+    house.disputes.rule(challenge(house, report, licenses[0], raised, by=STRANGER), raised, JUDGE)
+    again = challenge(house, report, licenses[0], raised + 10, by=STRANGER)
+    with refused("AlreadyChallenged", again):
+        challenge(house, report, licenses[0], raised + 20, by=ARTIST)
+    challenge(house, report, licenses[0], raised + 21, by=ARTIST)
+
+
+def test_a_claim_that_supersedes_starts_from_what_a_reduction_left(
+    house: House, platform: int, licenses: list[int], report: Report
+) -> None:
+    first = challenge(house, report, licenses[0], REPORTED + 10 * UNIT, by=PLATFORM_ADMIN)
+    reduction = challenge(house, report, licenses[0], 40_000 * UNIT, by=STRANGER)
+    house.disputes.rule(reduction, 40_000 * UNIT, JUDGE)
+    for quantity in (70_000 * UNIT, REPORTED + 20 * UNIT):
+        with refused("AlreadyChallenged", first):
+            challenge(house, report, licenses[0], quantity, by=ARTIST)
+    had = escrow(house, platform).available
+    made = challenge(house, report, licenses[0], 200_000 * UNIT, by=ARTIST)
+    assert challenge_of(house, made)[6:9] == (40_000 * UNIT, 200_000 * UNIT, 40 * DOLLAR)
+    # 160 dollars are disputed: a bond of 16, half of it for a payee. Ruled to 150 dollars: 110 more and the stake.
+    house.disputes.rule(made, 150_000 * UNIT, JUDGE)
+    assert received(house, licenses[0]) == 150 * DOLLAR
+    assert escrow(house, platform).available == had - 118 * DOLLAR
+    check_books(house)
+
+
+# ---- both directions at once ----------------------------------------------------------------------------------------
+
+# The artist claims 300 dollars: 200 more, a bond of 20, halved: 10. A stranger claims 40: 60 less, a bond of 6.
+# Ruled (raise, reduction) in dollars; then the split, the artist, the stranger, burnt, what the platform has less than
+# the 899.993 before, and the row's record.
+BOTH = [
+    # Both win: 150 more and a stake of 10; 60 back less a stake of 6.
+    ((250, 40), (40 + 150, 10 + 5, 6 + 3, 5 + 3, 150 + 10 - 60 + 6, 250)),
+    # The raise fails: half its bond to the platform.
+    ((100, 40), (40, 0, 6 + 3, 5 + 3, -5 - 60 + 6, 40)),
+    # The reduction fails.
+    ((250, 100), (100 + 150, 10 + 5, 0, 5 + 3, 150 + 10 - 3, 250)),
+    # Both fail: the report was right, and the reduction puts that on record.
+    ((100, 100), (100, 0, 0, 5 + 3, -5 - 3, 100)),
+]
+
+
+@pytest.mark.parametrize("raise_first", [True, False])
+@pytest.mark.parametrize(("ruled", "expected"), BOTH)
+def test_both_directions_are_ruled_in_either_order_with_the_same_money(
+    house: House,
+    platform: int,
+    licenses: list[int],
+    report: Report,
+    ruled: tuple[int, int],
+    expected: Sequence[int],
+    raise_first: bool,
+) -> None:
+    opened = [(300_000 * UNIT, ARTIST), (40_000 * UNIT, STRANGER)]
+    made = [challenge(house, report, licenses[0], q, by=by) for q, by in opened]
+    assert [challenge_of(house, one).bond for one in made] == [10 * DOLLAR, 6 * DOLLAR]
+    assert record_of(house, report, licenses[0]) == (0, 0, 0, *made, False)
+    check_books(house)
+    for which in (0, 1) if raise_first else (1, 0):
+        house.disputes.rule(made[which], ruled[which] * 1_000 * UNIT, JUDGE)
+        check_books(house)
+    to_split, artist, stranger, burnt, less, stands = (n * DOLLAR for n in expected)
+    assert received(house, licenses[0]) == to_split
+    assert house.vault.refundOf(ARTIST) == artist
+    assert house.vault.refundOf(STRANGER) == stranger
+    assert house.vault.refundOf(DEAD) == burnt
+    assert escrow(house, platform).available == HAS - CREDITED - OTHER - less
+    assert house.vault.challengeBonds() == 0
+    assert house.vault.reservedOf(house.disputes, platform) == 0
+    record = record_of(house, report, licenses[0])
+    assert (record.quantity, record.amount) == (stands * 1_000, stands)
+    assert record[3:] == (0, 0, True)
+    house.pass_window()
+    assert house.settle(report).events["ReportSettled"]["credited"] == OTHER
+    assert received(house, licenses[0]) == to_split
+    check_books(house)
+
+
+@pytest.mark.parametrize("raise_first", [True, False])
+def test_each_lapses_by_itself(
+    house: House, platform: int, licenses: list[int], report: Report, raise_first: bool
+) -> None:
+    had = escrow(house, platform)
+    more = challenge(house, report, licenses[0], 300_000 * UNIT, by=ARTIST)
+    less = challenge(house, report, licenses[0], 40_000 * UNIT, by=STRANGER)
+    next_at(challenge_of(house, less).opened_at + ARBITRATION + 1)
+    order = [more, less] if raise_first else [less, more]
+    house.disputes.lapse(order[0], ANYONE)
+    assert record_of(house, report, licenses[0])[3:] == (
+        (0, less, False) if raise_first else (more, 0, False)
+    )
+    assert challenge_of(house, order[1]).state == OPEN
+    assert received(house, licenses[0]) == (0 if raise_first else CREDITED)
+    check_books(house)
+    house.disputes.lapse(order[1], ANYONE)
+    assert record_of(house, report, licenses[0])[3:] == (0, 0, False)
+    assert received(house, licenses[0]) == CREDITED
+    assert house.vault.refundOf(ARTIST) == 10 * DOLLAR
+    assert house.vault.refundOf(STRANGER) == 6 * DOLLAR
+    assert escrow(house, platform) == had
+    house.settle(report)
+    assert received(house, licenses[0]) == CREDITED
+    check_books(house)
+
+
+# ---- the end of it --------------------------------------------------------------------------------------------------
+
+
+def test_challenging_again_and_again_ends_and_the_platform_withdraws(
+    house: House, platform: int, licenses: list[int], report: Report
+) -> None:
+    claim_end = window_end(house, report) + CLAIM_PERIOD
+    cap = claim_end + ARBITRATION + WINDOW
+    house.pass_window()
+    house.settle(report)
+    thawing = escrow(house, platform).available
+    house.vault.thaw(platform, thawing, {"from": PLATFORM_ADMIN})
+
+    until, reopened = claim_end, []
+    for _ in range(4):
+        next_at(until - 1)
+        made = challenge(house, report, licenses[0], REPORTED + 1, by=STRANGER)
+        next_at(until)
+        house.disputes.rule(made, REPORTED, JUDGE)
+        until = record_of(house, report, licenses[0]).reopen_until
+        reopened.append(until - claim_end)
+    # One window at a time, and then no more.
+    assert reopened == [7 * DAY, 14 * DAY, 21 * DAY, 21 * DAY]
+    next_at(cap)
+    with refused("ChallengeTooLate", house.report_id(report), cap):
+        challenge(house, report, licenses[0], REPORTED + 1, by=STRANGER)
+
+    ends = escrow(house, platform).thaw_ends_at
+    assert ends == cap - 1 + SETTLEMENT
+    next_at(ends - 1)
+    with refused("StillThawing", platform, ends):
+        house.vault.withdraw(platform, PLATFORM_ADMIN, {"from": PLATFORM_ADMIN})
+    next_at(ends)
+    house.vault.withdraw(platform, PLATFORM_ADMIN, {"from": PLATFORM_ADMIN})
+    assert house.token.balanceOf(PLATFORM_ADMIN) == HAS + thawing
+    check_books(house)
+
+
+def test_a_platform_cannot_make_a_true_claim_a_draw_by_taking_its_place(
+    house: House, licenses: list[int], report: Report
+) -> None:
+    # The truth is 200 000 units more; at exactly twice that distance the true ruling would lie in the middle.
+    true = REPORTED + 200_000 * UNIT
+    first = challenge(house, report, licenses[0], true, by=ARTIST)
+    with refused("AlreadyChallenged", first):
+        challenge(house, report, licenses[0], REPORTED + 400_000 * UNIT, by=PLATFORM_ADMIN)
+    dodge = challenge(house, report, licenses[0], REPORTED + 400_000 * UNIT + 1, by=PLATFORM_ADMIN)
+    house.disputes.rule(dodge, true, JUDGE)
+    # The ruling is nearer to what was reported: the platform's own bond is lost, half of it burnt.
+    bond = challenge_of(house, dodge).bond
+    assert house.vault.refundOf(DEAD) == bond - bond // 2
+    check_books(house)

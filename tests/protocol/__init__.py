@@ -1,0 +1,1 @@
+"""Tests of the protocol in Python, against vectors that another implementation made."""
