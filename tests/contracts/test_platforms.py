@@ -275,6 +275,7 @@ def test_thawing_money_still_pays_a_report_and_the_report_pushes_the_rest(
 def test_a_thaw_that_ends_late_enough_is_not_pushed(
     house: House, platform: int, license_id: int
 ) -> None:
+    house.wait(DAY)  # the licence may be as young as the block before
     ends_at = thaw(house, platform, 1)
     tx = house.submit(
         house.report(platform, [row(license_id, UNIT)], start=house.now() - 1, end=house.now())
