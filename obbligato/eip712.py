@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from eth_hash.auto import keccak
 from pydantic.alias_generators import to_snake
@@ -103,6 +103,26 @@ class TypedStruct(Strict):
             for member in self.struct_types[self.primary_type()]
         }
 
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """The struct whose `as_json` this is: whole numbers may be decimal strings, too.
+
+        Raises InputError naming the field.
+        """
+        if not isinstance(data, dict):
+            raise InputError("give an object with " + ", ".join(cls._names()))
+        unsigned = {m.name for m in cls.struct_types[cls.primary_type()] if m.type[:4] == "uint"}
+        return cls.read(
+            {
+                name: _whole_number(value) if name in unsigned else value
+                for name, value in data.items()
+            }
+        )
+
+    @classmethod
+    def _names(cls) -> list[str]:
+        return [member.name for member in cls.struct_types[cls.primary_type()]]
+
 
 class Message(TypedStruct):
     """A struct that someone signs for one contract. Subclasses set `contract`."""
@@ -166,6 +186,12 @@ def _json_value(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         return _json_integer(int(value))
     return value
+
+
+def _whole_number(value: object) -> object:
+    """The number that a decimal string writes; anything else as it is, for the model to judge."""
+    decimal = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 78
+    return int(value) if decimal and isinstance(value, str) else value
 
 
 def _json_integer(value: int) -> int | str:

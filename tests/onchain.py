@@ -130,6 +130,20 @@ class Acts:
         nonce, deadline = message.nonce, message.deadline  # type: ignore[attr-defined]
         return by.address, nonce, deadline, sign(message, self.chain.domain(message.contract), by)
 
+    def govern(self, contract: str, function: str, *arguments: Any) -> None:
+        """What the governor does once its delay is over: here the node lends its account."""
+        governor = self.chain.deployment.roles.governor
+        self.node("anvil_setBalance", governor, hex(10**18))
+        self.node("anvil_impersonateAccount", governor)
+        call = {
+            "from": governor,
+            "to": self.chain.deployment.address(contract),
+            "data": "0x" + self.chain.encode(contract, function, *arguments).hex(),
+        }
+        digest = self.node("eth_sendTransaction", call)
+        assert self.node("eth_getTransactionReceipt", digest)["status"] == "0x1"
+        self.node("anvil_stopImpersonatingAccount", governor)
+
     # ---- licences
 
     def mint(self, owner: LocalAccount, terms: Terms, split: Split, title: str) -> int:

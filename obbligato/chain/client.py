@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import requests
 from eth_hash.auto import keccak
 from eth_utils.address import to_checksum_address
-from web3 import HTTPProvider, Web3
+from web3 import Web3
 from web3.contract import Contract as Web3Contract
 from web3.exceptions import (
     BadResponseFormat,
@@ -25,11 +24,12 @@ from web3.types import BlockIdentifier, TxParams, TxReceipt
 
 from obbligato.chain.abis import DOLLAR, GOVERNOR, abi, refusal
 from obbligato.chain.deployment import Deployment
+from obbligato.chain.rpc import FailoverProvider, host_of
 from obbligato.eip712 import Contract, Domain
-from obbligato.errors import ChainError, ContractRefused, InputError, ObbligatoError
+from obbligato.errors import ChainError, ContractRefused, ObbligatoError
+from obbligato.keys import LocalSigner, Signer, sign_transaction
 from obbligato.typed_data import HasKey
 
-RPC_TIMEOUT_SECONDS: Final = 30
 RECEIPT_TIMEOUT_SECONDS: Final = 120
 GAS_CAP: Final = 2**24
 """The most that one transaction may use (EIP-7825)."""
@@ -46,7 +46,7 @@ Answer = TypeVar("Answer")
 
 
 class Chain:
-    """One deployment on one chain, over one RPC endpoint.
+    """One deployment on one chain, over one RPC endpoint or several.
 
     Make it with `connect`, which refuses a wrong chain or wrong contracts before anything is signed.
     """
@@ -56,29 +56,16 @@ class Chain:
         self.deployment = deployment
 
     @classmethod
-    def connect(cls, url: str, deployment: Deployment) -> Chain:
-        """Connect and compare chain id and runtime code hashes.
+    def connect(cls, urls: str | Sequence[str], deployment: Deployment) -> Chain:
+        """Connect to one node, or to several of one chain, and compare chain id and runtime code hashes.
 
-        Raises ChainError, which names the endpoint by its host alone: paths and user names of RPC
-        URLs hold keys. Raises InputError for what is no http(s) URL.
+        Raises ChainError, which names nodes by their hosts alone: paths and user names of RPC URLs hold
+        keys. Raises InputError for what is no http(s) URL.
         """
-        host = host_of(url)
-        # No retries of our own accord: a transaction must not be sent twice because an answer was lost.
-        provider = HTTPProvider(
-            url,
-            request_kwargs={"timeout": RPC_TIMEOUT_SECONDS},
-            exception_retry_configuration=None,
-        )
-        chain = cls(Web3(provider), deployment)
-        try:
-            found = answered(lambda: chain.web3.eth.chain_id, host)
-        except (TypeError, AttributeError, LookupError):  # JSON, but of another protocol
-            raise ChainError(f"{host} did not answer as a node does") from None
-        if found != deployment.chain_id:
-            raise ChainError(
-                f"{host} is chain {found}, the deployment is on chain {deployment.chain_id}: "
-                "give the RPC endpoint of the right network"
-            )
+        nodes = [urls] if isinstance(urls, str) else list(urls)
+        host = ", ".join(host_of(url) for url in nodes)
+        chain = cls(Web3(FailoverProvider(nodes, deployment.chain_id)), deployment)
+        answered(lambda: chain.web3.eth.chain_id, host)  # compared by the provider
         for name, contract in deployment.contracts.items():
             address = to_checksum_address(contract.address)
             code = answered(partial(chain.web3.eth.get_code, address), host)
@@ -114,8 +101,18 @@ class Chain:
         bound = self.contract(contract).get_function_by_name(function)(*arguments)
         return answered(lambda: bound.call(block_identifier=block))
 
+    def encode(self, contract: str, function: str, *arguments: Any) -> bytes:
+        """The calldata of a call: what a transaction to the contract carries."""
+        bound = self.contract(contract).get_function_by_name(function)(*arguments)
+        return bytes.fromhex(bound._encode_transaction_data().removeprefix("0x"))
+
     def transact(
-        self, signer: HasKey, contract: str, function: str, *arguments: Any, gas: int | None = None
+        self,
+        signer: HasKey | Signer,
+        contract: str,
+        function: str,
+        *arguments: Any,
+        gas: int | None = None,
     ) -> TxReceipt:
         """Sign, send and wait for one transaction. Raises ContractRefused, ChainError.
 
@@ -123,18 +120,19 @@ class Chain:
         oracle has an outbox of its own.
         """
         bound = self.contract(contract).get_function_by_name(function)(*arguments)
-        account = self.web3.eth.account.from_key(signer.key)
-        base: TxParams = {"from": account.address}
+        account = LocalSigner(signer.key) if hasattr(signer, "key") else signer
+        sender = to_checksum_address(account.address)
+        base: TxParams = {"from": sender}
 
         def prepare() -> TxParams:
             params: TxParams = {**base}
             params["gas"] = gas or min(bound.estimate_gas(base) * 11 // 10, GAS_CAP)
-            params["nonce"] = self.web3.eth.get_transaction_count(account.address, "pending")
+            params["nonce"] = self.web3.eth.get_transaction_count(sender, "pending")
             built: TxParams = bound.build_transaction(params)
             return built
 
         transaction = answered(prepare)
-        raw = account.sign_transaction(transaction).raw_transaction
+        raw = sign_transaction(account, dict(transaction))
         digest = answered(lambda: self.web3.eth.send_raw_transaction(raw))
         try:
             receipt = answered(
@@ -152,18 +150,6 @@ class Chain:
             answered(lambda: bound.call({**base, "gas": GAS_CAP}))
             raise ContractRefused("reverted without a reason", {"transaction": digest.hex()})
         return receipt
-
-
-def host_of(url: str) -> str:
-    """The host of an RPC URL, which is all of it that may be shown. Raises InputError."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port, parts = None, None, urlsplit("")
-    if parts.scheme not in ("http", "https") or not host:
-        raise InputError("is not the URL of an RPC endpoint: give http(s)://host…", field="rpc")
-    return f"{host}:{port}" if port else host
 
 
 def answered(question: Callable[[], Answer], host: str = "the node") -> Answer:

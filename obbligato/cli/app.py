@@ -10,7 +10,18 @@ from typing import Annotated, Any
 import typer
 
 import obbligato
-from obbligato.cli import deployments, documents, licenses, payees, recomputation, reports
+from obbligato.cli import (
+    consents,
+    deployments,
+    documents,
+    keys,
+    licenses,
+    payees,
+    platforms,
+    plugins,
+    recomputation,
+    reports,
+)
 from obbligato.cli.output import ExitCode, fail, told_code
 from obbligato.cli.session import Session
 from obbligato.errors import ObbligatoError
@@ -25,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(deployments.app, name="deployment")
 app.add_typer(licenses.app, name="license")
+licenses.consent_app.command("check")(consents.check_consents)
 app.add_typer(licenses.consent_app, name="consent")
 app.add_typer(payees.app, name="payee")
 app.add_typer(reports.app, name="report")
@@ -32,7 +44,10 @@ app.add_typer(documents.app, name="document")
 app.add_typer(documents.terms_app, name="terms")
 app.add_typer(documents.split_app, name="split")
 app.command("quote")(reports.quote_rows)
+app.add_typer(keys.app, name="key")
+app.add_typer(platforms.app, name="platform")
 app.command("recompute")(recomputation.recompute_all)
+plugins.mount(app)
 
 
 def _show_version(wanted: bool) -> None:
@@ -77,8 +92,8 @@ def root(
 ) -> None:
     """Licences of recordings for AI, reports of their use, and who is paid: read it and check it.
 
-    Nothing here signs or sends anything. What is read is verified: the contracts' code against the
-    manifest, every document against its digest.
+    What is read is verified: the contracts' code against the manifest, every document against its
+    digest. Only `platform` and the services that run in the background sign and send anything.
 
     \b
     Start with:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
+from obbligato.client.problems import ApiProblem, OracleUnreachable, StillWaiting
 from obbligato.eip712 import LARGEST_JSON_INTEGER
 from obbligato.errors import ChainError, InputError, ObbligatoError
 from obbligato.ledger.recompute import Watcher
@@ -44,9 +45,16 @@ def told_code(error: ObbligatoError) -> ExitCode:
     """The exit code of an error."""
     if isinstance(error, InputError):
         return ExitCode.INPUT
-    if isinstance(error, ChainError | StoreError):
+    if isinstance(error, ChainError | StoreError | OracleUnreachable | StillWaiting):
         return ExitCode.UNANSWERED
+    if isinstance(error, ApiProblem):
+        return ExitCode.INPUT if error.status in (400, 413, 422) else _answered_no(error.status)
     return ExitCode.NO
+
+
+def _answered_no(status: int) -> ExitCode:
+    """What an oracle that could not answer, or would not, comes to."""
+    return ExitCode.UNANSWERED if status == 429 or status >= 500 else ExitCode.NO
 
 
 def fail(what: object) -> None:
@@ -69,7 +77,18 @@ def show(data: Any, *, as_json: bool, render: Callable[[Console], None]) -> None
 
 def stdout() -> Console:
     """A console for results; what it shows is data, never markup."""
-    return Console(width=WIDTH, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _console(to_stderr=False)
+
+
+def stderr() -> Console:
+    """A console for what is shown on the way to a result, before a question for example."""
+    return _console(to_stderr=True)
+
+
+def _console(*, to_stderr: bool) -> Console:
+    return Console(
+        width=WIDTH, highlight=False, markup=False, emoji=False, soft_wrap=True, stderr=to_stderr
+    )
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:

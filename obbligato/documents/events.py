@@ -27,6 +27,7 @@ MAX_CHUNK_BYTES: Final = 1_048_576
 HOUR_SECONDS: Final = 3_600
 MIN_SALT_BYTES: Final = 16
 JSONL_MEDIA_TYPE: Final = "application/x-ndjson"
+PARQUET_MEDIA_TYPE: Final = "application/vnd.apache.parquet"
 
 Key = Annotated[Text, Field(max_length=200)]
 Seconds = Annotated[int, Field(ge=0, le=MAX_TIME)]
@@ -102,7 +103,7 @@ class Chunk(NamedTuple):
         return cid_from_digest(self.digest)
 
 
-AnyEvent = TypeVar("AnyEvent", UsageEvent, PublicUsageEvent)
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 def license_of_event(event: UsageEvent, license_of: Mapping[str, int]) -> int:
@@ -157,10 +158,8 @@ def salted_hash(domain: Literal["event", "output"], identifier: str, *, salt: by
     return hmac.digest(salt, f"{domain}:{identifier}".encode(), hashlib.sha256)
 
 
-def write_chunks(
-    events: Iterable[UsageEvent | PublicUsageEvent], *, most: int = MAX_CHUNK_BYTES
-) -> Iterator[Chunk]:
-    """The events as chunks of at most `most` bytes, in the order given; no events, no chunks."""
+def write_chunks(events: Iterable[Record], *, most: int = MAX_CHUNK_BYTES) -> Iterator[Chunk]:
+    """The events (or other records) as chunks of at most `most` bytes, in the order given; no events, no chunks."""
     lines: list[bytes] = []
     size = 0
     for number, event in enumerate(events):
@@ -176,8 +175,8 @@ def write_chunks(
         yield Chunk(b"".join(lines), len(lines))
 
 
-def read_chunk(data: bytes, form: type[AnyEvent]) -> Iterator[AnyEvent]:
-    """The events of a chunk, each of class `form`.
+def read_chunk(data: bytes, form: type[AnyRecord]) -> Iterator[AnyRecord]:
+    """The events (or other records) of a chunk, each of class `form`.
 
     Raises InputError naming the line (row, from 0) and field of the first that is wrong; an empty
     chunk, a missing line end and a line that is not canonical are wrong.

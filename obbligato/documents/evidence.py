@@ -1,7 +1,8 @@
 """The evidence document: what a report was computed from, so that anyone can compute it again.
 
 Its chunks hold exactly the events that became rows, in their public form. Use outside consent is
-not in them: it is declared in `unlicensed`, for all to see and to contest.
+not in them: it is declared in `unlicensed`, for all to see and to contest, or in chunks of its own
+where the list is long.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from obbligato.rules.rows import Row, rows_digest
 from obbligato.words import FORMULA_VERSION, MAX_ROWS, Metric, Tier
 
 SCHEMA_VERSION: Final = 1
+MAX_UNLICENSED: Final = 500
+"""Entries of `unlicensed` that a document lists itself; more go into chunks."""
 
 MediaType = Literal["application/x-ndjson", "application/vnd.apache.parquet"]
 Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
@@ -101,7 +104,7 @@ class UnlicensedUse(Record):
     tier: TierField
     metric: MetricField
     quantity: Annotated[DecimalUInt64, Field(ge=1)]
-    reason: Literal["no licence", "no consent", "no grant"]
+    reason: Literal["no licence", "no consent", "no grant", "not offered", "no pool"]
 
     @model_validator(mode="after")
     def _names_a_recording(self) -> Self:
@@ -114,7 +117,8 @@ class EvidenceDocument(Document):
     """What one report was computed from; make it with `evidence_document`.
 
     `salt_digest` is the sha-256 of the salt in the events' hashes: who is shown the salt later can
-    tell that it is the right one. Totals that contradict the chunks or themselves are refused.
+    tell that it is the right one. `unlicensed_chunks` hold lines of `UnlicensedUse`, instead of
+    `unlicensed`, where there are more than 500. Totals that contradict the chunks or themselves are refused.
     """
 
     type: Literal["obbligato.evidence"] = "obbligato.evidence"
@@ -128,6 +132,22 @@ class EvidenceDocument(Document):
     aggregation: AggregationRules
     totals: Totals
     unlicensed: Annotated[tuple[UnlicensedUse, ...], BeforeValidator(as_tuple)] = ()
+    unlicensed_chunks: (
+        Annotated[tuple[EventChunk, ...], Field(min_length=1), BeforeValidator(as_tuple)] | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _unlicensed_is_in_one_place(self) -> Self:
+        if len(self.unlicensed) > MAX_UNLICENSED:
+            raise InputError(
+                f"{len(self.unlicensed)} entries: put more than {MAX_UNLICENSED} into chunks",
+                field="unlicensed",
+            )
+        if self.unlicensed and self.unlicensed_chunks:
+            raise InputError("is empty where chunks hold the entries", field="unlicensed")
+        if any(chunk.media_type != JSONL_MEDIA_TYPE for chunk in self.unlicensed_chunks or ()):
+            raise InputError(f"are lines of {JSONL_MEDIA_TYPE}", field="unlicensed_chunks")
+        return self
 
     @model_validator(mode="after")
     def _totals_agree(self) -> Self:
@@ -155,6 +175,7 @@ def evidence_document(
     chunks: Iterable[EventChunk],
     rows: Sequence[Row],
     unlicensed: Iterable[UnlicensedUse] = (),
+    unlicensed_chunks: Iterable[EventChunk] = (),
 ) -> EvidenceDocument:
     """The evidence of a report of `rows` (sorted) from the events in `chunks`.
 
@@ -169,16 +190,19 @@ def evidence_document(
         salt_digest=sha256(salt),
         chunks=entries,
         aggregation=AggregationRules(),
-        totals=Totals(
-            events=sum(chunk.events for chunk in entries),
-            rows=len(rows),
-            rows_digest=rows_digest(rows),
-            by_use=_by_use(rows),
-        ),
+        totals=totals_of(rows, events=sum(chunk.events for chunk in entries)),
         unlicensed=tuple(unlicensed),
+        unlicensed_chunks=tuple(unlicensed_chunks) or None,
     )
     document.to_bytes()  # refuses what one block cannot hold
     return document
+
+
+def totals_of(rows: Sequence[Row], *, events: int) -> Totals:
+    """The totals of sorted rows that so many events made. Raises InputError for bad rows."""
+    return Totals(
+        events=events, rows=len(rows), rows_digest=rows_digest(rows), by_use=_by_use(rows)
+    )
 
 
 def _by_use(rows: Sequence[Row]) -> tuple[UseTotal, ...]:

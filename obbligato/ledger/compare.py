@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from obbligato.chain.abis import DOLLAR
 from obbligato.chain.client import Chain
 from obbligato.documents import (
     EvidenceDocument,
     LicenseDocument,
-    PublicUsageEvent,
-    aggregate,
     cid_from_digest,
-    read_chunk,
 )
 from obbligato.documents.legal_text import check_legal_text
-from obbligato.errors import DigestMismatch, InputError, NotFound, ObbligatoError
+from obbligato.errors import DigestMismatch, InputError, NotFound, ObbligatoError, RefusedError
 from obbligato.ledger.differences import Difference, Kind
 from obbligato.ledger.records import Ledger, LicenseRecord, ReportRecord, ReportState
-from obbligato.rules.rows import credits_digest
+from obbligato.metering.verification import verify
+from obbligato.rules.rows import Row, credits_digest
 from obbligato.store import ContentStore, StoreError
 
 _STATES = {1: ReportState.UNFUNDED, 2: ReportState.PENDING, 3: ReportState.SETTLED}
@@ -199,26 +199,14 @@ def _check_evidence(report: ReportRecord, store: ContentStore) -> Iterator[Diffe
     header = report.header
     try:
         evidence = EvidenceDocument.from_bytes(store.get(cid_from_digest(header.evidence)))
-        events = [
-            event
-            for chunk in evidence.chunks
-            for event in read_chunk(store.get(cid_from_digest(chunk.digest)), PublicUsageEvent)
-        ]
-        rows = aggregate(events)
-    except (NotFound, StoreError, DigestMismatch, InputError) as error:
+        rows = _rows_of(evidence, store)
+    except (NotFound, StoreError, DigestMismatch, InputError, RefusedError) as error:
         yield _unusable("evidence", "an evidence document", error, report=shown)
         return
     stated = (evidence.platform_id, evidence.model_id, evidence.period.start, evidence.period.end)
     signed = (header.platform_id, header.model_id, header.period_start, header.period_end)
     if stated != signed:
         yield Difference("platform, model and period", str(signed), str(stated), report=shown)
-    for event in events:
-        if event.model_id != header.model_id:
-            yield Difference(
-                "model of an event", header.model_id.hex(), event.model_id.hex(), shown
-            )
-        if not header.period_start <= event.occurred_at < header.period_end:
-            yield Difference("time of an event", "in the period", str(event.occurred_at), shown)
     reported = {row.key: row.quantity for row in report.rows}
     positions = {row.key: position for position, row in enumerate(report.rows)}
     computed = {row.key: row.quantity for row in rows}
@@ -232,6 +220,21 @@ def _check_evidence(report: ReportRecord, store: ContentStore) -> Iterator[Diffe
                 row=positions.get(key),
                 where=f"licence {key[0]}, tier {key[1]}, metric {key[2]}",
             )
+
+
+def _rows_of(evidence: EvidenceDocument, store: ContentStore) -> Sequence[Row]:
+    """What the evidence proves for the platform, model and period that it states itself."""
+    with tempfile.TemporaryDirectory(prefix="obbligato-") as folder:
+        verified = verify(
+            evidence,
+            platform_id=evidence.platform_id,
+            model_id=evidence.model_id,
+            period=evidence.period,
+            store=store,
+            folder=Path(folder),
+            consents=None,
+        )
+    return verified.rows
 
 
 def _unusable(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -45,16 +45,17 @@ def read_events(
     *,
     since: int | None = None,
     until: int | None = None,
+    contracts: Sequence[str] = DEPLOYED,
     progress: Progress | None = None,
 ) -> Iterator[Event]:
-    """All events of the deployment in blocks `since..until` (its first block to the latest).
+    """All events of these contracts in blocks `since..until` (the deployment's first to the latest).
 
     Raises ChainError if the node does not hold the blocks it was asked for: a node that lags
     answers with no logs at all, which would look like no usage.
     """
     first = chain.deployment.block if since is None else since
     last = answered(lambda: chain.web3.eth.block_number) if until is None else until
-    names = {chain.deployment.address(name): name for name in DEPLOYED}
+    names = {chain.deployment.address(name): name for name in contracts}
     times: dict[int, int] = {}
     for start in range(first, last + 1, BLOCKS_PER_QUERY):
         end = min(start + BLOCKS_PER_QUERY - 1, last)

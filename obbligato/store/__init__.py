@@ -3,6 +3,7 @@
 from obbligato.store.embedded import EmbeddedStore
 from obbligato.store.gateway import GatewayStore
 from obbligato.store.kubo import KuboStore
+from obbligato.store.layered import LayeredStore
 from obbligato.store.port import (
     MAX_BLOCK_BYTES,
     BlockState,
@@ -19,5 +20,6 @@ __all__ = [
     "EmbeddedStore",
     "GatewayStore",
     "KuboStore",
+    "LayeredStore",
     "StoreError",
 ]

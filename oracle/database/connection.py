@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,7 @@ class Database:
                 "postgresql+psycopg://user@host/name",
                 field="database",
             ) from None
+        self._here = threading.local()
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite and parsed.database and parsed.database != ":memory:":
             folder = Path(parsed.database).absolute().parent
@@ -57,8 +59,14 @@ class Database:
     @contextmanager
     def work(self) -> Iterator[Session]:
         """A session whose changes are kept together when the block ends well, and dropped otherwise."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        if getattr(self._here, "working", False):
+            raise RuntimeError("a unit of work within another would wait for it for ever")
+        self._here.working = True
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        finally:
+            self._here.working = False
 
     def close(self) -> None:
         """Close the connections."""

@@ -27,6 +27,7 @@ from obbligato.ledger.records import Ledger
 from obbligato.store import EmbeddedStore
 from scripts.demo.cast import cast
 from scripts.demo.story import DemoError, Story
+from scripts.stack import stack
 from scripts.toolchain import ROOT, ToolchainError, anvil, environment
 
 RECORDINGS = 64
@@ -124,8 +125,12 @@ def main(arguments: list[str]) -> int:
             chosen(read_catalogue(ROOT / "data/catalogue/recordings.csv")),
             society_members=SOCIETY_MEMBERS,
         )
-        with Progress(*columns, console=console) as progress:
-            story = Story(chain, store, entries, progress)
+        oracle = stack(
+            Path(folder) / "oracle", rpc=node.url, manifest=manifest, blocks=Path(folder) / "blocks"
+        )
+        with oracle as services, Progress(*columns, console=console) as progress:
+            console.print("oracle: a leader and three of four attesters, each a process of its own")
+            story = Story(chain, store, entries, progress, services)
             for act in (
                 story.opt_in,
                 story.fund_platforms,
@@ -170,7 +175,8 @@ def report(console: Console, story: Story, result: Recomputed) -> None:
     for submitted in story.reports:
         console.print(
             f"{submitted.platform}: {len(submitted.rows)} rows, {money(submitted.header.total)}"
-            f" {submitted.header.pricing.name}; {submitted.unlicensed} uses declared as unlicensed"
+            f" {submitted.header.pricing.name}; {submitted.unlicensed} uses declared as unlicensed;"
+            f" attested by {submitted.attested_by}, settled by the keeper"
         )
     ruled = story.ruling
     title = story.licenses[ruled["license"]].facts.title

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from eth_account.signers.local import LocalAccount
-from eth_hash.auto import keccak
 from rich.progress import Progress
 from web3.types import RPCEndpoint
 
 from obbligato.chain.abis import DOLLAR
 from obbligato.chain.client import Chain, answered
+from obbligato.client import Expected, OracleClient, PricedRow, State, Submission, Usage
 from obbligato.documents import Period, Recording, legal_text, license_document
 from obbligato.errors import ObbligatoError
-from obbligato.rules.quorum import pack_signatures
-from obbligato.rules.rows import Credit, Row, pack_rows, unpack_credits
+from obbligato.keys import LocalSigner
+from obbligato.rules.rows import Credit, Row, pack_credits, pack_rows
 from obbligato.rules.splits import Split
 from obbligato.rules.terms import Terms
 from obbligato.store import ContentStore
@@ -26,7 +28,6 @@ from obbligato.typed_data import ApproveOperator, Claim, Contract, Message, Mint
 from obbligato.words import Metric, Pricing, Tier
 from scripts.demo.cast import (
     ARBITER,
-    ATTESTERS,
     METERED_PLATFORM,
     OFFERS,
     POOL_PLATFORM,
@@ -35,11 +36,15 @@ from scripts.demo.cast import (
     Entry,
     PlatformPlan,
 )
-from scripts.demo.usage import METERED_USES, POOL_USES, Use, attest, events_of, prepare
+from scripts.demo.usage import METERED_USES, POOL_USES, events_of, write_events
+from scripts.stack import Stack
 
 DOLLAR_UNITS = 1_000_000
 DAY = 86_400
 FAR = 2**40 - 1
+SETTLED = 3
+"""As contracts/Types.sol numbers the states of a report."""
+PATIENCE_SECONDS = 120
 POOL_TOTAL = 40_000 * DOLLAR_UNITS
 
 
@@ -52,12 +57,14 @@ class Submitted:
     """A report on the chain, with what is needed to settle or contest it."""
 
     platform: str
+    submission: str
     header: UsageReport
     report_id: bytes
     rows: list[Row]
     credits: list[Credit]
     packed_credits: bytes
     unlicensed: int
+    attested_by: int
 
 
 @dataclass
@@ -68,6 +75,7 @@ class Story:
     store: ContentStore
     entries: list[Entry]
     progress: Progress
+    stack: Stack
     licenses: dict[int, Entry] = field(default_factory=dict)
     split_ids: dict[bytes, int] = field(default_factory=dict)
     platforms: dict[str, int] = field(default_factory=dict)
@@ -225,83 +233,84 @@ class Story:
     # ---- reports
 
     def report(self) -> None:
-        """A month of use: one report by the meter, one that shares a fee among all recordings used."""
+        """A month of use: one report by the meter, one that shares a fee among all recordings used.
+
+        The first names recordings by ISRC in a JSONL file, the second by licence in a CSV file.
+        """
         start = self._now()
         self._wait(30 * DAY)
         period = Period(start=start, end=self._now())
-        self._report(METERED_PLATFORM, METERED_USES, period, Pricing.METERED, 0)
-        self._report(POOL_PLATFORM, POOL_USES, period, Pricing.POOL, POOL_TOTAL)
+        for plan, uses, name, pricing, total in (
+            (METERED_PLATFORM, METERED_USES, "events.jsonl", Pricing.METERED, None),
+            (POOL_PLATFORM, POOL_USES, "events.csv", Pricing.POOL, POOL_TOTAL),
+        ):
+            events = events_of(
+                self.licenses,
+                uses,
+                model=plan.model,
+                moment=period.start + 12 * DAY,
+                by_isrc=pricing is Pricing.METERED,
+            )
+            path = write_events(self.stack.folder / f"{plan.name}-{name}", events)
+            self._report(plan, path, period, pricing, total)
 
     def _report(
         self,
         plan: PlatformPlan,
-        uses: tuple[Use, ...],
+        events: Path,
         period: Period,
         pricing: Pricing,
-        total: int,
+        total: int | None,
     ) -> None:
+        """What a platform's own program does: upload, submit, look at what came of it, sign, wait."""
         platform_id = self.platforms[plan.name]
-        events = events_of(self.licenses, uses, model=plan.model, moment=period.start + 12 * DAY)
-        prepared = prepare(
-            self.store,
-            self.licenses,
-            events,
+        oracle = self.chain.domain(Contract.USAGE_ORACLE)
+        with OracleClient(
+            self.stack.leader.url,
             platform_id=platform_id,
-            plan=plan,
-            period=period,
-            granted=self.granted,
-        )
-        packed = pack_rows(prepared.rows)
-        credits_, priced, _ = self.chain.call(
-            "LicenseRegistry", "price", packed, period.start, period.end, int(pricing), total
-        )
-        domain = self.chain.domain(Contract.USAGE_ORACLE)
-        header = UsageReport(
-            platform_id=platform_id,
-            model_id=plan.model,
-            sequence=1,
-            attempt=1,
-            previous=bytes(32),
-            period_start=period.start,
-            period_end=period.end,
-            pricing=pricing,
-            row_count=len(prepared.rows),
-            rows_digest=keccak(packed),
-            total=priced,
-            evidence=prepared.evidence,
-            deadline=FAR,
-        )
-        version = self.chain.call("UsageOracle", "configVersion")
-        step = self._step(f"attesters recompute {plan.name}'s report", 3)
-        signatures = []
-        for attester in ATTESTERS[:3]:  # the fourth is down today
-            signatures.append(
-                (
-                    attester.address,
-                    attest(self.chain, self.store, header, packed, version, attester),
-                )
+            chain_id=oracle.chain_id,
+            oracle=oracle.address,
+            signer=LocalSigner(plan.reporter.key),
+        ) as client:
+            step = self._step(f"{plan.name} reports: metered, signed, attested, on chain", 4)
+            usage = Usage(
+                model_id=plan.model,
+                start=period.start,
+                end=period.end,
+                pricing=pricing,
+                total=total,
+                files=(client.upload(events),),
             )
+            sent = client.submit(usage)
             step()
-        self.chain.transact(
-            RELAY,
-            "UsageOracle",
-            "submit",
-            tuple(header.model_dump().values()),
-            packed,
-            plan.reporter.address,
-            sign(header, domain, plan.reporter),
-            version,
-            pack_signatures(signatures),
-        )
+            metered = client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE_SECONDS)
+            if metered.state is not State.VALIDATED:
+                raise DemoError(f"{plan.name}'s report is {metered.state}: {metered.problem}")
+            step()
+            client.sign(metered, Expected(platform_id, usage))
+            step()
+            taken = client.wait(sent.id, State.CHALLENGEABLE, timeout_seconds=PATIENCE_SECONDS)
+            if taken.state is not State.CHALLENGEABLE:
+                raise DemoError(f"{plan.name}'s report is {taken.state}: {taken.waiting}")
+            step()
+            self._keep(plan, taken, client.rows(sent.id))
+
+    def _keep(self, plan: PlatformPlan, taken: Submission, rows: Sequence[PricedRow]) -> None:
+        part = taken.reports[0]
+        if part.header is None or part.report_id is None or taken.summary is None:
+            raise DemoError(f"{plan.name}'s report lacks its header")
+        credits_ = [Credit(row.split_id, row.amount_units) for row in rows]
         self.reports.append(
             Submitted(
                 platform=plan.name,
-                header=header,
-                report_id=header.digest(domain),
-                rows=prepared.rows,
-                credits=unpack_credits(bytes(credits_)),
-                packed_credits=bytes(credits_),
-                unlicensed=prepared.unlicensed,
+                submission=taken.id,
+                header=part.header,
+                report_id=part.report_id,
+                rows=[row.row for row in rows],
+                credits=credits_,
+                packed_credits=pack_credits(credits_),
+                unlicensed=taken.summary.unlicensed_count,
+                attested_by=sum(answer.outcome == "signed" for answer in part.attestations),
             )
         )
 
@@ -338,12 +347,16 @@ class Story:
     # ---- settling and claiming
 
     def settle(self) -> None:
-        """The window passes; anybody may settle."""
+        """The window passes; the keeper settles by itself."""
         self._wait(self.chain.call("UsageOracle", "challengeWindow"))
+        step = self._step("the keeper settles", len(self.reports))
         for report in self.reports:
-            self.chain.transact(
-                RELAY, "UsageOracle", "settle", report.report_id, report.packed_credits
-            )
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while self.chain.call("UsageOracle", "reportOf", report.report_id)[1] != SETTLED:
+                if time.monotonic() > deadline:
+                    raise DemoError(f"not settled:\n{self.stack.leader.tail()}")
+                time.sleep(0.05)
+            step()
 
     def claim(self) -> None:
         """Every payee claims all its splits in one go; one of them by a signature to another address."""

@@ -26,13 +26,24 @@ class Ran:
         return json.loads(self.out)
 
 
+SETTINGS = (
+    "RPC_URL",
+    "DEPLOYMENT",
+    "STORE",
+    "GATEWAYS",
+    "ORACLE_URL",
+    "KEYSTORE",
+    "PASSWORD_FILE",
+    "API_KEY",
+)
+
 Command = Callable[..., Ran]
 
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable of whoever runs the tests."""
-    for name in ("RPC_URL", "DEPLOYMENT", "STORE", "GATEWAYS"):
+    for name in SETTINGS:
         monkeypatch.delenv(f"OBBLIGATO_{name}", raising=False)
 
 

@@ -7,9 +7,12 @@ import shlex
 from pathlib import Path
 
 import pytest
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
 from typer.main import get_command
 
 from obbligato.cli.app import app
+from oracle.settings import AttesterSettings, LeaderSettings
 from scripts.toolchain import ROOT
 
 PAGES = [Path(ROOT, "README.md"), *sorted(Path(ROOT, "docs").glob("*.md"))]
@@ -56,8 +59,37 @@ def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_the_operators_page_names_every_setting_of_the_deploy_script_and_no_other() -> None:
-    read = set(re.findall(r"OBBLIGATO_[A-Z_]+", Path(ROOT, "scripts", "deploy.py").read_text()))
-    named = set(re.findall(r"OBBLIGATO_[A-Z_]+", Path(ROOT, "docs", "operator.md").read_text()))
+def settings_of(kind: type[BaseSettings]) -> dict[str, FieldInfo]:
+    """The fields of a service's settings, by the variable that sets them."""
+    prefix = kind.model_config["env_prefix"]
+    return {
+        field.validation_alias.choices[0]
+        if field.validation_alias
+        else f"{prefix}{name.upper()}": field
+        for name, field in kind.model_fields.items()
+    }
+
+
+def test_the_operators_page_names_every_setting_and_no_other() -> None:
+    deploying = set(
+        re.findall(r"OBBLIGATO_[A-Z_]+", Path(ROOT, "scripts", "deploy.py").read_text())
+    )
     wrapper = {"OBBLIGATO_RPC_URL", "OBBLIGATO_ACCOUNTS"}  # read by scripts/brownie
-    assert named - wrapper == read - wrapper - {"OBBLIGATO_"}
+    services = settings_of(LeaderSettings).keys() | settings_of(AttesterSettings).keys()
+    named = set(re.findall(r"OBBLIGATO_[A-Z_]+", Path(ROOT, "docs", "operator.md").read_text()))
+    assert named - wrapper == (deploying | services) - wrapper - {"OBBLIGATO_"}
+
+
+@pytest.mark.parametrize("kind", [LeaderSettings, AttesterSettings])
+def test_the_operators_page_gives_the_defaults_that_hold(kind: type[BaseSettings]) -> None:
+    page = Path(ROOT, "docs", "operator.md").read_text()
+    for variable, field in settings_of(kind).items():
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{variable}`"))
+        default = row.split("|")[3].strip()
+        if variable.endswith("_PORT"):
+            assert str(field.default) in default
+        elif field.is_required():
+            assert default == "needed"
+        else:
+            held = "" if field.default in (None, ()) else str(field.default)
+            assert default == (held.lower() if isinstance(field.default, bool) else held), variable

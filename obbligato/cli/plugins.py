@@ -1,0 +1,65 @@
+"""Commands of other packages: each entry point of the group `obbligato.commands` is a typer app.
+
+The library knows no service by name. A service is loaded when one of its commands is asked for, or
+the list of all: the others start without its database and its web server. One that is not installed
+has no command; one that cannot be loaded says why, and every other command works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from obbligato.errors import ObbligatoError
+
+GROUP: Final = "obbligato.commands"
+
+
+class NotLoaded(ObbligatoError):  # noqa: N818 -- says what happened
+    """A command of another package is installed and cannot be loaded."""
+
+
+def mount(app: typer.Typer, found: Iterable[EntryPoint] | None = None) -> None:
+    """Add the commands of every installed package to `app`; `found` as the metadata lists them."""
+    listed = entry_points(group=GROUP) if found is None else found
+    for entry_point in sorted(listed, key=lambda each: each.name):
+        if find_spec(entry_point.module.split(".")[0]) is None:
+            continue  # declared, and left out of this installation
+        app.add_typer(
+            typer.Typer(
+                cls=_loaded_later(entry_point), no_args_is_help=True, rich_markup_mode=None
+            ),
+            name=entry_point.name,
+        )
+
+
+def _loaded_later(entry_point: EntryPoint) -> type[TyperGroup]:
+    """A group of commands that has its commands and its help once somebody looks at them."""
+
+    class Later(TyperGroup):
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+            # What a group does not have is asked of `__getattr__`.
+            del self.commands, self.help
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in ("commands", "help"):
+                raise AttributeError(name)
+            try:
+                loaded: Any = get_command(entry_point.load())
+            except Exception as error:
+                # Whatever it is: the list of all commands must still be shown.
+                reason = f"cannot be loaded: {type(error).__name__}: {error}"
+                if name == "help":
+                    return reason
+                raise NotLoaded(f"`obbligato {entry_point.name}` {reason}") from error
+            self.commands, self.help = loaded.commands, loaded.help
+            return getattr(self, name)
+
+    return Later

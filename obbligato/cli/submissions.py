@@ -1,0 +1,413 @@
+"""`obbligato platform quote|submit|status|list|take-back|key`: what goes to the oracle and what became of it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from obbligato.cli.output import AsJson, ExitCode, money, show, stderr, warn, watching
+from obbligato.cli.session import Session, session
+from obbligato.cli.shown_submissions import (
+    render_keys,
+    render_lines,
+    render_submission,
+    submission_data,
+)
+from obbligato.cli.signers import (
+    Keystore,
+    OracleUrl,
+    PasswordFile,
+    PlatformOption,
+    client_of,
+    latest_deadline,
+)
+from obbligato.client.checking import Expected
+from obbligato.client.models import State, Submission
+from obbligato.client.sync import OracleClient
+from obbligato.client.usage import Usage
+from obbligato.errors import InputError
+from obbligato.fields import checked_bytes32
+from obbligato.tables import named, read_rows
+from obbligato.times import parse_moment
+from obbligato.words import UINT64_MAX, Pricing
+
+keys_app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="API keys of a platform; its admin signs."
+)
+
+Files = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[FILE]...", help="Usage events: .jsonl, .csv or .parquet, also .gz."),
+]
+Model = Annotated[str, typer.Option(help="The model: 0x and 64 hexadecimal digits.")]
+Start = Annotated[str, typer.Option(help="Start of the period: seconds or ISO 8601.")]
+End = Annotated[str, typer.Option(help="Its end, which is not part of it.")]
+PricingOption = Annotated[str, typer.Option(help="METERED or POOL.")]
+Total = Annotated[
+    int | None,
+    typer.Option(min=0, max=UINT64_MAX, help="What a POOL shares, in millionths of a dollar."),
+]
+SkipInvalid = Annotated[
+    bool, typer.Option("--skip-invalid", help="Leave wrong lines out instead of refusing all.")
+]
+Rows = Annotated[
+    Path | None, typer.Option(metavar="ROWS", help="Ready rows instead of events, as for `quote`.")
+]
+Timeout = Annotated[
+    float | None, typer.Option(min=0, metavar="SECONDS", help="Stop waiting after so long.")
+]
+SubmissionId = Annotated[str, typer.Argument(metavar="ID", help="The submission's id.")]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a command line says of usage, before any file was sent."""
+
+    files: tuple[Path, ...]
+    usage: Usage
+
+    def sent(self, client: OracleClient) -> Usage:
+        """The usage with its files, once the oracle has them."""
+        with watching() as watch:
+            uploaded = tuple(client.upload(path, progress=watch) for path in self.files)
+        return Usage(
+            model_id=self.usage.model_id,
+            start=self.usage.start,
+            end=self.usage.end,
+            pricing=self.usage.pricing,
+            total=self.usage.total,
+            files=uploaded,
+            rows=self.usage.rows,
+            skip_invalid=self.usage.skip_invalid,
+        )
+
+
+def quote_usage(
+    context: typer.Context,
+    platform: PlatformOption,
+    model: Model,
+    start: Start,
+    end: End,
+    files: Files = None,
+    rows: Rows = None,
+    pricing: PricingOption = "METERED",
+    total: Total = None,
+    skip_invalid: SkipInvalid = False,
+    timeout: Timeout = None,
+    oracle: OracleUrl = None,
+    keystore: Keystore = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the oracle what usage would come to: checked, metered and priced; nothing is reported.
+
+    \b
+    Examples:
+      obbligato platform quote march.jsonl --platform 1 --model 0x5f…9c --start 2026-03-01 --end 2026-04-01
+    """
+    wanted = _wanted(files, rows, model, (start, end), pricing, total, skip_invalid)
+    client = client_of(
+        session(context),
+        oracle=oracle,
+        platform=platform,
+        keystore=keystore,
+        password_file=password_file,
+    )
+    with client:
+        asked = client.quote(wanted.sent(client))
+        found = client.wait(asked.id, State.QUOTED, timeout_seconds=timeout)
+        _show(client, found, as_json=as_json)
+    _end(found, State.QUOTED)
+
+
+def submit_usage(
+    context: typer.Context,
+    platform: PlatformOption,
+    model: Model,
+    start: Start,
+    end: End,
+    files: Files = None,
+    rows: Rows = None,
+    zero: Annotated[
+        bool, typer.Option("--zero", help="A zero statement: there was no use.")
+    ] = False,
+    pricing: PricingOption = "METERED",
+    total: Total = None,
+    skip_invalid: SkipInvalid = False,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Idempotency key; default: the digest of the request."),
+    ] = None,
+    most: Annotated[
+        int | None,
+        typer.Option(min=0, max=UINT64_MAX, help="Sign no more than this, in millionths."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Sign without asking.")] = False,
+    wait: Annotated[
+        State, typer.Option(metavar="STATE", help="Wait for it; validated: do not sign.")
+    ] = State.CHALLENGEABLE,
+    timeout: Timeout = None,
+    oracle: OracleUrl = None,
+    keystore: Keystore = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Report usage: upload, have it metered, check what came of it, sign, and wait for the chain.
+
+    Signed is only what was sent: model, period, rows and total are compared first. Run again with the
+    same files it goes on where it was, and never reports twice.
+
+    \b
+    Examples:
+      obbligato platform submit march.jsonl --platform 1 --model 0x5f…9c --start 2026-03-01 --end 2026-04-01
+      obbligato platform submit a.csv b.csv --platform 1 --model 0x5f…9c --start 2026-03-01 --end 2026-04-01 \\
+        --most 250000000 --yes --wait settled
+      obbligato platform submit --zero --platform 1 --model 0x5f…9c --start 2026-04-01 --end 2026-05-01
+    """
+    wanted = _wanted(files, rows, model, (start, end), pricing, total, skip_invalid, zero=zero)
+    run = session(context)
+    signs = wait not in (State.RECEIVED, State.VALIDATED)
+    client = client_of(
+        run,
+        oracle=oracle,
+        platform=platform,
+        keystore=keystore,
+        password_file=password_file,
+        must_sign=signs,
+    )
+    with client:
+        usage = wanted.sent(client)
+        asked = client.submit(usage, key=key)
+        found = client.wait(asked.id, wait, timeout_seconds=timeout)
+        # A report whose time ran out before the chain took it comes back to be signed once more.
+        while signs and found.state is State.VALIDATED:
+            expected = Expected(platform, usage, most, latest_deadline(run))
+            _sign(client, found, expected, agreed=yes)
+            found = client.wait(asked.id, wait, timeout_seconds=timeout)
+        _show(client, found, as_json=as_json)
+    _end(found, wait)
+
+
+def show_status(
+    context: typer.Context,
+    submission: SubmissionId,
+    platform: PlatformOption,
+    oracle: OracleUrl = None,
+    keystore: Keystore = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how far a submission has come, with its rows and what the attesters said.
+
+    \b
+    Examples:
+      obbligato platform status 3f2a… --platform 1
+    """
+    with client_of(
+        session(context),
+        oracle=oracle,
+        platform=platform,
+        keystore=keystore,
+        password_file=password_file,
+    ) as client:
+        _show(client, client.status(submission), as_json=as_json)
+
+
+def list_submissions(
+    context: typer.Context,
+    platform: PlatformOption,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="The newest so many.")] = 50,
+    oracle: OracleUrl = None,
+    keystore: Keystore = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what the platform sent to the oracle, newest first.
+
+    \b
+    Examples:
+      obbligato platform list --platform 1
+    """
+    with client_of(
+        session(context),
+        oracle=oracle,
+        platform=platform,
+        keystore=keystore,
+        password_file=password_file,
+    ) as client:
+        items = client.submissions(limit=limit).items
+    data = {"submissions": [item.model_dump(mode="json") for item in items]}
+    show(data, as_json=as_json, render=lambda console: render_lines(console, items))
+
+
+def take_back(
+    context: typer.Context,
+    submission: SubmissionId,
+    platform: PlatformOption,
+    oracle: OracleUrl = None,
+    keystore: Keystore = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a submission back that is not signed yet.
+
+    \b
+    Examples:
+      obbligato platform take-back 3f2a… --platform 1
+    """
+    with client_of(
+        session(context),
+        oracle=oracle,
+        platform=platform,
+        keystore=keystore,
+        password_file=password_file,
+    ) as client:
+        _show(client, client.withdraw_submission(submission), as_json=as_json)
+
+
+@keys_app.command("create")
+def create_key(
+    context: typer.Context,
+    platform: PlatformOption,
+    scope: Annotated[
+        list[str],
+        typer.Option(help="reports:write, reports:read or quotes; repeat it."),
+    ],
+    label: Annotated[str, typer.Option(help="What it is for.")] = "",
+    oracle: OracleUrl = None,
+    keystore: Keystore = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an API key. It is printed this once; set it as OBBLIGATO_API_KEY where it is used.
+
+    \b
+    Examples:
+      obbligato platform key create --platform 1 --scope reports:write --scope reports:read --label nightly
+    """
+    with _admin(context, oracle, platform, keystore, password_file) as client:
+        made = client.create_key(label, scope)
+    data = {"id": made.id, "key": made.key}
+    show(data, as_json=as_json, render=lambda console: console.print(f"{made.id}\n{made.key}"))
+
+
+@keys_app.command("list")
+def list_keys(
+    context: typer.Context,
+    platform: PlatformOption,
+    oracle: OracleUrl = None,
+    keystore: Keystore = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the API keys, without their secrets.
+
+    \b
+    Examples:
+      obbligato platform key list --platform 1
+    """
+    with _admin(context, oracle, platform, keystore, password_file) as client:
+        known = client.keys()
+    data = {"keys": [key.model_dump(mode="json") for key in known]}
+    show(data, as_json=as_json, render=lambda console: render_keys(console, known))
+
+
+@keys_app.command("revoke")
+def revoke_key(
+    context: typer.Context,
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id.")],
+    platform: PlatformOption,
+    oracle: OracleUrl = None,
+    keystore: Keystore = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """End an API key, at once.
+
+    \b
+    Examples:
+      obbligato platform key revoke 8c1d… --platform 1
+    """
+    with _admin(context, oracle, platform, keystore, password_file) as client:
+        client.revoke_key(key_id)
+    data = {"id": key_id, "revoked": True}
+    show(data, as_json=as_json, render=lambda console: console.print(f"{key_id} revoked"))
+
+
+def _wanted(
+    files: list[Path] | None,
+    rows: Path | None,
+    model: str,
+    period: tuple[str, str],
+    pricing: str,
+    total: int | None,
+    skip_invalid: bool,
+    *,
+    zero: bool = False,
+) -> Wanted:
+    given = [bool(files), rows is not None, zero]
+    if given.count(True) != 1:
+        raise InputError("give files of events, or --rows, or (to submit) --zero: one of them")
+    usage = Usage(
+        model_id=checked_bytes32(model),
+        start=parse_moment(period[0]),
+        end=parse_moment(period[1]),
+        pricing=named(Pricing, pricing),
+        total=total,
+        rows=() if rows is None else tuple(read_rows(rows)),
+        skip_invalid=skip_invalid,
+    )
+    return Wanted(tuple(files or ()), usage)
+
+
+def _sign(client: OracleClient, found: Submission, expected: Expected, *, agreed: bool) -> None:
+    """Show what is to be signed, ask, and sign it."""
+    rows = client.all_rows(found)
+    if not agreed:
+        render_submission(stderr(), found, rows)
+        if not sys.stdin.isatty():
+            raise InputError("nobody is there to ask: look at the quote, then give --yes")
+        total = sum(part.total_units for part in found.reports)
+        typer.confirm(f"Sign for {money(total)}?", abort=True, err=True)
+    client.sign(found, expected, rows)
+
+
+def _show(client: OracleClient, found: Submission, *, as_json: bool) -> None:
+    rows = client.all_rows(found)
+    show(
+        submission_data(found, rows),
+        as_json=as_json,
+        render=lambda console: render_submission(console, found, rows),
+    )
+
+
+def _end(found: Submission, wanted: State) -> None:
+    """Exit with 1 where a submission did not get as far as was wanted."""
+    if found.state.has_reached(wanted):
+        return
+    if found.state is State.UNFUNDED:
+        warn("the escrow is short: run `obbligato platform deposit`, the oracle does the rest")
+    raise typer.Exit(ExitCode.NO)
+
+
+def _admin(
+    context: typer.Context,
+    oracle: str | None,
+    platform: int,
+    keystore: Path | None,
+    password_file: Path | None,
+) -> OracleClient:
+    """A client that signs, whatever API key is set: keys are the admin's."""
+    run: Session = session(context)
+    return client_of(
+        run,
+        oracle=oracle,
+        platform=platform,
+        keystore=keystore,
+        password_file=password_file,
+        by_api_key=False,
+    )

@@ -1,0 +1,203 @@
+"""Requests signed by an account: the headers a platform sends, and what the oracle checks of them.
+
+The account signs (EIP-191, `personal_sign`) a text that names the chain, the oracle's contract, the
+method, the path with its query, the digest of the body (RFC 9530) and the time. A request that is
+sent again by whoever saw it is harmless: uploads are addressed by their content, reports by an
+idempotency key, and the other acts end in the same state when they are done twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from eth_hash.auto import keccak
+
+from obbligato.documents.canonical import sha256
+from obbligato.errors import InputError, RefusedError
+from obbligato.fields import ZERO_ADDRESS, checked_address
+from obbligato.keys import Signer
+from obbligato.rules.quorum import recover_signer
+
+ACCOUNT_HEADER: Final = "Obbligato-Account"
+TIME_HEADER: Final = "Obbligato-Time"
+DIGEST_HEADER: Final = "Content-Digest"
+SIGNATURE_HEADER: Final = "Obbligato-Signature"
+HEADERS: Final = (ACCOUNT_HEADER, TIME_HEADER, DIGEST_HEADER, SIGNATURE_HEADER)
+
+TOLERANCE_SECONDS: Final = 300
+"""How far the clocks of the two sides may be apart, travel included."""
+
+EMPTY_BODY_DIGEST: Final = sha256(b"")
+
+_DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
+_TIME = re.compile(r"[0-9]{1,12}")
+_SIGNATURE = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+
+
+class SignatureRejected(RefusedError):  # noqa: N818 -- says what happened
+    """A request is not signed, or not by the account it names for this request here and now."""
+
+
+def content_digest(body_digest: bytes) -> str:
+    """The value of `Content-Digest` for the sha-256 of a body."""
+    return f"sha-256=:{base64.b64encode(body_digest).decode()}:"
+
+
+def read_content_digest(value: str) -> bytes:
+    """The sha-256 in a `Content-Digest` of exactly that algorithm. Raises InputError."""
+    matched = _DIGEST.fullmatch(value)
+    try:
+        digest = base64.b64decode(matched[1], validate=True) if matched else b""
+    except binascii.Error:
+        digest = b""
+    if len(digest) != 32 or content_digest(digest) != value:
+        raise InputError(
+            "is not sha-256=:…: with 32 bytes in base64 (RFC 9530)", field=DIGEST_HEADER
+        )
+    return digest
+
+
+def request_text(
+    *, chain_id: int, oracle: str, method: str, path: str, body_digest: bytes, time: int
+) -> str:
+    """The text that is signed. `path` is the target as it is sent: escaped, with its query.
+
+    Raises InputError where the method or the path holds a space, a control or a letter beyond ASCII,
+    with which one request could be signed in the words of another.
+    """
+    if not _VISIBLE.fullmatch(method) or not _VISIBLE.fullmatch(path):
+        raise InputError("holds what no request line may: escape it", field="path")
+    return "\n".join(
+        (
+            "Obbligato request",
+            f"chain: {chain_id}",
+            f"oracle: {checked_address(oracle)}",
+            f"method: {method.upper()}",
+            f"path: {path}",
+            f"content: {content_digest(body_digest)}",
+            f"time: {time}",
+        )
+    )
+
+
+def personal_digest(text: str) -> bytes:
+    """The 32 bytes that `personal_sign` signs for a text (EIP-191, version 0x45)."""
+    data = text.encode()
+    return keccak(b"\x19Ethereum Signed Message:\n" + str(len(data)).encode() + data)
+
+
+def sign_request(
+    signer: Signer,
+    *,
+    chain_id: int,
+    oracle: str,
+    method: str,
+    path: str,
+    body_digest: bytes,
+    time: int,
+) -> dict[str, str]:
+    """The headers of one request. `oracle` is the UsageOracle's address, `time` in seconds since 1970."""
+    text = request_text(
+        chain_id=chain_id,
+        oracle=oracle,
+        method=method,
+        path=path,
+        body_digest=body_digest,
+        time=time,
+    )
+    return {
+        ACCOUNT_HEADER: signer.address,
+        TIME_HEADER: str(time),
+        DIGEST_HEADER: content_digest(body_digest),
+        SIGNATURE_HEADER: "0x" + signer.sign_digest(personal_digest(text)).hex(),
+    }
+
+
+def check_request(
+    headers: Mapping[str, str],
+    *,
+    chain_id: int,
+    oracle: str,
+    method: str,
+    path: str,
+    now: int,
+    tolerance_seconds: int = TOLERANCE_SECONDS,
+) -> tuple[str, bytes]:
+    """Who signed the request, checksummed, and the sha-256 that its body must have.
+
+    The caller compares the body with it once it has read it. Raises SignatureRejected for a request
+    that is not signed, was signed for another chain, oracle, method or path, longer ago than
+    `tolerance_seconds` or as far in the future, or with a signature the chain would not take either.
+    Accounts that are contracts (ERC-1271) cannot sign requests.
+    """
+    given = _ours(headers)
+    try:
+        account = checked_address(given[ACCOUNT_HEADER])
+        if account == ZERO_ADDRESS:
+            raise InputError("is the zero address, which has no key", field=ACCOUNT_HEADER)
+        time = _checked_time(given[TIME_HEADER], now, tolerance_seconds)
+        body_digest = read_content_digest(given[DIGEST_HEADER])
+        text = request_text(
+            chain_id=chain_id,
+            oracle=oracle,
+            method=method,
+            path=path,
+            body_digest=body_digest,
+            time=time,
+        )
+        signer = recover_signer(personal_digest(text), _signature_bytes(given[SIGNATURE_HEADER]))
+    except InputError as error:
+        raise SignatureRejected(f"the request's signature is refused: {error}") from error
+    if signer != account:
+        raise SignatureRejected(
+            f"{account} did not sign this request: sign it for chain {chain_id}, oracle {oracle}, "
+            f"{method.upper()} {path}, this body and this time"
+        )
+    return account, body_digest
+
+
+def _ours(headers: Mapping[str, str]) -> dict[str, str]:
+    """The four headers, whatever the case of their names."""
+    names = {name.lower(): name for name in HEADERS}
+    given: dict[str, str] = {}
+    for name, value in headers.items():
+        ours = names.get(name.lower())
+        if ours is None:
+            continue
+        if ours in given:
+            raise SignatureRejected(f"{ours} is given twice: send it once")
+        given[ours] = value.strip()
+    missing = [name for name in HEADERS if name not in given]
+    if missing:
+        raise SignatureRejected(
+            f"the request is not signed: {', '.join(missing)} missing; sign it, or send an API key"
+        )
+    return given
+
+
+def _checked_time(value: str, now: int, tolerance_seconds: int) -> int:
+    if not _TIME.fullmatch(value):
+        raise InputError("is not a number of seconds since 1970", field=TIME_HEADER)
+    time = int(value)
+    if time < now - tolerance_seconds:
+        raise InputError(
+            f"is {now - time} seconds ago, {tolerance_seconds} are allowed: sign again",
+            field=TIME_HEADER,
+        )
+    if time > now + tolerance_seconds:
+        raise InputError(
+            f"is {time - now} seconds from now: set the clock of the machine that signs",
+            field=TIME_HEADER,
+        )
+    return time
+
+
+def _signature_bytes(value: str) -> bytes:
+    if not _SIGNATURE.fullmatch(value):
+        raise InputError("is not 0x and hexadecimal digits", field=SIGNATURE_HEADER)
+    return bytes.fromhex(value[2:])

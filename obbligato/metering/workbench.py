@@ -1,0 +1,93 @@
+"""The database in which usage is metered: DuckDB on disk, with little memory, gone afterwards."""
+
+# ruff: noqa: S608 -- no text of a user is in any statement: only our names and numbers
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from obbligato.metering.consents import Consents
+
+MEMORY_MB: Final = 600
+THREADS: Final = 2
+
+
+@contextmanager
+def workbench(
+    folder: Path, *, small: bool = False, memory_mb: int = MEMORY_MB, threads: int = THREADS
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty database in a folder of its own below `folder`, removed with all it holds.
+
+    A `small` one is in memory, which is quicker to have, and spills all the same. It reaches no
+    network, no other file and no extension.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="metering-", dir=folder) as place:
+        connection = duckdb.connect(
+            ":memory:" if small else str(Path(place) / "usage.duckdb"),
+            config={
+                "memory_limit": f"{memory_mb}MB",
+                "threads": threads,
+                "temp_directory": str(Path(place) / "spill"),
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "python_enable_replacements": False,
+                # What is lost in a crash is metered again: nothing waits for the disk.
+                "checkpoint_threshold": "256MB",
+            },
+        )
+        try:
+            connection.execute("SET enable_external_access = false")
+            yield connection
+        finally:
+            connection.close()
+
+
+def put_table(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
+    """Create the table `name` holding what the Arrow table holds."""
+    connection.register("incoming", table)
+    connection.execute(f"CREATE TABLE {name} AS SELECT * FROM incoming")
+    connection.unregister("incoming")
+
+
+def put_consents(connection: duckdb.DuckDBPyConnection, consents: Consents) -> None:
+    """Create the tables `intervals` and `withheld`."""
+    intervals = consents.intervals
+    put_table(
+        connection,
+        "intervals",
+        pa.table(
+            {
+                "license": pa.array([each.license_id for each in intervals], pa.uint32()),
+                "tier": pa.array([int(each.tier) for each in intervals], pa.uint8()),
+                "start_at": pa.array([each.start for each in intervals], pa.int64()),
+                "end_at": pa.array([each.end for each in intervals], pa.int64()),
+            }
+        ),
+    )
+    keys = list(consents.withheld)
+    put_table(
+        connection,
+        "withheld",
+        pa.table(
+            {
+                "license": pa.array([key[0] for key in keys], pa.uint32()),
+                "tier": pa.array([int(key[1]) for key in keys], pa.uint8()),
+                "metric": pa.array([int(key[2]) for key in keys], pa.uint8()),
+                "reason": pa.array(list(consents.withheld.values()), pa.string()),
+            }
+        ),
+    )
+
+
+def count(connection: duckdb.DuckDBPyConnection, source: str) -> int:
+    """How many rows a table has, or another FROM clause."""
+    [(found,)] = connection.execute(f"SELECT count(*) FROM {source}").fetchall()
+    return int(found)

@@ -1,0 +1,16 @@
+"""`obbligato oracle ...`: the processes that operators run."""
+
+from __future__ import annotations
+
+import typer
+
+from oracle.attesting.command import attest
+from oracle.intake.command import serve
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Run the usage oracle: the leader, an attester, the watcher.",
+)
+app.command("serve")(serve)
+app.command("attest")(attest)

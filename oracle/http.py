@@ -1,0 +1,134 @@
+"""What the oracle's HTTP interfaces share: problem documents (RFC 9457), health, metrics, blocks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+
+from obbligato.errors import (
+    ChainError,
+    DigestMismatch,
+    InputError,
+    NotFound,
+    ObbligatoError,
+    RefusedError,
+)
+from obbligato.store import ContentStore, StoreError
+
+PROBLEM: Final = "application/problem+json"
+RAW_BLOCK: Final = "application/vnd.ipld.raw"
+_log = structlog.get_logger(__name__)
+
+Checks = Mapping[str, Callable[[], str | None]]
+"""By name, what is wrong right now; None where nothing is."""
+
+
+class Problem(ObbligatoError):  # noqa: N818 -- is one
+    """An error with its HTTP status; `more` are further members of the problem document."""
+
+    def __init__(self, status: int, title: str, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.more = more
+
+
+def problem(status: int, title: str, detail: str, **more: Any) -> JSONResponse:
+    """A problem document."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+    return JSONResponse(body, status_code=status, media_type=PROBLEM)
+
+
+_STATUS: Final[tuple[tuple[type[ObbligatoError], int, str], ...]] = (
+    (InputError, 422, "The input is wrong"),
+    (RefusedError, 422, "Refused"),
+    (NotFound, 404, "Not found"),
+    (DigestMismatch, 502, "Stored bytes are not what they should be"),
+    (StoreError, 503, "The store cannot be asked"),
+    (ChainError, 503, "The chain cannot be asked"),
+)
+
+
+def add_errors(app: FastAPI, *, not_found: int = 404) -> None:
+    """Every error as a problem document. `not_found` is the status of what this service lacks."""
+
+    @app.exception_handler(Problem)
+    def on_problem(_: Request, error: Problem) -> JSONResponse:
+        return problem(error.status, error.title, error.detail, **error.more)
+
+    @app.exception_handler(ObbligatoError)
+    def on_error(_: Request, error: ObbligatoError) -> JSONResponse:
+        for kind, status, title in _STATUS:
+            if isinstance(error, kind):
+                named = {"field": error.field} if isinstance(error, InputError) else {}
+                chosen = not_found if kind is NotFound else status
+                return problem(chosen, title, str(error), **named)
+        _log.error("unexpected", error=str(error))
+        return problem(500, "Something went wrong here", str(error))
+
+    @app.exception_handler(RequestValidationError)
+    def on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        errors = [
+            {"field": ".".join(str(part) for part in each["loc"][1:]), "reason": each["msg"]}
+            for each in error.errors()
+        ]
+        detail = "; ".join(f"{each['field']}: {each['reason']}" for each in errors[:5])
+        return problem(422, "The input is wrong", detail, field=errors[0]["field"], errors=errors)
+
+    @app.exception_handler(HTTPException)
+    def on_http(_: Request, error: HTTPException) -> JSONResponse:
+        return problem(error.status_code, str(error.detail), str(error.detail))
+
+    @app.exception_handler(Exception)
+    def on_crash(_: Request, error: Exception) -> JSONResponse:
+        _log.error("unexpected", exc_info=error)
+        return problem(500, "Something went wrong here", "Try again; the operator's log has more.")
+
+
+def add_health(app: FastAPI, checks: Checks) -> None:
+    """`/livez`, `/readyz` with every check by name, and `/metrics`."""
+
+    @app.get("/livez", tags=["health"])
+    def livez() -> dict[str, str]:
+        """Whether the process runs."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["health"])
+    def readyz() -> JSONResponse:
+        """Whether it can do its work; 503 with the reasons where it cannot."""
+        found = {name: check() for name, check in checks.items()}
+        wrong = {name: reason for name, reason in found.items() if reason}
+        body = {"status": "ready" if not wrong else "not ready", "checks": found}
+        return JSONResponse(body, status_code=503 if wrong else 200)
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def add_blocks(app: FastAPI, store: ContentStore) -> None:
+    """`/ipfs/{cid}`: this store's blocks, raw, as a trustless gateway serves them."""
+
+    @app.get("/ipfs/{cid}", tags=["blocks"], response_class=Response)
+    def block(cid: str) -> Response:
+        """The raw bytes of a block; they hash to its CID."""
+        headers = {
+            "cache-control": "public, max-age=29030400, immutable",
+            "etag": f'"{cid}.raw"',
+            "x-content-type-options": "nosniff",
+        }
+        return Response(store.get(cid), media_type=RAW_BLOCK, headers=headers)
+
+
+def stopped_by(stop: threading.Event) -> Callable[[], str | None]:
+    """A check that fails once the process was told to stop."""
+    return lambda: "stopping" if stop.is_set() else None

@@ -1,0 +1,217 @@
+"""Taking submissions in: once for each idempotency key, whole, and signed by whom the chain knows."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from obbligato.chain.client import Chain
+from obbligato.chain.signatures import is_signed_by
+from oracle.database import Database, Report, Submission, SubmissionState
+from oracle.http import Problem
+from oracle.intake.requests import ReportRequest, SignaturesRequest
+from oracle.intake.uploads import Uploads
+from oracle.opening import latest_block
+
+SALT_BYTES = 32
+AHEAD_SECONDS = 3_600
+"""How far the end of a period may lie ahead of the chain's clock; the report waits that long."""
+
+WITHDRAWABLE = (SubmissionState.RECEIVED, SubmissionState.VALIDATED, SubmissionState.QUOTED)
+
+
+class Submissions:
+    """What platforms send, from its first byte to the platform's signature."""
+
+    def __init__(self, database: Database, uploads: Uploads, chain: Chain) -> None:
+        self._database = database
+        self._uploads = uploads
+        self._chain = chain
+
+    def take(
+        self, platform_id: int, key: str, request: ReportRequest, *, dry_run: bool
+    ) -> tuple[str, bool]:
+        """(id, whether it is new). Raises Problem 409 for a key used before with another body.
+
+        The same key and body give the same id, however often they come.
+        """
+        body = request.model_dump(mode="json")
+        body["total"] = None if request.total is None else str(request.total)
+        body["rows"] = [{**row.model_dump(), "quantity": str(row.quantity)} for row in request.rows]
+        digest = hashlib.sha256(f"{dry_run} {request.model_dump_json()}".encode()).digest()
+        known = self._known(platform_id, key, digest)
+        if known is not None:
+            return known, False
+        self._check(platform_id, request)
+        self._check_files(platform_id, request)
+        made = Submission(
+            id=secrets.token_hex(16),
+            platform_id=platform_id,
+            model_id=request.model_id,
+            idempotency_key=key,
+            request_digest=digest,
+            request=body,
+            salt=secrets.token_bytes(SALT_BYTES),
+            dry_run=dry_run,
+        )
+        try:
+            with self._database.work() as session:
+                session.add(made)
+        except IntegrityError:  # the same key came twice at the same moment
+            known = self._known(platform_id, key, digest)
+            if known is None:
+                raise
+            return known, False
+        return made.id, True
+
+    def _known(self, platform_id: int, key: str, digest: bytes) -> str | None:
+        """The submission that a key was used for. Raises Problem 409 if that was another body."""
+        with self._database.work() as session:
+            known = session.scalars(
+                select(Submission).where(
+                    Submission.platform_id == platform_id, Submission.idempotency_key == key
+                )
+            ).one_or_none()
+        if known is not None and known.request_digest != digest:
+            raise Problem(
+                409,
+                "Key used before",
+                f"The idempotency key was used for {known.id} with another body: "
+                "take a new key for a new report.",
+                id=known.id,
+            )
+        return None if known is None else known.id
+
+    def find(self, session: Session, platform_id: int, submission_id: str) -> Submission:
+        """A submission of this platform. Raises Problem 404."""
+        found = session.get(Submission, submission_id)
+        if found is None or found.platform_id != platform_id:
+            raise Problem(
+                404, "Not found", f"Platform {platform_id} has no report {submission_id}."
+            )
+        return found
+
+    def part(self, session: Session, platform_id: int, submission_id: str, part: int) -> Report:
+        """One part of a submission. Raises Problem 404."""
+        submission = self.find(session, platform_id, submission_id)
+        for report in submission.reports:
+            if report.part == part:
+                return report
+        raise Problem(404, "Not found", f"Report {submission_id} has no part {part} yet.")
+
+    def listed(
+        self, session: Session, platform_id: int, cursor: str, limit: int
+    ) -> list[Submission]:
+        """Submissions, the newest first, after the one named by `cursor`."""
+        query = select(Submission).where(Submission.platform_id == platform_id)
+        after = session.get(Submission, cursor) if cursor else None
+        if after is not None:
+            query = query.where(
+                (Submission.created_at < after.created_at)
+                | ((Submission.created_at == after.created_at) & (Submission.id < after.id))
+            )
+        ordered = query.order_by(Submission.created_at.desc(), Submission.id.desc())
+        return list(session.scalars(ordered.limit(limit)))
+
+    def sign(self, platform_id: int, submission_id: str, given: SignaturesRequest) -> None:
+        """Keep the platform's signatures of all headers. Raises Problem 409, 422 naming the report."""
+        if not self._chain.call("RoyaltyVault", "isReporter", platform_id, given.reporter):
+            raise Problem(
+                422,
+                "Not a reporter",
+                f"{given.reporter} is no reporter of platform {platform_id}.",
+                field="reporter",
+            )
+        with self._database.work() as session:
+            submission = self.find(session, platform_id, submission_id)
+            ids = {report.report_id: report for report in submission.reports if report.report_id}
+        signatures = {
+            bytes.fromhex(k[2:]): bytes.fromhex(v[2:]) for k, v in given.signatures.items()
+        }
+        for report_id, signature in signatures.items():
+            if report_id in ids and not is_signed_by(
+                self._chain, given.reporter, report_id, signature
+            ):
+                raise Problem(
+                    422,
+                    "Not signed",
+                    f"{given.reporter} did not sign report 0x{report_id.hex()} for this chain.",
+                    field=f"signatures.0x{report_id.hex()}",
+                )
+        with self._database.work() as session:
+            self._keep(session, self.find(session, platform_id, submission_id), given, signatures)
+
+    def withdraw(self, platform_id: int, submission_id: str) -> None:
+        """Take back what is not signed. Raises Problem 409."""
+        with self._database.work() as session:
+            submission = self.find(session, platform_id, submission_id)
+            if submission.state == SubmissionState.WITHDRAWN:
+                return
+            if submission.state not in WITHDRAWABLE or _is_signed(submission):
+                raise Problem(
+                    409,
+                    "Too late",
+                    f"It is {submission.state}: what was signed can no longer be taken back.",
+                )
+            submission.state = SubmissionState.WITHDRAWN
+            submission.waiting = None
+
+    def _check(self, platform_id: int, request: ReportRequest) -> None:
+        if request.period.end > latest_block(self._chain).timestamp + AHEAD_SECONDS:
+            raise Problem(
+                422,
+                "The input is wrong",
+                f"The period ends at {request.period.end}, in the future: report it when it is over.",
+                field="period.end",
+            )
+        admin = self._chain.call("RoyaltyVault", "platformOf", platform_id)[0]
+        if int(admin, 16) == 0:
+            raise Problem(
+                404, "Not found", f"There is no platform {platform_id}: register it first."
+            )
+
+    def _check_files(self, platform_id: int, request: ReportRequest) -> None:
+        for number, file in enumerate(request.files):
+            if self._uploads.known(platform_id, file.sha256) is None:
+                raise Problem(
+                    422,
+                    "Not uploaded",
+                    f"{file.name} ({file.sha256}) is not here: upload it first.",
+                    field=f"files.{number}.sha256",
+                )
+
+    @staticmethod
+    def _keep(
+        session: Session,
+        submission: Submission,
+        given: SignaturesRequest,
+        signatures: dict[bytes, bytes],
+    ) -> None:
+        unsigned = [r for r in submission.reports if r.state == SubmissionState.VALIDATED]
+        expected = {report.report_id for report in unsigned}
+        already = {report.report_id: report.reporter_signature for report in submission.reports}
+        if set(signatures) <= already.keys() and all(already[i] for i in signatures):
+            return  # the same signatures again
+        if submission.state != SubmissionState.VALIDATED or set(signatures) != expected:
+            raise Problem(
+                409,
+                "Other headers",
+                f"It is {submission.state}: fetch it again and sign exactly the headers that wait.",
+                expected=sorted("0x" + i.hex() for i in expected if i),
+            )
+        for report in unsigned:
+            assert report.report_id is not None
+            report.reporter = given.reporter
+            report.reporter_signature = signatures[report.report_id]
+            report.state = SubmissionState.SIGNED
+            report.waiting = None
+        submission.state = SubmissionState.SIGNED
+        submission.waiting = None
+
+
+def _is_signed(submission: Submission) -> bool:
+    return any(report.reporter_signature for report in submission.reports)

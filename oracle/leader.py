@@ -1,0 +1,252 @@
+"""The leader as a whole: its parts opened and put together, its threads, what it says of itself."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from sqlalchemy import func, select
+
+from obbligato.chain.client import Chain
+from obbligato.errors import ChainError, InputError
+from obbligato.keys import Signer
+from obbligato.licensing import LicenseBook
+from obbligato.store import ContentStore
+from oracle.attesting.gather import Gatherer, Quorum, current_quorum
+from oracle.database import Database, Submission
+from oracle.http import stopped_by
+from oracle.intake.api import Intake, intake_api
+from oracle.intake.callers import Callers
+from oracle.intake.submissions import Submissions
+from oracle.intake.uploads import Uploads
+from oracle.keeping.duties import Duties
+from oracle.keeping.keeper import Keeper
+from oracle.keeping.payouts import Payouts
+from oracle.opening import latest_block, open_chain, open_signer, open_store
+from oracle.pipeline.metering import Meter
+from oracle.pipeline.pipeline import Pipeline
+from oracle.sending.alerts import Alerts
+from oracle.sending.lock import KeyLock
+from oracle.sending.outbox import counts
+from oracle.sending.sender import Sender
+from oracle.sending.settings import GIGAWEI, SendingSettings
+from oracle.serving import Worker
+from oracle.settings import LeaderSettings
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Leader:
+    """One leader process."""
+
+    settings: LeaderSettings
+    stop: threading.Event
+    database: Database
+    chain: Chain
+    second: Chain | None
+    store: ContentStore
+    signer: Signer
+    alerts: Alerts
+    gatherer: Gatherer
+    uploads: Uploads
+    pipeline: Pipeline
+    sender: Sender
+    keeper: Keeper
+    duties: Duties
+
+    @classmethod
+    def open(cls, settings: LeaderSettings, stop: threading.Event) -> Leader:
+        """Open everything; chain id, contract code and quorum are checked before anything is signed.
+
+        Raises InputError, ChainError, StoreError, DatabaseError.
+        """
+        signer = open_signer(settings)
+        chain = open_chain(settings)
+        _check_quorum(settings, current_quorum(chain))
+        second = (
+            Chain.connect(settings.second_rpc_url, chain.deployment)
+            if settings.second_rpc_url
+            else None
+        )
+        store = open_store(settings)
+        database = Database(settings.database_url)
+        book = LicenseBook(chain, store)
+        alerts = Alerts()
+        uploads = Uploads(
+            database,
+            settings.folder / "uploads",
+            most_bytes=settings.most_upload_bytes,
+            most_of_platform=settings.most_uploads_bytes,
+        )
+        gatherer = Gatherer(chain, settings.attesters, timeout_seconds=settings.attester_timeout)
+        meter = Meter(
+            database=database,
+            chain=chain,
+            store=store,
+            book=book,
+            uploads=uploads,
+            folder=settings.scratch,
+            most_events=settings.most_events,
+            document_patience=settings.document_patience,
+        )
+        pipeline = Pipeline(
+            database=database,
+            chain=chain,
+            meter=meter,
+            gatherer=gatherer,
+            finality=settings.finality,
+            signing_seconds=settings.signing_seconds,
+            poll_seconds=settings.poll_seconds,
+        )
+        sender = Sender(
+            database,
+            chain,
+            signer,
+            settings=SendingSettings(
+                max_fee_wei=int(settings.max_fee_gwei * GIGAWEI),
+                priority_fee_wei=int(settings.priority_fee_gwei * GIGAWEI),
+                bump_after_blocks=settings.bump_after_blocks,
+                finality=settings.finality,
+                poll_seconds=settings.poll_seconds,
+            ),
+            second=second,
+            lock=KeyLock(signer.address, _lock_folder(settings), database),
+            alerts=alerts,
+        )
+        keeper = Keeper(
+            database=database,
+            chain=chain,
+            finality=settings.finality,
+            wake=pipeline.wake,
+            second=second,
+        )
+        duties = Duties(
+            database=database,
+            chain=chain,
+            settings=settings,
+            sender_address=signer.address,
+            alerts=alerts,
+            uploads=uploads,
+            payouts=Payouts(database, chain, book, settings.payout_every_seconds),
+        )
+        return cls(
+            settings,
+            stop,
+            database,
+            chain,
+            second,
+            store,
+            signer,
+            alerts,
+            gatherer,
+            uploads,
+            pipeline,
+            sender,
+            keeper,
+            duties,
+        )
+
+    def api(self) -> FastAPI:
+        """The application of this process."""
+        return intake_api(
+            Intake(
+                database=self.database,
+                store=self.store,
+                callers=Callers(self.chain, self.database),
+                uploads=self.uploads,
+                submissions=Submissions(self.database, self.uploads, self.chain),
+                wake=self.pipeline.wake,
+                status=self.status,
+                checks={
+                    "process": stopped_by(self.stop),
+                    "chain": self._chain_problem,
+                    "database": self._database_problem,
+                    "sender key": self._lock_problem,
+                },
+            )
+        )
+
+    def workers(self) -> list[Worker]:
+        """The threads of this process."""
+        every = self.settings.poll_seconds
+        return [
+            self.pipeline.run,
+            self.sender.run,
+            lambda stop: self.keeper.run(stop, every=every),
+            self.duties.run,
+        ]
+
+    def status(self) -> dict[str, Any]:
+        """What the status page says."""
+        quorum = current_quorum(self.chain)
+        with self.database.work() as session:
+            found = session.execute(
+                select(Submission.state, func.count()).group_by(Submission.state)
+            ).all()
+            transactions = counts(session)
+        return {
+            "chain_id": self.chain.deployment.chain_id,
+            "contracts": {
+                name: contract.address for name, contract in self.chain.deployment.contracts.items()
+            },
+            "block": latest_block(self.chain).number,
+            "sender": self.signer.address,
+            "attesters": {
+                "members": sorted(quorum.members),
+                "config_version": quorum.version,
+                "quorum": quorum.needed,
+                "urls": self.gatherer.ready(),
+                "single": len(quorum.members) == 1,
+            },
+            "submissions": {str(state): int(count) for state, count in found},
+            "transactions": transactions,
+            "alerts": [
+                {"key": alert.key, "words": alert.words, "since": alert.since}
+                for alert in self.alerts.standing()
+            ],
+        }
+
+    def _chain_problem(self) -> str | None:
+        try:
+            latest_block(self.chain)
+        except ChainError as error:
+            return str(error)
+        return None
+
+    def _database_problem(self) -> str | None:
+        try:
+            with self.database.work() as session:
+                session.execute(select(1))
+        except Exception as error:
+            return f"the database does not answer: {type(error).__name__}"
+        return None
+
+    def _lock_problem(self) -> str | None:
+        return self.sender.waiting
+
+
+def _check_quorum(settings: LeaderSettings, quorum: Quorum) -> None:
+    """One attester is no quorum of anybody: it must be asked for."""
+    if len(quorum.members) == 1 and not settings.single_attester:
+        raise InputError(
+            "the deployment has one attester, which decides alone: say --single-attester if this "
+            "is for development",
+            field="OBBLIGATO_ORACLE_SINGLE_ATTESTER",
+        )
+    if len(settings.attesters) < quorum.needed:
+        raise InputError(
+            f"names {len(settings.attesters)} attesters, a quorum is {quorum.needed}: "
+            "give the URL of each",
+            field="OBBLIGATO_ORACLE_ATTESTERS",
+        )
+
+
+def _lock_folder(settings: LeaderSettings) -> Path:
+    """Where the key lies: processes with the same keystore meet there."""
+    assert settings.keystore is not None
+    return settings.keystore.absolute().parent

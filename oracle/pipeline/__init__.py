@@ -1,0 +1,1 @@
+"""The pipeline: received -> validated -> attested -> handed to the outbox; every step can be done again."""

@@ -1,0 +1,1 @@
+"""Wanted calls become final transactions, exactly once, whatever crashes: nodes, fees, outbox, finality."""

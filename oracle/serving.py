@@ -1,0 +1,67 @@
+"""Running an application and its threads until the process is told to stop; then all end in order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+_log = structlog.get_logger(__name__)
+
+Worker = Callable[[threading.Event], None]
+"""Runs until the event is set."""
+
+GRACE_SECONDS = 30
+
+
+def serve(
+    app: FastAPI, *, host: str, port: int, stop: threading.Event, workers: Sequence[Worker] = ()
+) -> None:
+    """Serve until SIGTERM or SIGINT. A request in flight and a worker's step in hand are finished."""
+    server = _Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_keep_alive=30,
+            h11_max_incomplete_event_size=65_536,
+        ),
+        stop,
+    )
+    threads = [
+        threading.Thread(target=worker, args=(stop,), name=_name(worker), daemon=True)
+        for worker in workers
+    ]
+    for thread in threads:
+        thread.start()
+    _log.info("serving", host=host, port=port)
+    try:
+        server.run()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=GRACE_SECONDS)
+        _log.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    """Tells the workers as soon as the process is told."""
+
+    def __init__(self, config: uvicorn.Config, stop: threading.Event) -> None:
+        super().__init__(config)
+        self._stop = stop
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self._stop.set()
+        super().handle_exit(sig, frame)
+
+
+def _name(worker: Worker) -> str:
+    return str(getattr(worker, "__qualname__", "worker"))

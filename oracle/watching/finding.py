@@ -1,0 +1,107 @@
+"""What the watcher finds wrong with a report, as data; and what it states when it challenges a row."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field
+
+from obbligato.documents.canonical import DecimalUInt64
+from obbligato.documents.model import Document
+from obbligato.fields import Bytes32, MetricField, TierField, UInt32
+
+SCHEMA_VERSION: Literal[1] = 1
+
+
+class Kind(StrEnum):
+    """What is wrong."""
+
+    OVERSTATED = "overstated"
+    UNDERSTATED = "understated"
+    OMITTED = "omitted"
+    INVENTED = "invented"
+    MISSING = "evidence missing"
+    TAMPERED = "evidence tampered"
+    """A store served other bytes than the digest promises."""
+    MALFORMED = "evidence malformed"
+    REFUSED = "evidence refused"
+    """It contradicts itself, the report or the licences: events outside consent above all."""
+    ABOVE_CAP = "influence above cap"
+
+
+CONTESTABLE = frozenset({Kind.OVERSTATED, Kind.UNDERSTATED, Kind.OMITTED, Kind.INVENTED})
+"""A row with another quantity: what a challenge can be about."""
+
+UNSEEN = frozenset({Kind.MISSING, Kind.TAMPERED})
+"""Nothing is proven either way: the report is looked at again."""
+
+RowKey = tuple[int, int, int]
+"""(licenseId, tier, metric)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with a report.
+
+    `row` is the row it is about, if it is about one; quantities are in millionths of a unit, 0 for a
+    row that is not there. `words` is for people.
+    """
+
+    report_id: bytes
+    kind: Kind
+    words: str
+    row: RowKey | None = None
+    reported: int | None = None
+    by_evidence: int | None = None
+
+    @property
+    def contestable(self) -> bool:
+        """Whether a challenge of the row can put it right."""
+        return self.kind in CONTESTABLE
+
+    def __str__(self) -> str:
+        where = ""
+        if self.row is not None:
+            where = " licence {}, tier {}, metric {}".format(*self.row)
+        return f"report 0x{self.report_id.hex()}{where}: {self.kind}: {self.words}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data: quantities as decimal strings."""
+        data = asdict(self)
+        data["report_id"] = "0x" + self.report_id.hex()
+        for name in ("reported", "by_evidence"):
+            data[name] = None if data[name] is None else str(data[name])
+        return data
+
+    @classmethod
+    def read(cls, data: dict[str, Any]) -> Self:
+        """The finding of its JSON."""
+        row = data["row"]
+        return cls(
+            report_id=bytes.fromhex(data["report_id"][2:]),
+            kind=Kind(data["kind"]),
+            words=data["words"],
+            row=None if row is None else (int(row[0]), int(row[1]), int(row[2])),
+            reported=None if data["reported"] is None else int(data["reported"]),
+            by_evidence=None if data["by_evidence"] is None else int(data["by_evidence"]),
+        )
+
+
+class ChallengeStatement(Document):
+    """What a challenge of the watcher rests on: anybody can recompute it from the report's evidence.
+
+    Quantities are in millionths of a unit, 0 for a row that is not there. `evidence` is the digest of
+    the report's own evidence document.
+    """
+
+    type: Literal["obbligato.challenge"] = "obbligato.challenge"
+    schema_version: Literal[1] = SCHEMA_VERSION
+    report_id: Bytes32
+    license_id: Annotated[UInt32, Field(ge=1)]
+    tier: TierField
+    metric: MetricField
+    reported: DecimalUInt64
+    by_evidence: DecimalUInt64
+    evidence: Bytes32

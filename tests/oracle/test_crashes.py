@@ -1,0 +1,142 @@
+"""`kill -9` at each step of a report's life: after the restart there is exactly one report, paid once.
+
+A row of the table names the call to the node at which the leader is killed, and whether the node still gets it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from obbligato.client import Expected, OracleUnreachable, State
+from tests.oracle.world import PATIENCE, RATE, World
+
+UNITS = (7, 5, 3)
+"""Events of licences 1, 2 and 1 again: 10 and 5 generations."""
+TOTAL = 15 * RATE
+
+BEFORE_SIGNING = [
+    ("while it meters", "eth_getLogs", 1, False),
+    ("while it prices", "eth_call", 6, False),
+    ("while it makes the header", "eth_call", 9, True),
+]
+AFTER_SIGNING = [
+    ("before it asks attesters", "eth_call", 3, False),
+    ("before it signs the transaction", "eth_estimateGas", 1, False),
+    ("after it signed, before it sent", "eth_sendRawTransaction", 1, False),
+    ("after it sent, before the answer", "eth_sendRawTransaction", 1, True),
+    ("before the receipt is stored", "eth_getTransactionReceipt", 1, True),
+]
+SETTLING = [
+    ("before it signs the settlement", "eth_estimateGas", 1, False),
+    ("after it signed the settlement, before it sent", "eth_sendRawTransaction", 1, False),
+    ("after it sent the settlement, before the answer", "eth_sendRawTransaction", 1, True),
+    ("before the settlement's receipt is stored", "eth_getTransactionReceipt", 1, True),
+]
+
+
+def check_paid_once(world: World, model: bytes, before: int) -> None:
+    """One report, one settlement of its whole total, two transactions."""
+    (report,) = world.happened(model)
+    assert report["report"]["total"] == TOTAL
+    assert world.settled(report["reportId"]) == [TOTAL]
+    assert world.transactions_of_leader() - before == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "nth", "forward"),
+    [row[1:] for row in BEFORE_SIGNING],
+    ids=[r[0] for r in BEFORE_SIGNING],
+)
+def test_killed_before_the_platform_signs(
+    world: World, tmp_path: Path, method: str, nth: int, forward: bool
+) -> None:
+    before, model = world.transactions_of_leader(), world.model()
+    with world.client() as client:
+        usage = world.usage(client, model, tmp_path, UNITS)
+        held = world.proxy.hold(method, nth, forward=forward)
+        sent = client.submit(usage)
+        held.wait()
+        world.leader.kill()
+        held.abandon()
+        world.leader.start()
+        world.leader.ready()
+        assert client.submit(usage).id == sent.id
+        metered = client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE)
+        client.sign(metered, Expected(world.platform_id, usage))
+        world.settle(client, sent.id)
+    check_paid_once(world, model, before)
+
+
+@pytest.mark.parametrize(
+    ("method", "nth", "forward"),
+    [row[1:] for row in AFTER_SIGNING],
+    ids=[r[0] for r in AFTER_SIGNING],
+)
+def test_killed_between_the_platforms_signature_and_the_receipt(
+    world: World, tmp_path: Path, method: str, nth: int, forward: bool
+) -> None:
+    before, model = world.transactions_of_leader(), world.model()
+    with world.client() as client:
+        usage = world.usage(client, model, tmp_path, UNITS)
+        sent = client.submit(usage)
+        metered = client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE)
+        rows = client.all_rows(metered)
+        held = world.proxy.hold(method, nth, forward=forward)
+        client.sign(metered, Expected(world.platform_id, usage), rows)
+        held.wait()
+        world.leader.kill()
+        held.abandon()
+        world.leader.start()
+        world.leader.ready()
+        world.settle(client, sent.id)
+    check_paid_once(world, model, before)
+
+
+@pytest.mark.parametrize(
+    ("method", "nth", "forward"), [row[1:] for row in SETTLING], ids=[r[0] for r in SETTLING]
+)
+def test_killed_while_it_settles(
+    world: World, tmp_path: Path, method: str, nth: int, forward: bool
+) -> None:
+    before, model = world.transactions_of_leader(), world.model()
+    with world.client() as client:
+        sent = world.submit(client, world.usage(client, model, tmp_path, UNITS))
+        world.reach(client, sent.id, State.CHALLENGEABLE)
+        for _ in range(3):  # until the submission is final, and asks nothing of its own any more
+            world.acts.node("evm_mine")
+        held = world.proxy.hold(method, nth, forward=forward)
+        world.pass_window()
+        held.wait()
+        world.leader.kill()
+        held.abandon()
+        world.leader.start()
+        world.leader.ready()
+        world.settle(client, sent.id)
+    check_paid_once(world, model, before)
+
+
+def test_killed_in_the_middle_of_an_upload_nothing_is_half_there(
+    world: World, tmp_path: Path
+) -> None:
+    model = world.model()
+    path = tmp_path / "events.jsonl"
+    path.write_text("x" * 3_000_000)  # its content does not matter: it never arrives whole
+
+    def die(what: str, done: int, total: int) -> None:
+        if done >= total // 3 and what.startswith("upload") and not died:
+            died.append(done)
+            world.leader.kill()
+
+    died: list[int] = []
+    with world.client() as client, pytest.raises(OracleUnreachable):
+        client.upload(path, progress=die)
+    assert died
+    world.leader.start()
+    world.leader.ready()
+    folder = Path(world.leader.settings["OBBLIGATO_ORACLE_FOLDER"]) / "uploads"
+    assert [found for found in folder.glob("*/*") if not found.name.endswith(".partial")] == []
+    with world.client() as client:
+        sent = world.submit(client, world.usage(client, model, tmp_path, UNITS))
+        world.reach(client, sent.id, State.CHALLENGEABLE)

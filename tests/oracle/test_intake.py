@@ -1,0 +1,294 @@
+"""What the leader takes from whom: keys, signatures, idempotency, and input that is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from obbligato.client import ApiProblem, OracleClient, State, Usage
+from obbligato.client.signing import sign_request
+from obbligato.keys import LocalSigner
+from obbligato.rules.rows import Row
+from obbligato.words import Metric, Pricing, Tier
+from scripts.demo.cast import METERED_PLATFORM, POOL_PLATFORM
+from tests.oracle.world import PATIENCE, RATE, World, write
+
+UNIT = 1_000_000
+
+
+def post(world: World, path: str, body: object, *, key: str, **signing: Any) -> httpx.Response:
+    """A signed request; whatever of its signature a test wants to be wrong it names."""
+    content = json.dumps(body).encode()
+    deployment = world.house.chain.deployment
+    signed = {
+        "chain_id": deployment.chain_id,
+        "oracle": deployment.address("UsageOracle"),
+        "method": "POST",
+        "path": path,
+        "body_digest": hashlib.sha256(content).digest(),
+        "time": int(time.time()),
+        **signing,
+    }
+    signer = LocalSigner(METERED_PLATFORM.reporter.key)
+    headers = {**sign_request(signer, **signed), "Idempotency-Key": key}
+    return httpx.post(f"{world.leader.url}{path}", content=content, headers=headers)
+
+
+def body_of(world: World, **changed: object) -> dict[str, object]:
+    start, end = world.period
+    return {
+        "model_id": "0x" + world.model().hex(),
+        "period": {"start": start, "end": end},
+        "pricing": "METERED",
+        "rows": [],
+        **changed,
+    }
+
+
+def reports(world: World) -> str:
+    return f"/v1/platforms/{world.platform_id}/reports"
+
+
+def test_one_key_is_one_submission_and_another_body_is_refused(world: World) -> None:
+    body = body_of(world)
+    first = post(world, reports(world), body, key="monday")
+    again = post(world, reports(world), body, key="monday")
+    other = post(world, reports(world), {**body, "skip_invalid": True}, key="monday")
+    assert (first.status_code, again.status_code, other.status_code) == (202, 200, 409)
+    assert first.json()["id"] == again.json()["id"] == other.json()["id"]
+    assert other.headers["content-type"] == "application/problem+json"
+    assert "take a new key for a new report" in other.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("signing", "said"),
+    [
+        ({"chain_id": 1}, "did not sign this request"),
+        ({"oracle": "0x" + "11" * 20}, "did not sign this request"),
+        ({"path": "/v1/platforms/2/reports"}, "did not sign this request"),
+        ({"method": "GET"}, "did not sign this request"),
+        ({"body_digest": b"\x01" * 32}, "The body is not the one that was signed"),
+        ({"time": 1_700_000_000}, "sign again"),
+    ],
+    ids=["another chain", "another oracle", "another path", "another method", "body", "old"],
+)
+def test_a_request_signed_for_something_else_is_refused(
+    world: World, signing: dict[str, Any], said: str
+) -> None:
+    answer = post(world, reports(world), body_of(world), key="k", **signing)
+    assert answer.status_code == 401
+    assert said in answer.json()["detail"]
+
+
+def test_nobody_reports_for_another_platform_and_a_key_does_what_its_scopes_say(
+    world: World,
+) -> None:
+    deployment = world.house.chain.deployment
+    of_chain = {"chain_id": deployment.chain_id, "oracle": deployment.address("UsageOracle")}
+    usage = Usage(world.model(), *world.period)
+    stranger = LocalSigner(POOL_PLATFORM.reporter.key)
+    url = world.leader.url
+    with (
+        OracleClient(url, platform_id=world.platform_id, signer=stranger, **of_chain) as client,
+        pytest.raises(ApiProblem) as refused,
+    ):
+        client.submit(usage)
+    assert refused.value.status == 403
+    admin = LocalSigner(METERED_PLATFORM.admin.key)
+    with OracleClient(url, platform_id=world.platform_id, signer=admin, **of_chain) as client:
+        made = client.create_key("reads", ["reports:read"])
+        known = {key.id: key.scopes for key in tuple(client.keys())}
+        assert known[made.id] == ("reports:read",)
+    with OracleClient(url, platform_id=world.platform_id, api_key=made.key, **of_chain) as reader:
+        assert isinstance(reader.submissions().items, tuple)
+        with pytest.raises(ApiProblem) as refused:
+            reader.submit(usage)
+        assert refused.value.status == 403
+    with (
+        OracleClient(url, platform_id=world.poor_id, api_key=made.key, **of_chain) as reader,
+        pytest.raises(ApiProblem) as refused,
+    ):
+        reader.submissions()
+    assert refused.value.status == 403
+    with OracleClient(url, platform_id=world.platform_id, signer=admin, **of_chain) as client:
+        client.revoke_key(made.id)
+    with (
+        OracleClient(url, platform_id=world.platform_id, api_key=made.key, **of_chain) as reader,
+        pytest.raises(ApiProblem) as refused,
+    ):
+        reader.submissions()
+    assert refused.value.status == 401
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"pricing": "FREE"}, "pricing"),
+        ({"pricing": "POOL"}, "total"),
+        ({"total": "5"}, "total"),
+        ({"total": 1.5, "pricing": "POOL"}, "total"),
+        ({"total": "18446744073709551616", "pricing": "POOL"}, "total"),
+        ({"period": {"start": 20, "end": 10}}, "period.end"),
+        ({"period": {"start": 20, "end": 2**39}}, "period.end"),
+        ({"period": {"start": 20.0, "end": 30}}, "period.start"),
+        ({"model_id": "0x12"}, "model_id"),
+        ({"surprise": 1}, "surprise"),
+        ({"files": [{"sha256": "00" * 32, "name": "a.csv"}]}, "files.0.sha256"),
+    ],
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
+)
+def test_a_wrong_field_is_named(world: World, changed: dict[str, object], field: str) -> None:
+    answer = post(world, reports(world), body_of(world, **changed), key=f"wrong {changed}")
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["field"] == field
+
+
+@pytest.mark.parametrize("quantity", ["0", "-1", 1.5, "1.5", "18446744073709551616", "NaN", None])
+def test_a_quantity_that_is_no_uint64_is_refused_and_never_cut_off(
+    world: World, quantity: object
+) -> None:
+    row = {"license_id": 1, "tier": 3, "metric": 2, "quantity": quantity}
+    answer = post(world, reports(world), body_of(world, rows=[row]), key=f"row {quantity}")
+    assert answer.status_code == 422
+    assert answer.json()["field"].startswith("rows.0.quantity")
+
+
+def test_wrong_lines_refuse_the_whole_file_and_are_named_by_file_line_and_field(
+    world: World, tmp_path: Path
+) -> None:
+    model = world.model()
+    events = world.events(model, (1, 2, 3, 4))
+    events[1]["units"] = 1.5
+    events[3]["tier"] = "GENRATIVE"
+    path = write(tmp_path / "july.jsonl", events)
+    with world.client() as client:
+        usage = Usage(model, *world.period, files=(client.upload(path),))
+        found = client.wait(client.submit(usage).id, State.VALIDATED, timeout_seconds=PATIENCE)
+        assert found.state is State.REJECTED
+        assert found.problem is not None
+        errors = [(e.file, e.line, e.field) for e in found.problem.errors]
+        assert errors == [("july.jsonl", 2, "units"), ("july.jsonl", 4, "tier")]
+        assert found.problem.error_count == 2
+
+        skipping = Usage(model, *world.period, files=usage.files, skip_invalid=True)
+        found = client.wait(client.submit(skipping).id, State.VALIDATED, timeout_seconds=PATIENCE)
+        assert found.state is State.VALIDATED
+        assert found.summary is not None
+        assert (found.summary.events, found.summary.skipped) == (2, 2)
+        assert [row.quantity for row in client.rows(found.id)] == [4 * UNIT]
+
+
+def test_a_quote_prices_and_submits_nothing(world: World, tmp_path: Path) -> None:
+    model = world.model()
+    with world.client() as client:
+        usage = world.usage(client, model, tmp_path, (7, 5, 3))
+        found = client.wait(client.quote(usage).id, State.QUOTED, timeout_seconds=PATIENCE)
+        assert found.state is State.QUOTED
+        assert found.summary is not None
+        assert found.summary.total_units == 15 * RATE
+        assert [row.amount_units for row in client.rows(found.id)] == [10 * RATE, 5 * RATE]
+    assert world.happened(model) == []
+
+
+def test_ready_rows_become_the_same_report_as_their_events(world: World) -> None:
+    model, (first, second) = world.model(), world.licenses
+    rows = (
+        Row(first, Tier.GENERATIVE, Metric.GENERATION, 10 * UNIT + 1),
+        Row(second, Tier.GENERATIVE, Metric.GENERATION, 5 * UNIT),
+    )
+    with world.client() as client:
+        sent = world.submit(client, Usage(model, *world.period, rows=rows))
+        world.reach(client, sent.id, State.CHALLENGEABLE)
+        assert tuple(row.row for row in client.rows(sent.id)) == rows
+    (report,) = world.happened(model)
+    assert report["report"]["total"] == 15 * RATE  # floor((10_000_001 * 2 400) / 1 000 000) + …
+
+
+def test_a_statement_of_no_use_is_a_report_without_rows(world: World) -> None:
+    model = world.model()
+    with world.client() as client:
+        sent = world.submit(client, Usage(model, *world.period))
+        world.reach(client, sent.id, State.SETTLED)
+    (report,) = world.happened(model)
+    assert (report["report"]["rowCount"], report["report"]["total"]) == (0, 0)
+
+
+def test_what_was_not_signed_can_be_taken_back_and_what_was_signed_cannot(world: World) -> None:
+    usage = Usage(world.model(), *world.period)
+    with world.client() as client:
+        sent = client.submit(usage)
+        client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE)
+        assert client.withdraw_submission(sent.id).state is State.WITHDRAWN
+        other = world.submit(client, Usage(world.model(), *world.period))
+        with pytest.raises(ApiProblem) as refused:
+            client.withdraw_submission(other.id)
+        assert refused.value.status == 409
+
+
+def test_a_pool_is_shared_by_weight(world: World, tmp_path: Path) -> None:
+    model = world.model()
+    with world.client() as client:
+        metered = world.usage(client, model, tmp_path, (2, 1))
+        usage = Usage(
+            model, *world.period, pricing=Pricing.POOL, total=10_000_001, files=metered.files
+        )
+        sent = world.submit(client, usage)
+        world.reach(client, sent.id, State.CHALLENGEABLE)
+        # prefix sums: floor(10 000 001 * 2 / 3) = 6 666 667, and what is left of the whole
+        assert [row.amount_units for row in client.rows(sent.id)] == [6_666_667, 3_333_334]
+
+
+def test_ten_gigabytes_are_refused_before_they_come(world: World) -> None:
+    sha256 = "ab" * 32
+    path = f"/v1/platforms/{world.platform_id}/uploads/{sha256}"
+    deployment = world.house.chain.deployment
+    headers = sign_request(
+        LocalSigner(METERED_PLATFORM.reporter.key),
+        chain_id=deployment.chain_id,
+        oracle=deployment.address("UsageOracle"),
+        method="PUT",
+        path=path,
+        body_digest=bytes.fromhex(sha256),
+        time=int(time.time()),
+    )
+    where = urlsplit(world.leader.url)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=PATIENCE)
+    connection.putrequest("PUT", path)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.putheader("Content-Length", str(10 * 2**30))
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert answer.status == 413
+    assert "divide it" in json.loads(answer.read())["detail"]
+    connection.close()
+
+
+def test_bytes_that_are_not_what_they_were_announced_as_are_not_kept(world: World) -> None:
+    sha256 = hashlib.sha256(b"what was announced").hexdigest()
+    path = f"/v1/platforms/{world.platform_id}/uploads/{sha256}"
+    deployment = world.house.chain.deployment
+    signed = {
+        "chain_id": deployment.chain_id,
+        "oracle": deployment.address("UsageOracle"),
+        "path": path,
+        "body_digest": bytes.fromhex(sha256),
+        "time": int(time.time()),
+    }
+    signer = LocalSigner(METERED_PLATFORM.reporter.key)
+    url = world.leader.url + path
+    put = sign_request(signer, method="PUT", **signed)
+    answer = httpx.put(url, content=b"what came", headers=put)
+    assert (answer.status_code, answer.json()["field"]) == (422, "sha256")
+    head = sign_request(
+        signer, method="HEAD", **{**signed, "body_digest": hashlib.sha256(b"").digest()}
+    )
+    assert httpx.head(url, headers=head).status_code == 404
