@@ -6,6 +6,7 @@ import typer
 
 from oracle.attesting.command import attest
 from oracle.intake.command import serve
+from oracle.watching.cli import watch
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -14,3 +15,4 @@ app = typer.Typer(
 )
 app.command("serve")(serve)
 app.command("attest")(attest)
+app.command("watch")(watch)

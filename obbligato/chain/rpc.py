@@ -68,16 +68,6 @@ class FailoverProvider(JSONBaseProvider):
         self._pause = pause
         self._lock = threading.Lock()
 
-    @property
-    def host(self) -> str:
-        """The host of the node that is asked first now; all that may be shown of its URL."""
-        return next((node.host for node in self._nodes if not node.refused), self._nodes[0].host)
-
-    @property
-    def refused(self) -> tuple[str, ...]:
-        """Hosts that turned out to be of another chain."""
-        return tuple(node.host for node in self._nodes if node.refused)
-
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """The first answer a node gives. Raises what the last one failed with, or WrongChain."""
         return self._ask_around(lambda node: _answer(node, method, params))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from obbligato.cli import submissions
+from obbligato.cli import api_keys, submissions
 from obbligato.cli.output import AsJson, facts, moment, money, show, table
 from obbligato.cli.session import session
 from obbligato.cli.signers import Keystore, PasswordFile, PlatformId, signer_of
@@ -25,7 +25,7 @@ app.command("submit")(submissions.submit_usage)
 app.command("status")(submissions.show_status)
 app.command("list")(submissions.list_submissions)
 app.command("take-back")(submissions.take_back)
-app.add_typer(submissions.keys_app, name="key")
+app.add_typer(api_keys.app, name="key")
 
 Units = Annotated[
     int,

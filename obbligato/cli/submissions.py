@@ -1,4 +1,4 @@
-"""`obbligato platform quote|submit|status|list|take-back|key`: what goes to the oracle and what became of it."""
+"""`obbligato platform quote|submit|status|list|take-back`: what goes to the oracle and what became of it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from obbligato.cli.output import AsJson, ExitCode, money, show, stderr, warn, watching
-from obbligato.cli.session import Session, session
+from obbligato.cli.session import session
 from obbligato.cli.shown_submissions import (
-    render_keys,
+    SHOWN_LINES,
     render_lines,
     render_submission,
     submission_data,
@@ -25,7 +25,7 @@ from obbligato.cli.signers import (
     client_of,
     latest_deadline,
 )
-from obbligato.client.checking import Expected
+from obbligato.client.checking import Expected, Sums
 from obbligato.client.models import State, Submission
 from obbligato.client.sync import OracleClient
 from obbligato.client.usage import Usage
@@ -34,10 +34,6 @@ from obbligato.fields import checked_bytes32
 from obbligato.tables import named, read_rows
 from obbligato.times import parse_moment
 from obbligato.words import UINT64_MAX, Pricing
-
-keys_app = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="API keys of a platform; its admin signs."
-)
 
 Files = Annotated[
     list[Path] | None,
@@ -69,6 +65,22 @@ class Wanted:
 
     files: tuple[Path, ...]
     usage: Usage
+
+    def checked(self) -> Sums | None:
+        """What the files hold; None where rows are given, or no use. Raises RejectedLines, shown whole."""
+        if not self.files:
+            return None
+        # DuckDB and Arrow take a second to load, which no other command needs.
+        from obbligato.client.local_check import checked_sums
+        from obbligato.metering.rejections import RejectedLines
+
+        try:
+            with watching() as watch:
+                return checked_sums(self.files, self.usage, watch)
+        except RejectedLines as error:
+            for rejection in error.rejections[1:SHOWN_LINES]:
+                warn(str(rejection))
+            raise
 
     def sent(self, client: OracleClient) -> Usage:
         """The usage with its files, once the oracle has them."""
@@ -117,6 +129,7 @@ def quote_usage(
         keystore=keystore,
         password_file=password_file,
     )
+    wanted.checked()
     with client:
         asked = client.quote(wanted.sent(client))
         found = client.wait(asked.id, State.QUOTED, timeout_seconds=timeout)
@@ -179,13 +192,14 @@ def submit_usage(
         password_file=password_file,
         must_sign=signs,
     )
+    sums = wanted.checked()
     with client:
         usage = wanted.sent(client)
         asked = client.submit(usage, key=key)
         found = client.wait(asked.id, wait, timeout_seconds=timeout)
         # A report whose time ran out before the chain took it comes back to be signed once more.
         while signs and found.state is State.VALIDATED:
-            expected = Expected(platform, usage, most, latest_deadline(run))
+            expected = Expected(platform, usage, most, latest_deadline(run), sums)
             _sign(client, found, expected, agreed=yes)
             found = client.wait(asked.id, wait, timeout_seconds=timeout)
         _show(client, found, as_json=as_json)
@@ -269,75 +283,6 @@ def take_back(
         _show(client, client.withdraw_submission(submission), as_json=as_json)
 
 
-@keys_app.command("create")
-def create_key(
-    context: typer.Context,
-    platform: PlatformOption,
-    scope: Annotated[
-        list[str],
-        typer.Option(help="reports:write, reports:read or quotes; repeat it."),
-    ],
-    label: Annotated[str, typer.Option(help="What it is for.")] = "",
-    oracle: OracleUrl = None,
-    keystore: Keystore = None,
-    password_file: PasswordFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Make an API key. It is printed this once; set it as OBBLIGATO_API_KEY where it is used.
-
-    \b
-    Examples:
-      obbligato platform key create --platform 1 --scope reports:write --scope reports:read --label nightly
-    """
-    with _admin(context, oracle, platform, keystore, password_file) as client:
-        made = client.create_key(label, scope)
-    data = {"id": made.id, "key": made.key}
-    show(data, as_json=as_json, render=lambda console: console.print(f"{made.id}\n{made.key}"))
-
-
-@keys_app.command("list")
-def list_keys(
-    context: typer.Context,
-    platform: PlatformOption,
-    oracle: OracleUrl = None,
-    keystore: Keystore = None,
-    password_file: PasswordFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the API keys, without their secrets.
-
-    \b
-    Examples:
-      obbligato platform key list --platform 1
-    """
-    with _admin(context, oracle, platform, keystore, password_file) as client:
-        known = client.keys()
-    data = {"keys": [key.model_dump(mode="json") for key in known]}
-    show(data, as_json=as_json, render=lambda console: render_keys(console, known))
-
-
-@keys_app.command("revoke")
-def revoke_key(
-    context: typer.Context,
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id.")],
-    platform: PlatformOption,
-    oracle: OracleUrl = None,
-    keystore: Keystore = None,
-    password_file: PasswordFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """End an API key, at once.
-
-    \b
-    Examples:
-      obbligato platform key revoke 8c1d… --platform 1
-    """
-    with _admin(context, oracle, platform, keystore, password_file) as client:
-        client.revoke_key(key_id)
-    data = {"id": key_id, "revoked": True}
-    show(data, as_json=as_json, render=lambda console: console.print(f"{key_id} revoked"))
-
-
 def _wanted(
     files: list[Path] | None,
     rows: Path | None,
@@ -392,22 +337,3 @@ def _end(found: Submission, wanted: State) -> None:
     if found.state is State.UNFUNDED:
         warn("the escrow is short: run `obbligato platform deposit`, the oracle does the rest")
     raise typer.Exit(ExitCode.NO)
-
-
-def _admin(
-    context: typer.Context,
-    oracle: str | None,
-    platform: int,
-    keystore: Path | None,
-    password_file: Path | None,
-) -> OracleClient:
-    """A client that signs, whatever API key is set: keys are the admin's."""
-    run: Session = session(context)
-    return client_of(
-        run,
-        oracle=oracle,
-        platform=platform,
-        keystore=keystore,
-        password_file=password_file,
-        by_api_key=False,
-    )

@@ -29,7 +29,7 @@ from obbligato.keys import Signer
 RETRIED_STATUS: Final = frozenset({429, 500, 502, 503, 504})
 FIRST_DELAY_SECONDS: Final = 0.5
 LONGEST_DELAY_SECONDS: Final = 30.0
-ATTEMPTS: Final = 6
+ATTEMPTS: Final = 7
 JSON_TYPE: Final = "application/json"
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 

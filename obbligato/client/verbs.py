@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote as escaped
 
 from pydantic import RootModel
 
@@ -97,7 +98,7 @@ class Verbs:
 
     def submissions(self, cursor: str | None, limit: int) -> Flow[SubmissionPage]:
         """One page of submissions."""
-        after = "" if cursor is None else f"&cursor={cursor}"
+        after = "" if cursor is None else f"&cursor={escaped(cursor, safe='')}"
         target = self.endpoint.path("reports") + f"?limit={limit}{after}"
         return self.endpoint.answer(Call("GET", target), SubmissionPage)
 

@@ -252,9 +252,9 @@ def _numbered(block: Lines) -> pa.Table:
 
 
 def _header(file: UsageFile, lines: pa.Table) -> tuple[list[str], pa.Table]:
-    if not len(lines):
-        raise InputError(f"{file.name}: the first lines hold no header of columns")
-    text = lines["text"][0].as_py().rstrip("\r")
-    columns = [name.strip().strip('"') for name in text.split(",")]
+    text = lines["text"][0].as_py() if len(lines) else None
+    if text is None:
+        raise InputError(f"{file.name}: begins with no header: name the columns in the first line")
+    columns = [name.strip().strip('"') for name in text.rstrip("\r").split(",")]
     check_names(file.name, columns)
     return columns, lines.slice(1)

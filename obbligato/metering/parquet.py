@@ -16,6 +16,7 @@ from obbligato.metering.spelling import FIELDS, REQUIRED
 BATCH_ROWS: Final = 65_536
 MAX_GROUP_BYTES: Final = 512 * 1_048_576
 """Of one row group, uncompressed."""
+_BUFFER_BYTES: Final = 1_048_576
 MAX_VALUE_BYTES: Final = 4_096
 """Longer than any text of usage; a batch of such values is still small."""
 
@@ -59,13 +60,17 @@ def batches_of_parquet(file: UsageFile, allowance: Allowance) -> Iterator[tuple[
     than is read at once.
     """
     try:
-        with pq.ParquetFile(file.path, read_dictionary=_texts(file)) as parquet:
+        # Without pre-buffering: what was read ahead would be held to the end of the file.
+        with pq.ParquetFile(
+            file.path, read_dictionary=_texts(file), pre_buffer=False, buffer_size=_BUFFER_BYTES
+        ) as parquet:
             _check_columns(file, parquet.schema_arrow)
             _check_sizes(file, parquet.metadata, allowance)
             first = 1
-            for batch in parquet.iter_batches(batch_size=BATCH_ROWS):
-                yield first, _as_text(file, batch)
-                first += batch.num_rows
+            for group in range(parquet.num_row_groups):
+                for batch in parquet.iter_batches(batch_size=BATCH_ROWS, row_groups=[group]):
+                    yield first, _as_text(file, batch)
+                    first += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{file.name}: is not Parquet that can be read: {error}") from error
 

@@ -15,6 +15,7 @@ from obbligato.documents.evidence import EvidenceDocument, Period, UnlicensedUse
 from obbligato.errors import RefusedError
 from obbligato.metering.chunks import MOST_LINES, fetch_chunk
 from obbligato.metering.consents import Consents
+from obbligato.metering.intake import MOST_EVENTS
 from obbligato.metering.judging import row_of
 from obbligato.metering.public_events import load_events
 from obbligato.metering.workbench import count, put_consents, workbench
@@ -49,6 +50,8 @@ def verify(
     InputError; DigestMismatch and NotFound for chunks that cannot be had.
     """
     _check_heading(document, platform_id, model_id, period)
+    if document.totals.events > MOST_EVENTS:
+        raise RefusedError(f"{document.totals.events} events are more than is verified at once")
     unlicensed = _declared(document, store)
     if consents is not None:
         _check_declared(unlicensed, consents)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from obbligato.licensing import LicenseBook
 from obbligato.metering.consents import Consents
 from obbligato.metering.files import UsageFile
 from obbligato.metering.metered import Metered, Part, meter
-from obbligato.metering.ready_rows import events_of_rows
+from obbligato.metering.ready_rows import events_of_rows, write_events
 from obbligato.metering.rejections import RejectedLines, Rejection
 from obbligato.rules.rows import pack_credits, pack_rows
 from obbligato.store import ContentStore
-from obbligato.words import Pricing
+from obbligato.words import MAX_ROWS, Pricing
 from oracle.database import Database, Report, ReportState, Submission, SubmissionState
 from oracle.intake.requests import ReportRequest
 from oracle.intake.shown import SHOWN_REJECTIONS, SHOWN_UNLICENSED
@@ -87,8 +88,7 @@ class Meter:
                 for file in request.files
             ]
             if request.rows:
-                rows = [row.row() for row in request.rows]
-                files = [events_of_rows(rows, consents, submission.model_id, folder)]
+                files = [_rows_as_file(request, consents, submission.model_id, folder)]
             return meter(
                 files,
                 consents=consents,
@@ -193,6 +193,18 @@ class _PricedPart:
     part: Part
     credits: bytes
     total: int
+
+
+def _rows_as_file(
+    request: ReportRequest, consents: Consents, model_id: bytes, folder: Path
+) -> UsageFile:
+    """Ready rows, in whatever order they came, as a file of events."""
+    rows = sorted((row.row() for row in request.rows), key=lambda row: row.key)
+    events = chain.from_iterable(
+        events_of_rows(rows[at : at + MAX_ROWS], consents, model_id=model_id)
+        for at in range(0, len(rows), MAX_ROWS)
+    )
+    return write_events(events, folder / "rows.jsonl")
 
 
 def _summary(metered: Metered, parts: list[_PricedPart]) -> dict[str, Any]:

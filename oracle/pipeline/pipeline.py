@@ -147,9 +147,12 @@ class Pipeline:
         except (ChainError, StoreError, NotFound) as error:
             self._wait(submission.id, str(error))
             return False
-        except ObbligatoError as error:
+        except Exception as error:
             _log.exception("a step failed", submission=submission.id)
-            self._wait(submission.id, str(error))
+            said = (
+                str(error) if isinstance(error, ObbligatoError) else "an error of the oracle's own"
+            )
+            self._wait(submission.id, said)
             return False
         if more:
             self._pauses.succeeded(submission.id)

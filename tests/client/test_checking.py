@@ -283,6 +283,15 @@ def test_where_unlicensed_use_is_not_all_listed_no_row_may_be_larger_than_its_ow
         signed(submission(summary=cut), Expected(5, USAGE, sums={**more, (9, *PLAYED): 999_999}))
 
 
+def test_where_wrong_lines_are_left_out_no_row_may_be_larger_than_its_own_sum() -> None:
+    usage = Usage(model_id=MODEL, start=1_000, end=2_000, skip_invalid=True)
+    more = {**SUMS, (2, *PLAYED): 6}
+    assert signed(submission(summary=summary()), Expected(5, usage, sums=more))
+    less = {**SUMS, (2, *PLAYED): 4}
+    with pytest.raises(HeaderRefused, match="2 TRAINING PLAYBACK: the oracle counted 5"):
+        signed(submission(summary=summary()), Expected(5, usage, sums=less))
+
+
 def test_states_know_their_order() -> None:
     assert State.SETTLED.has_reached(State.CHALLENGEABLE)
     assert not State.UNFUNDED.has_reached(State.CHALLENGEABLE)

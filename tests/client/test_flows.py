@@ -325,3 +325,13 @@ def test_an_api_key_is_a_word(key: str) -> None:
     with pytest.raises(InputError, match="is not an API key") as refused:
         Endpoint("https://oracle.example", 1, 1, ORACLE, None, key)
     assert not key or key not in str(refused.value)
+
+
+def test_a_list_goes_on_where_its_page_ended() -> None:
+    line = {name: value for name, value in SUBMISSION.items() if name != "updated_at"}
+    oracle = Oracle(answer({"items": [line], "next": "a b&c"}), answer({"items": [], "next": None}))
+    page = oracle.run(oracle.verbs.submissions(None, 1))
+    assert ([item.id for item in page.items], page.next) == (["ab" * 16], "a b&c")
+    oracle.run(oracle.verbs.submissions(page.next, 1))
+    paths = [sent.call.path.split("?")[1] for sent in oracle.sent]
+    assert paths == ["limit=1", "limit=1&cursor=a%20b%26c"]

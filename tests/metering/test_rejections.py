@@ -160,6 +160,23 @@ def test_a_thousand_bad_lines_are_kept_and_all_are_counted(tmp_path: Path) -> No
     assert [each.line for each in refused.value.rejections] == list(range(1, 1_001))
 
 
+def test_a_file_of_something_else_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("obbligato.metering.intake.MAX_BAD_LINES", 10)
+    file = jsonl(tmp_path / "a.jsonl", ["x"] * 11)
+    with pytest.raises(RejectedLines):
+        metered(tmp_path, file, skip_invalid=True)
+
+
+@pytest.mark.parametrize("content", [b"\n\n", b"\xff,b\n"])
+def test_a_csv_file_without_a_header_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="begins with no header"):
+        metered(tmp_path, UsageFile(path, "a.csv"))
+
+
 def test_marks_and_line_ends_of_other_systems_are_read(tmp_path: Path) -> None:
     for file in (
         jsonl(tmp_path / "a.jsonl", [event(1), event(2)]),

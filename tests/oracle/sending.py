@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from oracle.sending.outbox import want
 from oracle.sending.sender import Sender
 from oracle.sending.settings import GIGAWEI, SendingSettings
 from tests.onchain import Acts, House
-from tests.oracle.proxy import Proxy, proxy
+from tests.oracle.proxy import PATIENCE_SECONDS, Proxy, proxy
 
 ETHER = 10**18
 
@@ -35,6 +36,8 @@ class Desk:
     payee: str
     alerts: Alerts = field(default_factory=Alerts)
     held: list[Sender] = field(default_factory=list)
+    mines: bool = True
+    """Whether the node makes a block of each transaction."""
 
     @property
     def house(self) -> House:
@@ -90,7 +93,20 @@ class Desk:
     def alerted(self) -> set[str]:
         return {alert.key for alert in self.alerts.standing()}
 
+    def tick(self, sender: Sender) -> bool:
+        """One tick, and the block that the node then makes of its own."""
+        well = sender.tick()
+        self.settle()
+        return well
+
     # ---- the chain
+
+    def settle(self) -> None:
+        """Wait until the node has mined what it was sent, if it mines of its own."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while self.mines and int(self.acts.node("txpool_status")["pending"], 16):
+            assert time.monotonic() < end, f"the node mined nothing for {PATIENCE_SECONDS} s"
+            time.sleep(0.005)
 
     def mine(self, blocks: int = 1) -> None:
         self.acts.node("anvil_mine", hex(blocks))
@@ -102,10 +118,12 @@ class Desk:
     def pending(self) -> Iterator[None]:
         """Transactions wait until `mine`."""
         self.acts.node("evm_setAutomine", False)
+        self.mines = False
         try:
             yield
         finally:
             self.acts.node("evm_setAutomine", True)
+            self.mines = True
 
     def base_fee(self, wei: int) -> None:
         """The base fee of the next block."""
@@ -127,5 +145,6 @@ def new_desk(house: House, folder: Path, database: str | None = None) -> Iterato
             yield desk
         finally:
             desk.release()
+            desk.acts.node("anvil_dropAllTransactions")
             desk.acts.node("evm_setAutomine", True)
             opened.close()

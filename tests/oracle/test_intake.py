@@ -24,7 +24,7 @@ from tests.oracle.world import PATIENCE, RATE, World, write
 UNIT = 1_000_000
 
 
-def post(world: World, path: str, body: object, *, key: str, **signing: Any) -> httpx.Response:
+def post(world: World, target: str, body: object, *, key: str, **signing: Any) -> httpx.Response:
     """A signed request; whatever of its signature a test wants to be wrong it names."""
     content = json.dumps(body).encode()
     deployment = world.house.chain.deployment
@@ -32,14 +32,14 @@ def post(world: World, path: str, body: object, *, key: str, **signing: Any) -> 
         "chain_id": deployment.chain_id,
         "oracle": deployment.address("UsageOracle"),
         "method": "POST",
-        "path": path,
+        "path": target,
         "body_digest": hashlib.sha256(content).digest(),
         "time": int(time.time()),
         **signing,
     }
     signer = LocalSigner(METERED_PLATFORM.reporter.key)
     headers = {**sign_request(signer, **signed), "Idempotency-Key": key}
-    return httpx.post(f"{world.leader.url}{path}", content=content, headers=headers)
+    return httpx.post(f"{world.leader.url}{target}", content=content, headers=headers)
 
 
 def body_of(world: World, **changed: object) -> dict[str, object]:

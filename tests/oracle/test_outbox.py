@@ -131,9 +131,9 @@ def test_a_sender_brings_what_is_wanted_to_its_end_on_either_database(
     with new_desk(onchain, tmp_path, url) as desk:
         numbers = [desk.wants("a"), desk.wants("b")]
         sender = desk.sender(finality=1)
-        sender.tick()
+        desk.tick(sender)
         desk.mine()
-        sender.tick()
+        desk.tick(sender)
         assert desk.states(*numbers) == ["final", "final"]
         assert desk.paid() == 10
 

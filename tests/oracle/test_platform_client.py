@@ -146,7 +146,7 @@ def test_a_zero_statement_and_ready_rows(
 
 
 def test_wrong_lines_are_shown_by_file_line_and_field(
-    world: World, platform: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    world: World, platform: Command, tmp_path: Path
 ) -> None:
     model = world.model()
     events = world.events(model, [1, 2, 3])
@@ -154,10 +154,15 @@ def test_wrong_lines_are_shown_by_file_line_and_field(
     path = write(tmp_path / "march.jsonl", events)
     asked = (path, "--model", "0x" + model.hex(), *period(world))
     code, found, err = platform("submit", *asked, "--yes")
-    assert code in (1, 2)
-    told = err if found is None else json.dumps(found["problem"]["errors"])
-    assert "march.jsonl" in told
-    assert "units" in told
+    assert (code, found) == (2, None)  # seen here, before anything was sent
+    assert "march.jsonl, line 2, units" in err
+    # Whoever sends it nevertheless is told the same by the oracle.
+    with world.client() as client:
+        usage = Usage(model, *world.period, files=(client.upload(path),))
+        sent = client.wait(client.submit(usage).id, State.VALIDATED, timeout_seconds=PATIENCE)
+    assert sent.state is State.REJECTED
+    assert sent.problem is not None
+    assert [(e.file, e.line, e.field) for e in sent.problem.errors] == [("march.jsonl", 2, "units")]
     code, found, err = platform("quote", *asked, "--skip-invalid")
     assert code == 0, err
     assert found["summary"]["skipped"] == 1
@@ -263,9 +268,10 @@ def test_a_client_waits_for_an_oracle_that_is_started_again(world: World) -> Non
         with world.client() as client:
             found.append(client.submit(usage))
 
+    world.leader.start()
+    assert world.leader.get("/livez") == 0  # nobody answers yet
     asking = threading.Thread(target=submit)
     asking.start()
-    world.leader.start()
     asking.join(PATIENCE)
     world.leader.ready()
     assert len(found) == 1

@@ -29,15 +29,15 @@ def desk(onchain: House, tmp_path: Path) -> Iterator[Desk]:
 def test_what_is_wanted_is_mined_and_final_once_so_many_blocks_lie_on_it(desk: Desk) -> None:
     number = desk.wants()
     sender = desk.sender(finality=2)
-    sender.tick()
+    desk.tick(sender)
     assert desk.states(number) == ["signed"]
-    sender.tick()
+    desk.tick(sender)
     assert desk.states(number) == ["mined"]
     desk.mine(1)
-    sender.tick()
+    desk.tick(sender)
     assert desk.states(number) == ["mined"]
     desk.mine(1)
-    sender.tick()
+    desk.tick(sender)
     assert desk.states(number) == ["final"]
     assert desk.paid() == 5
     found = desk.read(number)
@@ -49,14 +49,14 @@ def test_what_is_wanted_is_mined_and_final_once_so_many_blocks_lie_on_it(desk: D
 def test_the_finalized_tag_is_the_node_s_own(desk: Desk) -> None:
     number = desk.wants()
     sender = desk.sender(finality="finalized")
-    sender.tick()
+    desk.tick(sender)
     desk.mine(3)
-    sender.tick()
+    desk.tick(sender)
     assert desk.states(number) == ["mined"]
     found = desk.read(number)
     while desk.house.chain.web3.eth.get_block("finalized")["number"] < (found.block_number or 0):
         desk.mine(16)
-    sender.tick()
+    desk.tick(sender)
     assert desk.states(number) == ["final"]
 
 
@@ -64,11 +64,11 @@ def test_several_are_in_flight_at_once_with_nonces_in_order(desk: Desk) -> None:
     with desk.pending():
         numbers = [desk.wants(subject) for subject in "abc"]
         sender = desk.sender()
-        sender.tick()
+        desk.tick(sender)
         assert desk.states(*numbers) == ["signed"] * 3
         assert [desk.read(number).nonce for number in numbers] == [0, 1, 2]
         desk.mine()
-        sender.tick()
+        desk.tick(sender)
     assert desk.states(*numbers) == ["mined"] * 3
     assert desk.paid() == 15
 
@@ -77,10 +77,10 @@ def test_no_more_are_in_flight_than_the_settings_say(desk: Desk) -> None:
     with desk.pending():
         numbers = [desk.wants(subject) for subject in "abc"]
         sender = desk.sender(most_in_flight=2)
-        sender.tick()
+        desk.tick(sender)
         assert desk.states(*numbers) == ["signed", "signed", "queued"]
         desk.mine()
-        sender.tick()
+        desk.tick(sender)
         assert desk.states(*numbers) == ["mined", "mined", "signed"]
 
 
@@ -92,7 +92,7 @@ def test_the_gas_limit_is_a_tenth_more_than_the_estimate_and_fees_keep_to_the_ca
         {"from": RELAY.address}
     )
     number = desk.wants()
-    desk.sender(max_fee_wei=2 * GIGAWEI, priority_fee_wei=GIGAWEI).tick()
+    desk.tick(desk.sender(max_fee_wei=2 * GIGAWEI, priority_fee_wei=GIGAWEI))
     sent = TypedTransaction.from_bytes(HexBytes(desk.proxy.sent[0])).as_dict()
     assert desk.read(number).gas == sent["gas"]
     assert abs(sent["gas"] - estimate * 11 // 10) <= 1_000  # zero bytes of the address cost less
@@ -107,7 +107,7 @@ def test_what_the_contract_refuses_is_never_sent_and_says_why(desk: Desk) -> Non
     pause = desk.house.chain.encode("UsageOracle", "pause")
     refused = desk.wants("x", to=oracle, data=pause)
     after = desk.wants("y")
-    desk.sender().tick()
+    desk.tick(desk.sender())
     assert desk.states(refused, after) == ["refused", "signed"]
     error = desk.read(refused).error
     assert error is not None
@@ -120,7 +120,7 @@ def test_a_limit_that_is_given_is_simulated_as_well(desk: Desk) -> None:
     pause = desk.house.chain.encode("UsageOracle", "pause")
     refused = desk.wants("x", to=oracle, data=pause, gas=200_000)
     given = desk.wants("y", gas=123_456)
-    desk.sender().tick()
+    desk.tick(desk.sender())
     assert desk.states(refused, given) == ["refused", "signed"]
     sent = TypedTransaction.from_bytes(HexBytes(desk.proxy.sent[0])).as_dict()
     assert sent["gas"] == 123_456
@@ -139,7 +139,7 @@ def test_what_needs_more_gas_than_a_transaction_may_use_is_refused_before_it_is_
 
     desk.proxy._forward = dear  # type: ignore[method-assign]
     number = desk.wants()
-    desk.sender().tick()
+    desk.tick(desk.sender())
     assert desk.states(number) == ["refused"]
     assert (desk.read(number).error or {})["arguments"] == {"gas": 16_777_217}
     assert desk.proxy.sent == []
@@ -156,13 +156,13 @@ def test_what_reverts_on_the_chain_is_reverted_once_final_with_the_contract_s_wo
         first = desk.wants("first", to=chain.deployment.token, data=move)
         second = desk.wants("second", to=chain.deployment.token, data=move)
         sender = desk.sender(finality=1)
-        sender.tick()
+        desk.tick(sender)
         assert desk.states(first, second) == ["signed", "signed"]
         desk.mine()
-        sender.tick()
+        desk.tick(sender)
         assert desk.states(first, second) == ["mined", "mined"]
         desk.mine()
-        sender.tick()
+        desk.tick(sender)
     assert desk.states(first, second) == ["final", "reverted"]
     error = desk.read(second).error
     assert error is not None
@@ -175,14 +175,14 @@ def test_without_gas_money_it_waits_with_an_alert_and_goes_on_by_itself(desk: De
     desk.fill(1_000)
     number = desk.wants()
     sender = desk.sender()
-    sender.tick()
+    desk.tick(sender)
     assert desk.states(number) == ["queued"]
     assert "gas money" in (desk.read(number).waiting or "")
     assert desk.alerted() == {"gas money"}
     assert desk.proxy.sent == []
     desk.fill(ETHER)
-    sender.tick()
-    sender.tick()
+    desk.tick(sender)
+    desk.tick(sender)
     assert desk.states(number) == ["mined"]
     assert desk.read(number).waiting is None
     assert desk.alerted() == set()
@@ -194,7 +194,7 @@ def test_gas_money_that_is_spoken_for_is_not_spent_twice(desk: Desk) -> None:
         first = desk.wants("first", gas=100_000)
         second = desk.wants("second", gas=100_000)
         desk.fill(300_000 * GIGAWEI)  # 100 000 gas at 2 gigawei are 200 000 of these
-        sender.tick()
+        desk.tick(sender)
     assert desk.states(first, second) == ["signed", "queued"]
     assert desk.alerted() == {"gas money"}
 
@@ -203,11 +203,11 @@ def test_a_base_fee_above_the_cap_is_waited_for(desk: Desk) -> None:
     number = desk.wants()
     sender = desk.sender(max_fee_wei=5 * GIGAWEI)
     with desk.proxy.having(base_fee_factor=10):
-        sender.tick()
+        desk.tick(sender)
         assert desk.states(number) == ["queued"]
         assert desk.alerted() == {"base fee"}
         assert desk.proxy.sent == []
-    sender.tick()
+    desk.tick(sender)
     assert desk.states(number) == ["signed"]
     assert desk.alerted() == set()
 
@@ -221,7 +221,7 @@ def test_a_reverted_or_refused_call_may_be_wanted_again_and_one_that_stands_may_
     stands = desk.wants("y")
     sender = desk.sender(finality=0)
     for _ in range(3):
-        sender.tick()
+        desk.tick(sender)
     assert desk.states(refused, stands) == ["refused", "final"]
     assert desk.wants("y") == stands
     assert desk.wants("x") not in (refused, stands)
@@ -229,7 +229,7 @@ def test_a_reverted_or_refused_call_may_be_wanted_again_and_one_that_stands_may_
 
 def test_no_log_line_shows_a_key(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     desk.wants()
-    desk.sender().tick()
+    desk.tick(desk.sender())
     printed = capsys.readouterr()
     assert "signed" in printed.out
     assert desk.signer._key.to_hex().removeprefix("0x") not in printed.out + printed.err

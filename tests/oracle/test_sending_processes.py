@@ -84,9 +84,9 @@ def test_killed_anywhere_it_is_sent_once_by_the_next_process(
 
     sender = desk.sender(finality=2)
     for _ in range(3):
-        sender.tick()
+        desk.tick(sender)
     desk.mine(2)
-    sender.tick()
+    desk.tick(sender)
     assert desk.states(number) == ["final"]
     assert (desk.count(), desk.paid()) == (1, 5)
     sent = {bytes.fromhex(raw.removeprefix("0x")) for raw in desk.proxy.sent}

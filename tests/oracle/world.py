@@ -103,11 +103,11 @@ class World:
         return client.sign(metered, Expected(client_platform(client), usage))
 
     def reach(self, client: OracleClient, submission_id: str, state: State) -> Submission:
-        """Wait for a state while blocks come, as they do on a chain."""
+        """Wait until it is at least that far, while blocks come, as they do on a chain."""
         deadline = time.monotonic() + PATIENCE
         while True:
             found = client.status(submission_id)
-            if found.state is state:
+            if found.state.has_reached(state):
                 return found
             assert found.state not in (State.REJECTED, State.WITHDRAWN), found
             assert time.monotonic() < deadline, f"{found}\n{self.leader.tail()}"

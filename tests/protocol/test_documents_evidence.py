@@ -123,6 +123,35 @@ def test_use_outside_consent_is_declared() -> None:
             UnlicensedUse(**{**dict(declared), **change})
 
 
+def test_a_long_list_of_unlicensed_use_is_in_chunks_and_nowhere_else() -> None:
+    uses = [
+        UnlicensedUse(
+            license_id=number,
+            tier=Tier.VOICE,
+            metric=Metric.GENERATION,
+            quantity=1,
+            reason="no pool",
+        )
+        for number in range(1, 502)
+    ]
+    entries = [EventChunk.of(chunk) for chunk in write_chunks(uses)]
+    document = evidence(unlicensed_chunks=entries)
+    assert EvidenceDocument.from_bytes(document.to_bytes()).unlicensed_chunks == tuple(entries)
+    assert len(evidence(unlicensed=uses[:500]).unlicensed) == 500
+    wrong: list[dict[str, Any]] = [
+        {"unlicensed": uses},
+        {"unlicensed": uses[:1], "unlicensed_chunks": entries},
+        {
+            "unlicensed_chunks": [
+                entries[0].model_copy(update={"media_type": "application/vnd.apache.parquet"})
+            ]
+        },
+    ]
+    for change in wrong:
+        with pytest.raises(InputError, match="unlicensed"):
+            evidence(**change)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "field"),
     [
