@@ -213,6 +213,17 @@ def compile_once() -> int:
         return code
 
 
+@contextlib.contextmanager
+def one_deployment(arguments: list[str]) -> Iterator[None]:
+    """Runs on networks that already run go one after the other: Brownie keeps their deployments in one folder."""
+    if network_argument(arguments) in (None, "development"):
+        yield
+        return
+    with (TOOLCHAIN / "deployments.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def main(arguments: list[str]) -> int:
     if not arguments:
         print(__doc__)
@@ -224,7 +235,7 @@ def main(arguments: list[str]) -> int:
                 return code
         elif arguments == ["compile"]:
             return compile_once()
-        with data_folder(arguments) as home:
+        with one_deployment(arguments), data_folder(arguments) as home:
             return run_brownie(home, arguments)
     except ToolchainError as error:
         print(f"scripts/brownie: {error}", file=sys.stderr)

@@ -74,7 +74,7 @@ def _add_uploads(app: FastAPI, intake: Intake) -> None:
     @app.head(where, tags=["uploads"], operation_id="upload_is_here")
     def known(platform_id: PlatformId, sha256: Sha256, request: Request) -> Response:
         """Whether the file is here whole."""
-        intake.callers.of_platform(request, platform_id, "reports:write")
+        intake.callers.of_platform(request, platform_id, "reports:write", "quotes")
         found = intake.uploads.known(platform_id, sha256)
         return Response(status_code=200 if found else 404)
 
@@ -82,7 +82,7 @@ def _add_uploads(app: FastAPI, intake: Intake) -> None:
     async def receive(platform_id: PlatformId, sha256: Sha256, request: Request) -> JSONResponse:
         """Upload a file of usage events (JSONL, CSV, Parquet; gzip allowed), named by its sha-256."""
         caller = await run_in_threadpool(
-            intake.callers.of_platform, request, platform_id, "reports:write"
+            intake.callers.of_platform, request, platform_id, "reports:write", "quotes"
         )
         check_digest(caller, bytes.fromhex(sha256))
         found = await run_in_threadpool(intake.uploads.known, platform_id, sha256)
@@ -140,7 +140,7 @@ def _add_reports(app: FastAPI, intake: Intake) -> None:
     @app.get(where + "/{submission_id}", tags=["reports"], operation_id="report_status")
     def one(platform_id: PlatformId, submission_id: SubmissionId, request: Request) -> Any:
         """How far a report has come."""
-        intake.callers.of_platform(request, platform_id, "reports:read")
+        intake.callers.of_platform(request, platform_id, "reports:read", "quotes")
         return shown(platform_id, submission_id)
 
     @app.get(where + "/{submission_id}/rows", tags=["reports"], operation_id="report_rows")

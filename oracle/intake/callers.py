@@ -43,11 +43,14 @@ class Callers:
         self._database = database
         self._clock = clock
 
-    def of_platform(self, request: Request, platform_id: int, scope: str) -> Caller:
-        """The caller, if it may do this for this platform. Raises Problem 401 or 403."""
+    def of_platform(self, request: Request, platform_id: int, *scopes: str) -> Caller:
+        """The caller, if it may do this for this platform: an API key with any of these scopes.
+
+        Raises Problem 401 or 403.
+        """
         bearer = request.headers.get("authorization")
         if bearer is not None:
-            return self._by_key(bearer, platform_id, scope)
+            return self._by_key(bearer, platform_id, scopes)
         caller = self.signer(request)
         admin = self._chain.call("RoyaltyVault", "platformOf", platform_id)[0]
         if caller.account == admin:
@@ -63,7 +66,7 @@ class Callers:
 
     def admin(self, request: Request, platform_id: int) -> Caller:
         """The admin of the platform, by signature. Raises Problem 401 or 403."""
-        caller = self.of_platform(request, platform_id, "")
+        caller = self.of_platform(request, platform_id)
         if not caller.is_admin:
             raise Problem(
                 403, "Admins only", f"Sign with the admin account of platform {platform_id}."
@@ -76,7 +79,8 @@ class Callers:
             raise Problem(
                 401, "Who are you?", "Sign the request with a reporter key, or send an API key."
             )
-        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        raw = request.scope["raw_path"].decode()
+        target = raw + (f"?{request.url.query}" if request.url.query else "")
         try:
             account, digest = check_request(
                 request.headers,
@@ -90,7 +94,7 @@ class Callers:
             raise Problem(401, "The signature is not accepted", str(error)) from None
         return Caller(account, body_digest=digest)
 
-    def _by_key(self, bearer: str, platform_id: int, scope: str) -> Caller:
+    def _by_key(self, bearer: str, platform_id: int, scopes: tuple[str, ...]) -> Caller:
         words = bearer.split(" ", 1)
         parts = words[-1].split("_")
         known = None
@@ -108,8 +112,8 @@ class Callers:
             raise Problem(
                 403, "Not your platform", f"This API key is not of platform {platform_id}."
             )
-        if scope not in known.scopes.split():
-            wanted = scope or "the admin's signature"
+        if not set(scopes) & set(known.scopes.split()):
+            wanted = " or ".join(scopes) or "the admin's signature"
             raise Problem(403, "Not in this key's scope", f"This needs {wanted}.")
         return Caller(None)
 

@@ -100,7 +100,7 @@ class World:
         sent = client.submit(usage)
         metered = client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE)
         assert metered.state is State.VALIDATED, metered
-        return client.sign(metered, Expected(client_platform(client), usage))
+        return client.sign(metered, Expected(client.platform_id, usage))
 
     def reach(self, client: OracleClient, submission_id: str, state: State) -> Submission:
         """Wait until it is at least that far, while blocks come, as they do on a chain."""
@@ -166,13 +166,20 @@ class World:
             if event.name == "ReportSettled" and event["reportId"] == report_id
         ]
 
-    def transactions_of_leader(self) -> int:
-        return int(self.acts.chain.web3.eth.get_transaction_count(LEADER.address))
+    def block(self) -> int:
+        return int(self.acts.chain.web3.eth.block_number)
 
-
-def client_platform(client: OracleClient) -> int:
-    """The platform that a client speaks for."""
-    return int(client._verbs.endpoint.platform_id)
+    def wasted(self, since: int) -> list[str]:
+        """Transactions of the leader after a block that failed: what was sent twice would."""
+        eth = self.acts.chain.web3.eth
+        sent = [
+            transaction["hash"]
+            for number in range(since + 1, self.block() + 1)
+            for transaction in eth.get_block(number, full_transactions=True)["transactions"]
+            if transaction["from"] == LEADER.address
+        ]
+        assert sent, "the leader sent nothing"
+        return [each.hex() for each in sent if eth.get_transaction_receipt(each)["status"] != 1]
 
 
 def write(path: Path, events: Sequence[Mapping[str, Any]]) -> Path:
