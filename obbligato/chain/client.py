@@ -54,6 +54,12 @@ class Chain:
     def __init__(self, web3: Web3, deployment: Deployment) -> None:
         self.web3 = web3
         self.deployment = deployment
+        self._contracts: dict[str, Web3Contract] = {}
+        for needless in ("ens_name_to_address", "validation"):
+            # One asks for names, which no address of ours is; the other asks for the chain id before
+            # and after every call, which the provider compares itself.
+            if needless in web3.middleware_onion:
+                web3.middleware_onion.remove(needless)
 
     @classmethod
     def connect(cls, urls: str | Sequence[str], deployment: Deployment) -> Chain:
@@ -78,13 +84,18 @@ class Chain:
 
     def contract(self, name: str) -> Web3Contract:
         """The web3 contract of one of the five, of the dollar, or of the governor."""
+        known = self._contracts.get(name)
+        if known is not None:  # making one takes longer than most calls do
+            return known
         if name == DOLLAR:
             address = self.deployment.token
         elif name == GOVERNOR:
             address = self.deployment.roles.governor
         else:
             address = self.deployment.address(name)
-        return self.web3.eth.contract(address=to_checksum_address(address), abi=abi(name))
+        made = self.web3.eth.contract(address=to_checksum_address(address), abi=abi(name))
+        self._contracts[name] = made
+        return made
 
     def domain(self, contract: Contract) -> Domain:
         """The EIP-712 domain of one of the five contracts."""

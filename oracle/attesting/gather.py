@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import httpx
 import structlog
+from prometheus_client import Histogram
 
 from obbligato.chain.client import Chain
 from obbligato.errors import InputError
@@ -17,6 +18,7 @@ from obbligato.typed_data import Attestation, Contract, UsageReport, recover
 from oracle.attesting.wire import AttestationAnswer, AttestationRequest
 
 _log = structlog.get_logger(__name__)
+_seconds = Histogram("obbligato_gathering_seconds", "Time until a quorum had answered, or all had.")
 
 MOST_ANSWER_BYTES = 65_536
 LONGEST_REASON = 2_000
@@ -86,6 +88,10 @@ class Gatherer:
 
         Attesters that were not waited for do not appear in the answers.
         """
+        with _seconds.time():
+            return self._gather(header, reporter, signature)
+
+    def _gather(self, header: UsageReport, reporter: str, signature: bytes) -> Gathered:
         quorum = current_quorum(self._chain)
         report_id = header.report_id(self._chain.domain(Contract.USAGE_ORACLE))
         request = AttestationRequest(

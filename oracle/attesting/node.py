@@ -113,6 +113,10 @@ class Attester:
         leads = covered in (0, header.period_start)
         if not leads and header.period_end > covered:
             raise RefusedError(f"the stream is covered until {covered}: start the period there")
+        if not leads and header.row_count == 0:
+            raise RefusedError(
+                f"the stream is covered until {covered}: no use would say nothing new"
+            )
         if header.period_end > block.timestamp:
             raise RefusedError(f"the period ends at {header.period_end}, which has not come yet")
         if header.deadline < block.timestamp:

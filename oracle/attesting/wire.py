@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from obbligato.fields import Address, Bytes32
 from obbligato.typed_data import UsageReport
 
-Signature = Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{2,4000}$")]
+Signature = Annotated[str, Field(pattern=r"^0x(?:[0-9a-fA-F]{2}){1,2000}$")]
 
 
 class _Wire(BaseModel):

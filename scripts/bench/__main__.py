@@ -16,7 +16,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from scripts.bench import gas_bench, metering
+from scripts.bench import gas_bench, metering, throughput
 from scripts.bench.chain import BenchError
 from scripts.bench.results import RESULTS, Outcome, merge, show
 from scripts.toolchain import ROOT, ToolchainError
@@ -24,6 +24,7 @@ from scripts.toolchain import ROOT, ToolchainError
 BENCHES: Final[dict[str, Callable[[Callable[[str], None]], Outcome]]] = {
     "gas": gas_bench.run,
     "events": metering.run,
+    "throughput": throughput.run,
 }
 
 

@@ -54,6 +54,12 @@ class Measured:
     settling: float
     slowest: float
     """The longest that one report took, from its submission to the chain."""
+    metering: float
+    """Of one report, in the leader: events to priced rows with evidence."""
+    attesting: float
+    """Of one report, in one attester."""
+    gathering: float
+    """Of one report: until a quorum of the four had answered."""
 
 
 def run(step: Callable[[str], None]) -> Outcome:
@@ -75,7 +81,7 @@ def run(step: Callable[[str], None]) -> Outcome:
         )
         with oracle as services:
             step(f"{REPORTS} reports of {ROWS} rows")
-            measured = measure(chain, services, platform_id, start, folder, step)
+            measured = measure(chain, node.url, services, platform_id, start, folder, step)
     return outcome(measured)
 
 
@@ -130,6 +136,7 @@ def register(chain: Chain) -> int:
 
 def measure(
     chain: Chain,
+    url: str,
     services: Stack,
     platform_id: int,
     start: int,
@@ -160,11 +167,19 @@ def measure(
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(report, range(REPORTS)))
     on_chain = time.monotonic() - begun
-    url = str(chain.web3.provider.endpoint_uri)  # type: ignore[attr-defined]
     rpc(url, "evm_increaseTime", chain.call("UsageOracle", "challengeWindow"))
     begun = time.monotonic()
     _until_settled(chain, services, step)
-    return Measured(on_chain, time.monotonic() - begun, max(done))
+    settling = time.monotonic() - begun
+    return Measured(
+        on_chain,
+        settling,
+        max(done),
+        services.leader.metric("obbligato_metering_seconds_sum") / REPORTS,
+        sum(each.metric("obbligato_attestation_seconds_sum") for each in services.attesters)
+        / sum(each.metric("obbligato_attestation_seconds_count") for each in services.attesters),
+        services.leader.metric("obbligato_gathering_seconds_sum") / REPORTS,
+    )
 
 
 def _until_settled(chain: Chain, services: Stack, step: Callable[[str], None]) -> None:
@@ -217,6 +232,9 @@ def outcome(measured: Measured) -> Outcome:
         "oracle_100_reports_s": round(measured.on_chain, 1),
         "oracle_100_settled_s": round(measured.settling, 1),
         "oracle_slowest_report_s": round(measured.slowest, 1),
+        "oracle_metering_s": round(measured.metering, 3),
+        "oracle_attesting_s": round(measured.attesting, 3),
+        "oracle_gathering_s": round(measured.gathering, 3),
     }
     table = Table(title="100 reports of 1 000 rows, leader and four attesters on this machine")
     table.add_column("what")
@@ -225,6 +243,9 @@ def outcome(measured: Measured) -> Outcome:
         ("until the last is on the chain", measured.on_chain),
         ("the slowest of them", measured.slowest),
         ("once windows are over: until the last is settled", measured.settling),
+        ("of one report: metering and pricing, in the leader", measured.metering),
+        ("of one report: recomputing, in one attester", measured.attesting),
+        ("of one report: gathering a quorum of four", measured.gathering),
     ):
-        table.add_row(what, f"{seconds:.1f}")
+        table.add_row(what, f"{seconds:.2f}")
     return Outcome(figures, {}, machine(), (), (table,))
