@@ -2,6 +2,7 @@
 #
 # Installed in this folder only: .venv (Python), node_modules (Node), .toolchain (uv, compiler, per-run state).
 # Needed beforehand: Python 3.11 or 3.12, Node 20 or later, make, a package index for each of the two.
+# Of use: Kubo (`ipfs`), or Go 1.26.4 or later to build it with; without either its tests are skipped.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -37,6 +38,7 @@ UV_STAMP := $(STAMPS)/uv-$(UV_VERSION)
 PYTHON_STAMP := $(STAMPS)/python-$(call digest,pyproject.toml uv.lock)
 NODE_STAMP := $(STAMPS)/node-$(call digest,package.json package-lock.json)
 SOLC_STAMP := $(STAMPS)/solc-$(call digest,package-lock.json scripts/solc/pin.json scripts/solc/install.py)
+KUBO_STAMP := $(STAMPS)/kubo-$(call digest,scripts/kubo.py)
 
 .PHONY: help
 help: ## list the targets
@@ -76,6 +78,12 @@ $(SOLC_STAMP): $(PYTHON_STAMP) $(NODE_STAMP)
 	$(VENV)/python -m scripts.solc.install
 	touch $@
 
+# Minutes, once, and only where no `ipfs` is on PATH and Go is; a build that fails says why and stops nothing.
+$(KUBO_STAMP): $(PYTHON_STAMP)
+	@rm -f $(STAMPS)/kubo-*
+	$(VENV)/python -m scripts.kubo
+	touch $@
+
 .PHONY: lock
 lock: $(UV_STAMP) ## resolve pyproject.toml and package.json anew into the lock files
 	$(UV) lock
@@ -96,7 +104,7 @@ demo: compile ## the whole story, end to end, on a local chain
 	@$(VENV)/python -m scripts.demo
 
 .PHONY: test
-test: setup ## run the tests (AREA=path under tests/, K=expression, JOBS=processes)
+test: setup $(if $(filter contracts%,$(AREA:tests/%=%)),,$(KUBO_STAMP)) ## run the tests (AREA=path under tests/, K=expression, JOBS=processes)
 	@AREA='$(AREA)' K='$(K)' JOBS='$(JOBS)' scripts/test.sh
 
 .PHONY: soak

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 
 from obbligato.chain.client import Chain
-from obbligato.errors import ChainError, InputError
-from obbligato.keys import Signer
+from obbligato.errors import InputError
+from obbligato.keys import Signer, open_keystore
 from obbligato.licensing import LicenseBook
 from obbligato.store import ContentStore
+from oracle.attesting.api import attester_api
 from oracle.attesting.gather import Gatherer, Quorum, current_quorum
+from oracle.attesting.node import open_attester
 from oracle.database import Database, Submission
 from oracle.http import stopped_by
 from oracle.intake.api import Intake, intake_api
@@ -25,8 +28,9 @@ from oracle.intake.submissions import Submissions
 from oracle.intake.uploads import Uploads
 from oracle.keeping.duties import Duties
 from oracle.keeping.keeper import Keeper
+from oracle.keeping.payees import Payees
 from oracle.keeping.payouts import Payouts
-from oracle.opening import latest_block, open_chain, open_signer, open_store
+from oracle.opening import chain_problem, latest_block, open_chain, open_signer, open_store
 from oracle.pipeline.metering import Meter
 from oracle.pipeline.pipeline import Pipeline
 from oracle.sending.alerts import Alerts
@@ -35,7 +39,7 @@ from oracle.sending.outbox import counts
 from oracle.sending.sender import Sender
 from oracle.sending.settings import GIGAWEI, SendingSettings
 from oracle.serving import Worker
-from oracle.settings import LeaderSettings
+from oracle.settings import AttesterSettings, LeaderSettings
 
 _log = structlog.get_logger(__name__)
 
@@ -67,7 +71,9 @@ class Leader:
         """
         signer = open_signer(settings)
         chain = open_chain(settings)
-        _check_quorum(settings, current_quorum(chain))
+        inside = _attester_urls(settings)
+        urls = (*settings.attesters, *inside)
+        _check_quorum(settings, urls, current_quorum(chain))
         second = (
             Chain.connect(settings.second_rpc_url, chain.deployment)
             if settings.second_rpc_url
@@ -83,7 +89,7 @@ class Leader:
             most_bytes=settings.most_upload_bytes,
             most_of_platform=settings.most_uploads_bytes,
         )
-        gatherer = Gatherer(chain, settings.attesters, timeout_seconds=settings.attester_timeout)
+        gatherer = Gatherer(chain, urls, timeout_seconds=settings.attester_timeout)
         meter = Meter(
             database=database,
             chain=chain,
@@ -132,7 +138,7 @@ class Leader:
             sender_address=signer.address,
             alerts=alerts,
             uploads=uploads,
-            payouts=Payouts(database, chain, book, settings.payout_every_seconds),
+            payouts=Payouts(database, chain, Payees(chain), settings.payout_every_seconds),
         )
         return cls(
             settings,
@@ -153,7 +159,7 @@ class Leader:
 
     def api(self) -> FastAPI:
         """The application of this process."""
-        return intake_api(
+        app = intake_api(
             Intake(
                 database=self.database,
                 store=self.store,
@@ -170,6 +176,24 @@ class Leader:
                 },
             )
         )
+        for number, keystore in enumerate(self.settings.attester_keystores):
+            app.mount(f"/attesters/{number}", self._attester(number, keystore))
+        return app
+
+    def _attester(self, number: int, keystore: Path) -> FastAPI:
+        """An attester inside this process, with a memory of its own."""
+        folder = self.settings.folder / f"attester-{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        attester = open_attester(
+            self.chain,
+            self.store,
+            open_keystore(keystore, self.settings.password_file),
+            database=f"sqlite:///{folder.absolute() / 'oracle.db'}",
+            scratch=folder / "scratch",
+            finality=self.settings.finality,
+            longest_deadline=AttesterSettings.model_fields["longest_deadline"].default,
+        )
+        return attester_api(attester, {"chain": self._chain_problem})
 
     def workers(self) -> list[Worker]:
         """The threads of this process."""
@@ -202,6 +226,7 @@ class Leader:
                 "quorum": quorum.needed,
                 "urls": self.gatherer.ready(),
                 "single": len(quorum.members) == 1,
+                "inside_this_process": len(self.settings.attester_keystores),
             },
             "submissions": {str(state): int(count) for state, count in found},
             "transactions": transactions,
@@ -212,11 +237,7 @@ class Leader:
         }
 
     def _chain_problem(self) -> str | None:
-        try:
-            latest_block(self.chain)
-        except ChainError as error:
-            return str(error)
-        return None
+        return chain_problem(self.chain)
 
     def _database_problem(self) -> str | None:
         try:
@@ -230,7 +251,14 @@ class Leader:
         return self.sender.waiting
 
 
-def _check_quorum(settings: LeaderSettings, quorum: Quorum) -> None:
+def _attester_urls(settings: LeaderSettings) -> tuple[str, ...]:
+    """Where the attesters inside this process answer."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 -- compared
+    count = len(settings.attester_keystores)
+    return tuple(f"http://{host}:{settings.port}/attesters/{number}" for number in range(count))
+
+
+def _check_quorum(settings: LeaderSettings, urls: Sequence[str], quorum: Quorum) -> None:
     """One attester is no quorum of anybody: it must be asked for."""
     if len(quorum.members) == 1 and not settings.single_attester:
         raise InputError(
@@ -238,10 +266,9 @@ def _check_quorum(settings: LeaderSettings, quorum: Quorum) -> None:
             "is for development",
             field="OBBLIGATO_ORACLE_SINGLE_ATTESTER",
         )
-    if len(settings.attesters) < quorum.needed:
+    if len(urls) < quorum.needed:
         raise InputError(
-            f"names {len(settings.attesters)} attesters, a quorum is {quorum.needed}: "
-            "give the URL of each",
+            f"names {len(urls)} attesters, a quorum is {quorum.needed}: give the URL of each",
             field="OBBLIGATO_ORACLE_ATTESTERS",
         )
 

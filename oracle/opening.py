@@ -10,7 +10,7 @@ import structlog
 
 from obbligato.chain.client import Chain, answered
 from obbligato.chain.deployment import read_deployment
-from obbligato.errors import InputError
+from obbligato.errors import ChainError, InputError
 from obbligato.keys import Signer, open_keystore
 from obbligato.store import ContentStore, EmbeddedStore, GatewayStore, LayeredStore
 from oracle.settings import AttesterSettings, Finality, LeaderSettings
@@ -58,6 +58,15 @@ def final_block(chain: Chain, finality: Finality) -> Block:
     if finality == "finalized":
         return _block(chain, "finalized")
     return _block(chain, max(latest_block(chain).number - int(finality), 0))
+
+
+def chain_problem(chain: Chain) -> str | None:
+    """Why the chain cannot be asked right now."""
+    try:
+        latest_block(chain)
+    except ChainError as error:
+        return str(error)
+    return None
 
 
 def _block(chain: Chain, which: str | int) -> Block:

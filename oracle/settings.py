@@ -22,6 +22,7 @@ def _words(value: object) -> object:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
+Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_words)]
 Urls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Finality = Literal["finalized"] | Annotated[int, Field(ge=0, le=10_000)]
 
@@ -82,6 +83,8 @@ class LeaderSettings(_Settings):
 
     attesters: Urls = ()
     """Base URLs of the attesters."""
+    attester_keystores: Paths = ()
+    """Keys of attesters that run inside this process: for development, where one process does all."""
     second_rpc_url: str | None = None
     """A node of somebody else's: nothing is final before it agrees."""
     single_attester: bool = False

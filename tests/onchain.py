@@ -141,7 +141,7 @@ class Acts:
             "data": "0x" + self.chain.encode(contract, function, *arguments).hex(),
         }
         digest = self.node("eth_sendTransaction", call)
-        assert self.node("eth_getTransactionReceipt", digest)["status"] == "0x1"
+        assert self.chain.web3.eth.wait_for_transaction_receipt(digest)["status"] == 1
         self.node("anvil_stopImpersonatingAccount", governor)
 
     # ---- licences

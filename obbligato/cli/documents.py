@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from obbligato.cli.cars import export_documents, import_documents
 from obbligato.cli.output import AsJson, show, table
 from obbligato.cli.session import session
 from obbligato.documents import cid_of, ipfs_uri, parse_canonical, sha256
@@ -102,6 +103,10 @@ def document_show(
     except InputError as error:
         raise InputError(f"{cid} is no canonical JSON: print it with --raw ({error})") from error
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+app.command("export")(export_documents)
+app.command("import")(import_documents)
 
 
 @terms_app.command("digest")

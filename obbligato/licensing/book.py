@@ -17,7 +17,6 @@ from obbligato.licensing.following import Change, Following, Mark
 from obbligato.licensing.recordings import Recordings
 from obbligato.metering.consents import Consents
 from obbligato.rules.history import LicenseHistory
-from obbligato.rules.splits import Split
 from obbligato.store import ContentStore
 from obbligato.words import Pricing
 
@@ -117,16 +116,6 @@ class LicenseBook:
         if known is None:
             raise NotFound(f"licence {license_id} was never minted: check the id")
         return known.history
-
-    def splits_of(self, account: str) -> dict[int, Split]:
-        """The splits that pay an account (checksummed), by id."""
-        with self._lock:
-            self._at()
-            return {
-                split_id: split
-                for split_id, split in self._replay.ledger.splits.items()
-                if any(payee.account == account for payee in split.payees)
-            }
 
     @property
     def unreadable(self) -> dict[int, str]:

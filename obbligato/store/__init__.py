@@ -1,5 +1,6 @@
-"""Content stores: where documents and evidence are kept and fetched by CID."""
+"""Content stores: where documents and evidence are kept and fetched by CID, and files of their blocks."""
 
+from obbligato.store.car import Absent, CarBlock, WrittenCar, read_car, write_car
 from obbligato.store.embedded import EmbeddedStore
 from obbligato.store.gateway import GatewayStore
 from obbligato.store.kubo import KuboStore
@@ -14,12 +15,17 @@ from obbligato.store.port import (
 
 __all__ = [
     "MAX_BLOCK_BYTES",
+    "Absent",
     "BlockState",
     "BlockStatus",
+    "CarBlock",
     "ContentStore",
     "EmbeddedStore",
     "GatewayStore",
     "KuboStore",
     "LayeredStore",
     "StoreError",
+    "WrittenCar",
+    "read_car",
+    "write_car",
 ]

@@ -33,6 +33,10 @@ class KuboStore:
         self._address = address
         self._error: type[Exception] = ipfshttpclient.exceptions.Error
         self._refusal: type[Exception] = ipfshttpclient.exceptions.ErrorResponse
+        self._unreachable = (
+            ipfshttpclient.exceptions.ConnectionError,
+            ipfshttpclient.exceptions.TimeoutError,
+        )
         self._timeout_seconds = timeout_seconds
         try:
             # The node gives up first, so that its own reason is heard.
@@ -86,5 +90,8 @@ class KuboStore:
             if any(sign in reason for sign in _ABSENT):
                 raise NotFound(f"{self._address} has no such block: {reason}") from error
             raise StoreError(f"{self._address} refused: {reason}") from error
+        except self._unreachable as error:
+            reason = "no Kubo answers there: start it, or correct the address of its RPC"
+            raise StoreError(f"{self._address} cannot be asked: {reason}") from error
         except self._error as error:
             raise StoreError(f"{self._address} cannot be asked: {error}") from error

@@ -8,15 +8,10 @@ from typing import Annotated
 
 import typer
 
-from obbligato.chain.client import Chain
-from obbligato.errors import ChainError
-from obbligato.licensing import LicenseBook
 from oracle.attesting.api import attester_api
-from oracle.attesting.memory import Memory
-from oracle.attesting.node import Attester
-from oracle.database import Database
+from oracle.attesting.node import open_attester
 from oracle.http import stopped_by
-from oracle.opening import latest_block, open_chain, open_signer, open_store, start_log
+from oracle.opening import chain_problem, open_chain, open_signer, open_store, start_log
 from oracle.serving import serve
 from oracle.settings import AttesterSettings, read_settings
 
@@ -54,17 +49,13 @@ def attest(
         folder=folder,
     )
     start_log(as_json=settings.json_logs)
-    signer = open_signer(settings)
     chain = open_chain(settings)
-    store = open_store(settings)
-    settings.scratch.mkdir(parents=True, exist_ok=True)
-    attester = Attester(
-        chain=chain,
-        store=store,
-        book=LicenseBook(chain, store),
-        signer=signer,
-        memory=Memory(Database(settings.database_url)),
-        folder=settings.scratch,
+    attester = open_attester(
+        chain,
+        open_store(settings),
+        open_signer(settings),
+        database=settings.database_url,
+        scratch=settings.scratch,
         finality=settings.finality,
         longest_deadline=settings.longest_deadline,
     )
@@ -73,12 +64,3 @@ def attest(
         attester, {"chain": lambda: chain_problem(chain), "process": stopped_by(stop)}
     )
     serve(app, host=settings.host, port=settings.port, stop=stop)
-
-
-def chain_problem(chain: Chain) -> str | None:
-    """Why the chain cannot be asked right now."""
-    try:
-        latest_block(chain)
-    except ChainError as error:
-        return str(error)
-    return None

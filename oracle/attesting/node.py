@@ -22,6 +22,7 @@ from obbligato.typed_data import Attestation, Contract, UsageReport
 from obbligato.words import Pricing
 from oracle.attesting.memory import Memory
 from oracle.attesting.wire import AttestationAnswer, AttestationRequest
+from oracle.database import Database
 from oracle.opening import Block, final_block, latest_block
 from oracle.settings import Finality
 
@@ -173,3 +174,27 @@ class Attester:
         )
         if priced.total != header.total:
             raise RefusedError(f"the rows cost {priced.total}, the report says {header.total}")
+
+
+def open_attester(
+    chain: Chain,
+    store: ContentStore,
+    signer: Signer,
+    *,
+    database: str,
+    scratch: Path,
+    finality: Finality,
+    longest_deadline: int,
+) -> Attester:
+    """An attester with its memory in a database (by URL). Raises DatabaseError, InputError."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    return Attester(
+        chain=chain,
+        store=store,
+        book=LicenseBook(chain, store),
+        signer=signer,
+        memory=Memory(Database(database)),
+        folder=scratch,
+        finality=finality,
+        longest_deadline=longest_deadline,
+    )

@@ -29,6 +29,14 @@ def serve(
     folder: Annotated[
         Path | None, typer.Option(help="Where uploads, scratch files and the database are.")
     ] = None,
+    attester_keystores: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--attester-keystore",
+            metavar="PATH",
+            help="Run this attester inside, for development; repeat it.",
+        ),
+    ] = None,
     single_attester: Annotated[
         bool | None,
         typer.Option("--single-attester", help="Allow a deployment with one attester."),
@@ -38,7 +46,8 @@ def serve(
 
     It needs OBBLIGATO_RPC_URL (several nodes, the first is asked first), OBBLIGATO_DEPLOYMENT and a
     keystore with gas money. What it can do is limited to that money: a report needs its platform's
-    signature and a quorum of attesters, whose URLs are given with --attester.
+    signature and a quorum of attesters, whose URLs are given with --attester. For development one
+    process can do all: --attester-keystore runs attesters inside it, which the status page says.
 
     \b
     Examples:
@@ -54,6 +63,7 @@ def serve(
         keystore=keystore,
         password_file=password_file,
         folder=folder,
+        attester_keystores=tuple(attester_keystores) if attester_keystores else None,
         single_attester=single_attester,
     )
     start_log(as_json=settings.json_logs)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from obbligato.chain.client import Chain
-from obbligato.errors import ChainError
+from obbligato.chain.client import Chain, answered
 from obbligato.ledger.events import Event, read_events
 from oracle.opening import Block, latest_block
 
@@ -30,7 +29,7 @@ class News:
         seen = self._seen
         if seen is not None and newest.hash == seen.hash:
             return newest, frozenset()
-        if seen is None or not self._continues(seen, newest):
+        if seen is None or not continues(self.chain, seen, newest):
             self._open.clear()
             self._read(self.chain.deployment.block, newest)
             touched = None
@@ -46,15 +45,6 @@ class News:
     def credits_of(self, report_id: bytes) -> bytes | None:
         """The packed credits that the chain froze when it took the report."""
         return self._credits.get(report_id)
-
-    def _continues(self, seen: Block, newest: Block) -> bool:
-        if newest.number < seen.number:
-            return False
-        try:
-            found = self.chain.web3.eth.get_block(seen.number)
-        except Exception as error:
-            raise ChainError("the node does not hold a block that it showed before") from error
-        return "0x" + bytes(found["hash"]).hex() == seen.hash
 
     def _read(self, first: int, newest: Block) -> frozenset[bytes]:
         touched: set[bytes] = set()
@@ -74,3 +64,11 @@ class News:
             self._credits[bytes(event["reportId"])] = bytes(event["credits"])
         report_id = event.arguments.get("reportId")
         return set() if report_id is None else {bytes(report_id)}
+
+
+def continues(chain: Chain, seen: Block, newest: Block) -> bool:
+    """Whether a block that was seen is still below the newest one. Raises ChainError."""
+    if newest.number < seen.number:
+        return False
+    found = answered(lambda: chain.web3.eth.get_block(seen.number))
+    return "0x" + bytes(found["hash"]).hex() == seen.hash

@@ -11,8 +11,8 @@ from prometheus_client import Counter
 from sqlalchemy import select
 
 from obbligato.chain.client import Chain
-from obbligato.licensing import LicenseBook
 from oracle.database import Database, Payout
+from oracle.keeping.payees import Payees
 from oracle.sending.outbox import want
 
 _log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ class Payouts:
 
     database: Database
     chain: Chain
-    book: LicenseBook
+    payees: Payees
     every_seconds: float
     clock: Callable[[], float] = time.monotonic
     _next: float = field(default=0.0)
@@ -43,13 +43,13 @@ class Payouts:
             asked = session.scalars(select(Payout).order_by(Payout.account)).all()
         if not asked:
             return 0
-        self.book.follow()
+        self.payees.follow()
         return sum(self._pay(payout) for payout in asked)
 
     def _pay(self, payout: Payout) -> int:
         owed: list[tuple[int, int]] = []
         claimed = 0
-        for split_id in self.book.splits_of(payout.account):
+        for split_id in self.payees.splits_of(payout.account):
             received = self.chain.call("RoyaltyVault", "receivedOf", split_id)
             share, taken, _ = self.chain.call(
                 "RoyaltyVault", "positionOf", split_id, payout.account

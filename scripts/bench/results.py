@@ -96,5 +96,7 @@ def spaced(number: Number) -> str:
 
 
 def show(console: Console, outcome: Outcome) -> None:
-    for table in (*outcome.tables, targets_table(outcome.targets, outcome.figures)):
+    for table in outcome.tables:
         console.print(table)
+    if outcome.targets:
+        console.print(targets_table(outcome.targets, outcome.figures))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.onchain import House, new_house
+from tests.oracle.recordings import Licensed, license_recordings
 from tests.oracle.world import World, new_world
 
 
@@ -36,6 +37,12 @@ def world(whole_world: World, tmp_path: Path) -> Iterator[World]:
     leader.ready()
     yield whole_world
     whole_world.proxy.close()
+
+
+@pytest.fixture(scope="session")
+def licensed(whole_world: World) -> Licensed:
+    """Sixty more licences, of real recordings."""
+    return license_recordings(whole_world.acts)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from oracle.sending.lock import KeyLock
 from oracle.sending.outbox import want
 from scripts.toolchain import ROOT
 from tests.onchain import House
-from tests.oracle import postgres
+from tests import postgres
 from tests.oracle.sending import new_desk
 
 TO = "0x000000000000000000000000000000000000dEaD"

@@ -144,6 +144,22 @@ class World:
         """Wait for a condition, with a bound."""
         self.leader.until(condition, PATIENCE, "where it should be")
 
+    @contextlib.contextmanager
+    def leader_with(self, **settings: str) -> Iterator[World]:
+        """The leader with other settings in this block; whoever comes after it gets one as it was."""
+        leader, before = self.leader, dict(self.leader.settings)
+        self.proxy.heal()
+        leader.stop()
+        leader.settings = {**before, **settings}
+        leader.start()
+        try:
+            leader.ready()
+            yield self
+        finally:
+            leader.stop()
+            leader.settings = before
+            self.proxy.close()
+
     def pass_window(self) -> None:
         self.acts.node(
             "evm_increaseTime", self.house.chain.call("UsageOracle", "challengeWindow") + 1

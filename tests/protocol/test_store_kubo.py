@@ -1,16 +1,11 @@
-"""Blocks in Kubo: against a real node where `ipfs` is installed, and its answers typed in."""
+"""Blocks in Kubo, whose answers are typed in; test_store_kubo_real.py asks a real node."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -166,55 +161,3 @@ def test_a_node_is_not_asked_for_what_is_no_cid(node: Node, store: KuboStore) ->
         with pytest.raises(InputError):
             verb("../etc/passwd")
     assert node.asked == []
-
-
-# --- a real node --------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def real_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KuboStore]:
-    ipfs = shutil.which("ipfs")
-    if ipfs is None:
-        pytest.skip("Kubo (`ipfs`) is not on PATH")
-    home = tmp_path_factory.mktemp("kubo")
-    environment = {**os.environ, "IPFS_PATH": str(home)}
-
-    def run(*arguments: str) -> None:
-        subprocess.run([ipfs, *arguments], env=environment, check=True, capture_output=True)
-
-    run("init", "--profile=test")
-    run("config", "Addresses.API", "/ip4/127.0.0.1/tcp/0")
-    run("config", "Addresses.Gateway", "/ip4/127.0.0.1/tcp/0")
-    with subprocess.Popen([ipfs, "daemon", "--offline"], env=environment) as daemon:
-        try:
-            store = KuboStore(f"{wait_for(home / 'api', daemon)}/http", timeout_seconds=10)
-            yield store
-            store.close()
-        finally:
-            daemon.terminate()
-            daemon.wait(timeout=30)
-
-
-def wait_for(path: Path, daemon: subprocess.Popen[bytes]) -> str:
-    deadline = time.monotonic() + 60
-    while not path.exists() or not path.read_text().strip():
-        assert daemon.poll() is None, "the node ended"
-        assert time.monotonic() < deadline, "the node did not start within a minute"
-        threading.Event().wait(0.05)
-    return path.read_text().strip()
-
-
-def test_a_real_node_gives_the_same_cids_and_keeps_what_is_put(real_store: KuboStore) -> None:
-    assert real_store.put(HELLO) == HELLO_CID
-    assert real_store.get(HELLO_CID) == HELLO
-    assert real_store.status(HELLO_CID) == (HELLO_CID, BlockState.PINNED, 11)
-    real_store.pin(HELLO_CID)
-    largest = bytes(range(256)) * 4_096
-    assert real_store.get(real_store.put(largest)) == largest
-
-
-def test_a_real_node_says_what_it_does_not_have(real_store: KuboStore) -> None:
-    never_put = "bafkreih7rr54gpwialfg544kfhmjybuhlnhlvmw3dstlklwhbhxmhvxmz4"
-    assert real_store.status(never_put) == (never_put, BlockState.ABSENT, None)
-    with pytest.raises(NotFound):
-        real_store.get(never_put)

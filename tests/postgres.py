@@ -51,7 +51,7 @@ def server() -> Iterator[str]:
 @contextlib.contextmanager
 def database(url: str) -> Iterator[str]:
     """The URL of a new, empty database of a server."""
-    name = f"oracle_{uuid.uuid4().hex}"
+    name = f"obbligato_{uuid.uuid4().hex}"
     engine = create_engine(f"{url}/postgres", isolation_level="AUTOCOMMIT")
     try:
         with engine.connect() as connection:

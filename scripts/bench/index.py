@@ -1,0 +1,243 @@
+"""The index bench: backfill of a real deployment's events, from a real node into SQLite.
+
+Every event is emitted by the contracts on a node of the bench's own; nothing is generated in its place. The mix is
+that of a young deployment: many licences with splits, some deposits and claims, and reports whose single events
+carry hundreds of rows. Logs are fetched, decoded, applied to the read models and committed within the time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from eth_hash.auto import keccak
+from rich.table import Table
+from sqlalchemy import func, select
+
+from backend.database import Database
+from backend.database.tables import Earning, RawEvent, ReportRow
+from backend.index import Index
+from obbligato.chain.abis import DOLLAR
+from obbligato.chain.client import Chain
+from obbligato.chain.deployment import read_deployment
+from obbligato.documents import terms_with_legal_text
+from obbligato.rules.quorum import pack_signatures
+from obbligato.rules.rows import Row, pack_rows
+from obbligato.rules.splits import Payee, Split
+from obbligato.rules.terms import RateCard
+from obbligato.typed_data import Attestation, Contract, UsageReport, sign
+from obbligato.words import PPM, Flag, Metric, Pricing, Role, Tier
+from scripts.bench.chain import BenchError
+from scripts.bench.results import Outcome, Target, machine, spaced
+from scripts.demo.__main__ import deploy
+from scripts.demo.cast import ATTESTERS, METERED_PLATFORM, RELAY, SOCIETY
+from scripts.toolchain import anvil, rpc
+
+LICENSES: Final = 6_000
+SPLITS: Final = 600
+REPORTS: Final = 20
+ROWS: Final = 500
+DEPOSITS: Final = 100
+CLAIMS: Final = 200
+RUNS: Final = 3
+MINTED_AT_ONCE: Final = 125
+ESCROW: Final = 10**13
+DAY: Final = 86_400
+FAR: Final = 2**40 - 1
+
+_TERMS: Final = terms_with_legal_text(
+    {Tier.GENERATIVE: RateCard(training_run=0, generation=2_400, playback=40, grant_fee=0)},
+    term_days=365,
+    flags=Flag.POOL,
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One backfill: what was read, and the seconds that it took."""
+
+    events: int
+    rows: int
+    earnings: int
+    seconds: float
+
+
+def run(step: Callable[[str], None]) -> Outcome:
+    """Build the chain once, then backfill it several times; the best run counts."""
+    with tempfile.TemporaryDirectory(prefix="obbligato-bench-") as name, anvil() as node:
+        folder = Path(name)
+        step("deploying")
+        chain = Chain.connect(node.url, read_deployment(deploy(node.url, folder / "deployments")))
+        make_history(chain, node.url, step)
+        runs = []
+        for number in range(RUNS):
+            step(f"backfill {number + 1} of {RUNS}")
+            runs.append(backfill(chain, folder / f"{number}.db"))
+    return outcome(min(runs, key=lambda each: each.seconds))
+
+
+def backfill(chain: Chain, path: Path) -> Measured:
+    """Index everything into a new database. Raises BenchError where events are missing."""
+    database = Database(f"sqlite:///{path}")
+    try:
+        index = Index(database, chain, finality=0)
+        began = time.perf_counter()
+        synced = index.sync()
+        seconds = time.perf_counter() - began
+        with database.reading() as session:
+            found, rows, earnings = (
+                session.scalar(select(func.count()).select_from(table)) or 0
+                for table in (RawEvent, ReportRow, Earning)
+            )
+    finally:
+        database.close()
+    if found != synced.events or rows != REPORTS * ROWS or earnings != rows:
+        raise BenchError(f"{found} events, {rows} rows and {earnings} earnings were indexed")
+    return Measured(found, rows, earnings, seconds)
+
+
+def outcome(best: Measured) -> Outcome:
+    """The figure, and what it was measured with."""
+    table = Table(title="Backfill into SQLite, one process", title_justify="left")
+    for column in ("events", "report rows", "earnings", "seconds"):
+        table.add_column(column, justify="right")
+    counts = (best.events, best.rows, best.earnings)
+    table.add_row(*map(spaced, counts), f"{best.seconds:.2f}")
+    return Outcome(
+        figures={"index_events_per_s": round(best.events / best.seconds)},
+        peers={},
+        environment=machine(),
+        targets=(Target("index_events_per_s", "index backfill, events a second", ">=", 3_000),),
+        tables=(table,),
+    )
+
+
+# ---- the history
+
+
+def make_history(chain: Chain, url: str, step: Callable[[str], None]) -> None:
+    """Licences, a platform, reports that are settled, deposits and claims."""
+    splits = [_split(number) for number in range(SPLITS)]
+    step(f"minting {spaced(LICENSES)} licences")
+    _mint(chain, splits)
+    platform_id = _register(chain)
+    start = chain.web3.eth.get_block("latest")["timestamp"]
+    rpc(url, "evm_increaseTime", DAY)
+    rpc(url, "evm_mine")
+    settling = []
+    for number in range(REPORTS):
+        step(f"report {number + 1} of {REPORTS}")
+        settling.append(_report(chain, platform_id, number, (start, start + DAY // 2)))
+    rpc(url, "evm_increaseTime", DAY + chain.call("UsageOracle", "challengeWindow"))
+    rpc(url, "evm_mine")
+    for number, (report_id, paid) in enumerate(settling):
+        step(f"settling {number + 1} of {REPORTS}")
+        chain.transact(RELAY, "UsageOracle", "settle", report_id, paid)
+    step("deposits and claims")
+    for _ in range(DEPOSITS):
+        chain.transact(METERED_PLATFORM.admin, "RoyaltyVault", "deposit", platform_id, 1)
+    for split_id, split in enumerate(splits[:CLAIMS], start=1):
+        payee = split.payees[0].account
+        chain.transact(RELAY, "RoyaltyVault", "claim", payee, [split_id])
+
+
+def _split(number: int) -> Split:
+    """Three payees, of whom one is in every split."""
+    return Split.of(
+        Payee(account=account, share=share, role=role)
+        for account, share, role in (
+            (SOCIETY.address, 200_000, Role.PUBLISHER),
+            (_account(f"performer {number}"), 500_000, Role.PERFORMER),
+            (_account(f"composer {number}"), 300_000, Role.COMPOSER),
+        )
+    )
+
+
+def _account(name: str) -> str:
+    return "0x" + hashlib.sha256(name.encode()).hexdigest()[:40]
+
+
+def _mint(chain: Chain, splits: Sequence[Split]) -> None:
+    cards = [tuple(card.model_dump().values()) for card in _TERMS.rates]
+    head = (_TERMS.tiers, _TERMS.term_days, _TERMS.flags, _TERMS.influence_cap_bps)
+    chain.transact(SOCIETY, "LicenseRegistry", "internTerms", (*head, cards, _TERMS.text_digest))
+    for split in splits:
+        payees = [(payee.account, payee.share, int(payee.role)) for payee in split.payees]
+        chain.transact(SOCIETY, "RoyaltyVault", "internSplit", payees)
+    digests = [split.digest() for split in splits]
+    items = [
+        (SOCIETY.address, _TERMS.digest(), digests[number % SPLITS], content, content)
+        for number, content in enumerate(_contents(LICENSES))
+    ]
+    for first in range(0, LICENSES, MINTED_AT_ONCE):
+        batch = items[first : first + MINTED_AT_ONCE]
+        chain.transact(SOCIETY, "LicenseRegistry", "mintBatch", batch)
+
+
+def _contents(count: int) -> Iterator[bytes]:
+    return (hashlib.sha256(b"recording %d" % number).digest() for number in range(count))
+
+
+def _register(chain: Chain) -> int:
+    plan = METERED_PLATFORM
+    bond = chain.call("RoyaltyVault", "minimumBond")
+    money = bond + ESCROW + DEPOSITS
+    chain.transact(SOCIETY, DOLLAR, "mint", plan.admin.address, money)
+    vault = chain.deployment.address("RoyaltyVault")
+    chain.transact(plan.admin, DOLLAR, "approve", vault, money)
+    chain.transact(plan.admin, "RoyaltyVault", "registerPlatform", [plan.reporter.address], bond)
+    platform_id = int(chain.call("RoyaltyVault", "platformCount"))
+    chain.transact(plan.admin, "RoyaltyVault", "deposit", platform_id, ESCROW)
+    return platform_id
+
+
+def _report(
+    chain: Chain, platform_id: int, number: int, period: tuple[int, int]
+) -> tuple[bytes, bytes]:
+    """Submit one report, each of a model of its own; its id and its credits."""
+    step = LICENSES // ROWS
+    rows = [
+        Row(1 + step * at + number % step, Tier.GENERATIVE, Metric.GENERATION, PPM * (at + 1))
+        for at in range(ROWS)
+    ]
+    packed, model = pack_rows(rows), keccak(b"bench model %d" % number)
+    paid, total, _ = chain.call(
+        "LicenseRegistry", "price", packed, *period, int(Pricing.METERED), 0
+    )
+    header = UsageReport(
+        platform_id=platform_id,
+        model_id=model,
+        sequence=1,
+        attempt=1,
+        previous=bytes(32),
+        period_start=period[0],
+        period_end=period[1],
+        pricing=Pricing.METERED,
+        row_count=len(rows),
+        rows_digest=keccak(packed),
+        total=total,
+        evidence=keccak(b"evidence"),
+        deadline=FAR,
+    )
+    domain = chain.domain(Contract.USAGE_ORACLE)
+    report_id = header.digest(domain)
+    message = Attestation(report_id=report_id, config_version=1)
+    reporter = METERED_PLATFORM.reporter
+    attested = pack_signatures([(a.address, sign(message, domain, a)) for a in ATTESTERS[:3]])
+    chain.transact(
+        RELAY,
+        "UsageOracle",
+        "submit",
+        tuple(header.model_dump().values()),
+        packed,
+        reporter.address,
+        sign(header, domain, reporter),
+        1,
+        attested,
+    )
+    return report_id, bytes(paid)

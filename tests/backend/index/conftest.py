@@ -1,0 +1,64 @@
+"""Empty databases for indexes, of both kinds, and the story to follow into them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.database import Database
+from backend.index import Index
+from tests import postgres
+from tests.onchain import Acts
+from tests.story import Told
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def new_database(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[[], Database]]:
+    """Opens a new, empty database each time it is called."""
+    opened: list[Database] = []
+
+    def make() -> Database:
+        if request.param == "sqlite":
+            opened.append(Database(f"sqlite:///{tmp_path}/{len(opened)}.db"))
+        else:
+            with postgres.database(request.getfixturevalue("postgres_server")) as url:
+                opened.append(Database(url))
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path}/index.db")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def acts(told: Told) -> Iterator[Acts]:
+    """What the test does after the story is undone after it."""
+    acts = Acts(told.house)
+    with acts.undone():
+        yield acts
+
+
+@pytest.fixture(scope="session")
+def story_database(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """The story once followed, with its documents, to read only."""
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('story')}/index.db")
+    Index(database, told.house.chain, told.house.store, finality=3).sync()
+    yield database
+    database.close()

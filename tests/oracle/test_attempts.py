@@ -1,0 +1,125 @@
+"""A signed report whose time runs out before the chain takes it: signed once more, and reported once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from obbligato.client import Expected, OracleClient, State, Submission
+from tests.oracle.world import PATIENCE, RATE, World
+
+UNITS = (7, 5, 3)
+TOTAL = 15 * RATE
+
+
+@pytest.fixture(scope="module")
+def hasty(whole_world: World) -> Iterator[World]:
+    """The world with a leader whose headers expire after a minute of the chain's time."""
+    with whole_world.leader_with(OBBLIGATO_ORACLE_SIGNING_SECONDS="60") as world:
+        yield world
+
+
+def let_time_run_out(world: World, deadline: int) -> None:
+    """Until a block that is final is later than the deadline."""
+    world.acts.node("evm_increaseTime", max(0, deadline - world.acts.now()) + 1)
+    for _ in range(3):
+        world.acts.node("evm_mine")
+
+
+def deadline_of(submission: Submission) -> int:
+    (part,) = submission.reports
+    assert part.header is not None
+    return int(part.header.deadline)
+
+
+def wait_for_attempt(
+    world: World, client: OracleClient, submission_id: str, attempt: int
+) -> Submission:
+    """Wait until the platform is asked to sign this attempt, while blocks come."""
+    found: list[Submission] = []
+
+    def is_asked() -> bool:
+        world.acts.node("evm_mine")
+        found[:] = [client.status(submission_id)]
+        header = found[0].reports[0].header
+        return (
+            found[0].state is State.VALIDATED and header is not None and header.attempt == attempt
+        )
+
+    world.until(is_asked)
+    return found[0]
+
+
+def test_a_report_that_no_block_took_in_time_is_signed_again_and_accepted_once(
+    hasty: World, tmp_path: Path
+) -> None:
+    world, model = hasty, hasty.model()
+    with world.client() as client:
+        usage = world.usage(client, model, tmp_path, UNITS)
+        with world.proxy.having(swallow=True):
+            sent = world.submit(client, usage)
+            deadline = deadline_of(sent)
+            world.until(lambda: bool(world.proxy.sent))
+            world.until(lambda: client.status(sent.id).state is State.SUBMITTED)
+            let_time_run_out(world, deadline)
+        # Sent again as it was, it fails: its time is over, and the platform is asked once more.
+        again = wait_for_attempt(world, client, sent.id, 2)
+        assert world.happened(model) == []
+        (part,) = again.reports
+        assert part.report_id != sent.reports[0].report_id
+        assert deadline_of(again) > deadline
+        client.sign(again, Expected(world.platform_id, usage))
+        world.settle(client, sent.id)
+    (report,) = world.happened(model)
+    assert (report["report"]["attempt"], report["report"]["sequence"]) == (2, 1)
+    assert report["reportId"] == part.report_id
+    assert world.settled(report["reportId"]) == [TOTAL]
+
+
+def test_a_report_that_no_quorum_signed_in_time_is_signed_again_when_attesters_are_back(
+    hasty: World, tmp_path: Path
+) -> None:
+    world, model = hasty, hasty.model()
+    stopped = world.stack.attesters[:2]
+    with world.client() as client:
+        usage = world.usage(client, model, tmp_path, UNITS)
+        for attester in stopped:
+            attester.stop()
+        try:
+            sent = world.submit(client, usage)
+            # The third one signs, and remembers that it did.
+            found = world.wait_for(
+                client, sent.id, lambda one: "1 of 3 attesters signed" in (one.waiting or "")
+            )
+            assert found.state is State.SIGNED
+            let_time_run_out(world, deadline_of(sent))
+            again = wait_for_attempt(world, client, sent.id, 2)
+        finally:
+            for attester in stopped:
+                attester.start()
+            for attester in stopped:
+                attester.ready()
+        client.sign(again, Expected(world.platform_id, usage))
+        world.reach(client, sent.id, State.CHALLENGEABLE)
+    (report,) = world.happened(model)
+    assert report["report"]["attempt"] == 2
+
+
+def test_headers_that_nobody_signed_in_time_are_made_anew_for_the_same_attempt(
+    hasty: World, tmp_path: Path
+) -> None:
+    world, model = hasty, hasty.model()
+    with world.client() as client:
+        usage = world.usage(client, model, tmp_path, UNITS)
+        sent = client.submit(usage)
+        metered = client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE)
+        deadline = deadline_of(metered)
+        let_time_run_out(world, deadline)
+        world.until(lambda: deadline_of(client.status(sent.id)) > deadline)
+        again = wait_for_attempt(world, client, sent.id, 1)
+        client.sign(again, Expected(world.platform_id, usage))
+        world.reach(client, sent.id, State.CHALLENGEABLE)
+    (report,) = world.happened(model)
+    assert report["report"]["attempt"] == 1

@@ -1,0 +1,578 @@
+"""An attester signs what it computes itself, once for each place, and refuses everything else, saying why."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from eth_hash.auto import keccak
+
+from obbligato.documents import (
+    EvidenceDocument,
+    UnlicensedUse,
+    cid_from_digest,
+    terms_with_legal_text,
+)
+from obbligato.eip712 import Domain
+from obbligato.errors import DigestMismatch, NotFound, ObbligatoError, RefusedError
+from obbligato.rules.quorum import CURVE_ORDER
+from obbligato.rules.rows import Row, pack_rows
+from obbligato.rules.terms import RateCard
+from obbligato.store import EmbeddedStore
+from obbligato.typed_data import Contract
+from obbligato.words import Flag, Pricing, Tier
+from oracle.attesting.node import Attester
+from oracle.attesting.wire import AttestationAnswer, AttestationRequest
+from scripts.demo.cast import ARBITER, ATTESTERS, GUARDIAN, RELAY
+from tests.onchain import ARTIST, DAY, DOLLARS, STRANGER, UNIT, House, raw_terms, split
+from tests.oracle.attesting import (
+    GENERATED,
+    LONGEST_DEADLINE,
+    MODEL,
+    REPORTER,
+    TRAINED,
+    Evidence,
+    Scene,
+    Use,
+    new_scene,
+)
+from tests.oracle.world import RATE, World
+from tests.story import OPEN
+
+UNITS = (7, 5, 3)
+"""Events of licences 1, 2 and 1 again: 10 and 5 generations."""
+TOTAL = 15 * RATE
+
+
+@pytest.fixture(scope="module")
+def scene(onchain: House) -> Iterator[Scene]:
+    with new_scene(onchain) as scene:
+        yield scene
+
+
+@pytest.fixture(scope="module")
+def evidence(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    """Of `UNITS`, metered."""
+    return scene.metered(scene.uses(*UNITS), tmp_path_factory.mktemp("metered"))
+
+
+@pytest.fixture
+def attester(scene: Scene, tmp_path: Path) -> Attester:
+    return scene.attester(tmp_path)
+
+
+def signer_of(scene: Scene, answer: AttestationAnswer) -> str:
+    """Who signed the answer's report and version, as another implementation recovers it."""
+    message = encode_typed_data(
+        domain_data={
+            "name": "Obbligato UsageOracle",
+            "version": "1",
+            "chainId": 31337,
+            "verifyingContract": scene.house.chain.deployment.address("UsageOracle"),
+        },
+        message_types={
+            "Attestation": [
+                {"name": "reportId", "type": "bytes32"},
+                {"name": "configVersion", "type": "uint64"},
+            ]
+        },
+        message_data={"reportId": answer.report_id, "configVersion": answer.config_version},
+    )
+    found: str = Account.recover_message(message, signature=answer.signature)
+    return found
+
+
+def refuses(attester: Attester, request: AttestationRequest, words: str) -> None:
+    """It says no with these words, and remembers nothing: the honest report is signed after it."""
+    with pytest.raises(ObbligatoError, match=words) as caught:
+        attester.attest(request)
+    assert type(caught.value) in (RefusedError, *RefusedError.__subclasses__())
+
+
+# ---- what is signed
+
+
+def test_an_honest_report_is_signed_over_its_id_and_the_version_in_force(
+    scene: Scene, evidence: Evidence, attester: Attester
+) -> None:
+    header = scene.header(evidence, TOTAL)
+    answer = attester.attest(scene.asked(header))
+    assert answer.report_id == header.report_id(scene.domain)
+    assert answer.config_version == scene.acts.chain.call("UsageOracle", "configVersion")
+    assert signer_of(scene, answer) == answer.signer == ATTESTERS[0].address
+
+
+def test_a_statement_of_no_use_is_signed(scene: Scene, attester: Attester) -> None:
+    header = scene.header(scene.forged([]), 0)
+    assert signer_of(scene, attester.attest(scene.asked(header))) == ATTESTERS[0].address
+
+
+def test_the_first_and_the_last_second_of_a_deadline_are_in_time(
+    scene: Scene, evidence: Evidence, tmp_path: Path
+) -> None:
+    for number, deadline in enumerate((scene.acts.now(), scene.acts.now() + LONGEST_DEADLINE)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        header = scene.header(evidence, TOTAL, deadline=deadline)
+        scene.attester(folder).attest(scene.asked(header))
+
+
+# ---- headers that are wrong
+
+
+def of_rows(*rows: Row) -> dict[str, Any]:
+    return {"row_count": len(rows), "rows_digest": keccak(pack_rows(rows))}
+
+
+def generations(scene: Scene, *units: int) -> dict[str, Any]:
+    """The rows of so many generations of each licence."""
+    pairs = zip(scene.licenses, units, strict=False)
+    return of_rows(*(Row(each, *GENERATED, count * UNIT) for each, count in pairs))
+
+
+HEADERS: dict[str, tuple[Callable[[Scene], dict[str, Any]], str]] = {
+    "the second of an empty stream": (
+        lambda scene: {"sequence": 2},
+        r"the stream is at number 0 .* number 2 after",
+    ),
+    "number nought": (lambda scene: {"sequence": 0}, "the stream is at number 0 .* number 0 after"),
+    "after a report that is none": (
+        lambda scene: {"previous": b"\x11" * 32},
+        "number 1 after 0x1111",
+    ),
+    "a period that is not over": (
+        lambda scene: {"period_end": scene.acts.now() + 1},
+        "which has not come yet",
+    ),
+    "a deadline that has passed": (
+        lambda scene: {"deadline": scene.acts.now() - 1},
+        "the deadline .* has passed",
+    ),
+    "a deadline too far away": (
+        lambda scene: {"deadline": scene.acts.now() + LONGEST_DEADLINE + 1},
+        f"more than {LONGEST_DEADLINE} seconds away",
+    ),
+    "a unit of money too much": (
+        lambda scene: {"total": TOTAL + 1},
+        f"the rows cost {TOTAL}, the report says {TOTAL + 1}",
+    ),
+    "a unit of money too little": (
+        lambda scene: {"total": TOTAL - 1},
+        f"the rows cost {TOTAL}, the report says {TOTAL - 1}",
+    ),
+    "one unit more than the evidence": (
+        lambda scene: generations(scene, 10, 6),
+        "the evidence sums to 2 rows",
+    ),
+    "a millionth less than the evidence": (
+        lambda scene: of_rows(
+            Row(scene.licenses[0], *GENERATED, 10 * UNIT),
+            Row(scene.licenses[1], *GENERATED, 5 * UNIT - 1),
+        ),
+        "the evidence sums to 2 rows",
+    ),
+    "a row left out": (
+        lambda scene: generations(scene, 10),
+        "the evidence sums to 2 rows .* the report says 1 rows",
+    ),
+    "a count of rows that is none": (lambda scene: {"row_count": 3}, "the report says 3 rows"),
+    "another platform's reporter": (
+        lambda scene: {"platform_id": scene.platform_id + 1},
+        "is no reporter of platform",
+    ),
+    "evidence of another model": (
+        lambda scene: {"model_id": keccak(b"another")},
+        "the evidence is of model",
+    ),
+    "evidence of another period": (
+        lambda scene: {"period_start": scene.period[0] + 1},
+        "the evidence is of period",
+    ),
+    "no rows, but a price": (
+        lambda scene: {**of_rows(), "evidence": scene.forged([]).digest},
+        "a report without rows is priced METERED with total 0",
+    ),
+    "no rows, as a pool": (
+        lambda scene: {
+            **of_rows(),
+            "evidence": scene.forged([]).digest,
+            "total": 0,
+            "pricing": Pricing.POOL,
+        },
+        "a report without rows is priced METERED with total 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_a_header_that_is_wrong_is_refused_with_the_reason(
+    scene: Scene, evidence: Evidence, attester: Attester, case: str
+) -> None:
+    changes, words = HEADERS[case]
+    header = scene.header(evidence, **{"total": TOTAL, **changes(scene)})
+    refuses(attester, scene.asked(header), words)
+    attester.attest(scene.asked(scene.header(evidence, TOTAL)))
+
+
+# ---- signatures that are none
+
+
+def altered(request: AttestationRequest, change: Callable[[bytes], bytes]) -> AttestationRequest:
+    signature = "0x" + change(request.signature()).hex()
+    return request.model_copy(update={"reporter_signature": signature})
+
+
+def upper_half(signature: bytes) -> bytes:
+    """The other signature that the same key and message have, which the chain does not take."""
+    s = CURVE_ORDER - int.from_bytes(signature[32:64], "big")
+    return signature[:32] + s.to_bytes(32, "big") + bytes([55 - signature[64]])
+
+
+SIGNATURES: dict[str, Callable[[Scene, AttestationRequest], AttestationRequest]] = {
+    "somebody else's": lambda scene, asked: asked.model_copy(
+        update={"reporter_signature": "0x" + ("11" * 64) + "1b"}
+    ),
+    "in the upper half": lambda scene, asked: altered(asked, upper_half),
+    "without its last byte": lambda scene, asked: altered(asked, lambda given: given[:-1]),
+    "of one byte": lambda scene, asked: altered(asked, lambda given: given[:1]),
+    "of zeros": lambda scene, asked: altered(asked, lambda given: bytes(len(given))),
+}
+
+
+@pytest.mark.parametrize("case", SIGNATURES)
+def test_what_is_no_signature_of_the_reporter_is_refused(
+    scene: Scene, evidence: Evidence, attester: Attester, case: str
+) -> None:
+    asked = scene.asked(scene.header(evidence, TOTAL))
+    refuses(attester, SIGNATURES[case](scene, asked), "is not signed by .* for this chain")
+    attester.attest(asked)
+
+
+def test_a_signature_by_another_key_or_for_another_chain_or_contract_is_refused(
+    scene: Scene, evidence: Evidence, attester: Attester
+) -> None:
+    header, ours = scene.header(evidence, TOTAL), scene.domain
+    vault = scene.house.chain.deployment.address("RoyaltyVault")
+    for domain in (
+        Domain(contract=Contract.USAGE_ORACLE, chain_id=1, address=ours.address),
+        Domain(contract=Contract.USAGE_ORACLE, chain_id=ours.chain_id, address=vault),
+    ):
+        refuses(attester, scene.asked(header, domain=domain), "is not signed by")
+    in_its_name = scene.asked(header, by=STRANGER, named=REPORTER.address)
+    refuses(attester, in_its_name, f"is not signed by {REPORTER.address}")
+    refuses(attester, scene.asked(header, by=STRANGER), f"{STRANGER.address} is no reporter")
+    attester.attest(scene.asked(header))
+
+
+@pytest.mark.parametrize("signature", ["", "0x", "0x1", "0x123", "0xgg"])
+def test_a_question_without_whole_bytes_of_a_signature_is_malformed(
+    scene: Scene, evidence: Evidence, signature: str
+) -> None:
+    header = scene.header(evidence, TOTAL)
+    with pytest.raises(ValueError, match="reporter_signature"):
+        AttestationRequest(
+            header=header.as_json(), reporter=REPORTER.address, reporter_signature=signature
+        )
+
+
+# ---- evidence that is wrong
+
+
+EVIDENCE: dict[str, tuple[Callable[[Scene], Evidence], str]] = {
+    "of another platform": (
+        lambda scene: scene.forged(scene.uses(*UNITS), platform_id=scene.platform_id + 1),
+        "the evidence is of platform",
+    ),
+    "of another model": (
+        lambda scene: scene.forged(scene.uses(*UNITS), model=keccak(b"another")),
+        "the evidence is of model",
+    ),
+    "of another period": (
+        lambda scene: scene.forged(
+            scene.uses(*UNITS), period=(scene.period[0], scene.period[1] - 1)
+        ),
+        "the evidence is of period",
+    ),
+    "of a second after the period": (
+        lambda scene: scene.forged(
+            [*scene.uses(*UNITS), Use(scene.licenses[0], *GENERATED, 1, scene.period[1])]
+        ),
+        "is outside the period",
+    ),
+    "of a second before the period": (
+        lambda scene: scene.forged(
+            [*scene.uses(*UNITS), Use(scene.licenses[0], *GENERATED, 1, scene.period[0] - 1)]
+        ),
+        "is outside the period",
+    ),
+    "of a licence that does not exist": (
+        lambda scene: scene.forged([Use(2**31, *GENERATED, 1, scene.period[0])]),
+        f"no licence for licence {2**31}",
+    ),
+    "of a tier that was not opted in": (
+        lambda scene: scene.forged(
+            [Use(scene.licenses[0], Tier.VOICE, GENERATED[1], 1, scene.period[0])]
+        ),
+        "no consent for licence .* tier VOICE",
+    ),
+    "of a use that is not offered": (
+        lambda scene: scene.forged(
+            [Use(scene.licenses[0], Tier.TRAINING, GENERATED[1], 1, scene.period[0])]
+        ),
+        "not offered for licence .* tier TRAINING, metric GENERATION",
+    ),
+    "that declares as unlicensed what was allowed": (
+        lambda scene: scene.forged(
+            scene.uses(7, 5),
+            unlicensed=[
+                UnlicensedUse(
+                    license_id=scene.licenses[0],
+                    tier=GENERATED[0],
+                    metric=GENERATED[1],
+                    quantity=3 * UNIT,
+                    reason="no consent",
+                )
+            ],
+        ),
+        "declared as unlicensed .* but was allowed in the whole period",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", EVIDENCE)
+def test_evidence_that_is_wrong_is_refused_with_the_reason(
+    scene: Scene, evidence: Evidence, attester: Attester, case: str
+) -> None:
+    make, words = EVIDENCE[case]
+    wrong = make(scene)
+    total = sum(row.quantity for row in wrong.rows) // UNIT * RATE
+    refuses(attester, scene.asked(scene.header(wrong, total)), words)
+    attester.attest(scene.asked(scene.header(evidence, TOTAL)))
+
+
+def test_a_pool_that_leaves_a_row_below_its_reserve_price_is_refused(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """Three and seven playbacks for training cost one millionth each, and share a pool by 3 : 7."""
+    pool = scene.metered(scene.uses(3, 7, of=TRAINED), tmp_path, pricing=Pricing.POOL)
+    attester = scene.attester(tmp_path)
+    # floor(9 * 3 / 10) = 2, one less than the three that the first row costs by the meter.
+    short = scene.header(pool, 9, pricing=Pricing.POOL)
+    refuses(attester, scene.asked(short), rf"row 0: .*BelowReserve.*{scene.licenses[0]}.*2.*3")
+    attester.attest(scene.asked(scene.header(pool, 10, pricing=Pricing.POOL)))
+
+
+@pytest.mark.parametrize("hidden", ["the document", "the events"])
+def test_evidence_that_nobody_has_is_no_refusal_and_tampered_bytes_are_not_used(
+    scene: Scene, evidence: Evidence, tmp_path: Path, hidden: str
+) -> None:
+    store = EmbeddedStore(tmp_path / "blocks")
+    attester = scene.attester(tmp_path, store=store)
+    document = scene.house.store.get(cid_from_digest(evidence.digest))
+    (chunk,) = EvidenceDocument.from_bytes(document).chunks
+    asked = scene.asked(scene.header(evidence, TOTAL))
+    blocks = {
+        "the document": document,
+        "the events": scene.house.store.get(cid_from_digest(chunk.digest)),
+    }
+    for name, data in blocks.items():
+        if name != hidden:
+            store.put(data)
+    with pytest.raises(NotFound):
+        attester.attest(asked)
+    cid = store.put(blocks[hidden])
+    (path,) = (tmp_path / "blocks").glob(f"blocks/*/{cid}")
+    path.write_bytes(blocks[hidden].replace(b'"units":7', b'"units":8')[:-1] + b" ")
+    with pytest.raises(DigestMismatch):
+        attester.attest(asked)
+    store.put(blocks[hidden])
+    attester.attest(asked)
+
+
+# ---- consent that ended, prices that changed
+
+
+def test_use_counts_until_the_second_before_consent_ended_and_not_after(
+    scene: Scene, tmp_path: Path
+) -> None:
+    chain = scene.acts.chain
+    with scene.acts.undone():
+        license_id = scene.acts.mint(ARTIST, OPEN, split((ARTIST, 1_000_000)), "To be voided")
+        scene.acts.wait(1)
+        scene.acts.dollars(STRANGER, 5 * DOLLARS)
+        proof = hashlib.sha256(b"an older contract").digest()
+        chain.transact(STRANGER, "Disputes", "claimRecording", license_id, proof)
+        claim_id = chain.call("Disputes", "claimCount")
+        chain.transact(ARBITER, "Disputes", "ruleRecording", claim_id, True)
+        ended = scene.acts.now()
+        scene.acts.wait(1)
+        later = scene.ending_now()
+        before, after = (
+            Use(license_id, *GENERATED, 1, ended - 1),
+            Use(license_id, *GENERATED, 1, ended),
+        )
+        attester = later.attester(tmp_path)
+        wrong = later.header(later.forged([before, after]), 2 * RATE)
+        refuses(attester, later.asked(wrong), f"at {ended}: no consent for licence {license_id}")
+        # The honest leader puts the second one where it belongs.
+        honest = later.metered([before, after], tmp_path)
+        assert [row.quantity for row in honest.rows] == [UNIT]
+        assert [(use.quantity, use.reason) for use in honest.unlicensed] == [(UNIT, "no consent")]
+        attester.attest(later.asked(later.header(honest, RATE)))
+
+
+def test_a_price_that_changes_in_the_middle_of_a_period_counts_from_the_next_one(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """2 400 millionths a generation until the term's end, 7 000 from then on."""
+    card = RateCard(training_run=0, generation=7_000, playback=0, grant_fee=0)
+    dearer = terms_with_legal_text({Tier.GENERATIVE: card}, term_days=365, flags=Flag(0))
+    chain = scene.acts.chain
+    with scene.acts.undone():
+        license_id = scene.acts.mint(ARTIST, OPEN, split((ARTIST, 1_000_000)), "To be dearer")
+        change = scene.acts.now() + 365 * DAY
+        chain.transact(RELAY, "LicenseRegistry", "internTerms", raw_terms(dearer))
+        document, _ = scene.acts.document(dearer, "To be dearer")
+        chain.transact(ARTIST, "LicenseRegistry", "amend", license_id, dearer.digest(), document)
+        scene.acts.wait(367)
+        uses = [Use(license_id, *GENERATED, 4, change - 1), Use(license_id, *GENERATED, 6, change)]
+        for start, total, other in (
+            (change - DAY, 10 * 2_400, 10 * 7_000),
+            (change, 6 * 7_000, 6 * 2_400),
+        ):
+            later = replace(scene, period=(start, change + DAY))
+            folder = tmp_path / str(total)
+            folder.mkdir()
+            attester = later.attester(folder)
+            found = later.metered([use for use in uses if use.at >= start], folder)
+            refuses(attester, later.asked(later.header(found, other)), f"the rows cost {total}")
+            attester.attest(later.asked(later.header(found, total)))
+
+
+# ---- places
+
+
+def test_another_report_for_the_same_place_is_refused_also_after_a_restart(
+    scene: Scene, evidence: Evidence, tmp_path: Path
+) -> None:
+    first = scene.asked(scene.header(evidence, TOTAL))
+    other = scene.metered(scene.uses(*UNITS), tmp_path, salt=b"a salt that is another one")
+    assert other.digest != evidence.digest
+    second = scene.asked(scene.header(other, TOTAL))
+    answer = scene.attester(tmp_path).attest(first)
+    again = scene.attester(tmp_path)
+    refuses(again, second, "another report was signed for attempt 1 at number 1")
+    assert again.attest(first).signature == answer.signature
+
+
+def test_a_second_attempt_is_signed_once_the_firsts_deadline_is_over_in_a_final_block(
+    scene: Scene, evidence: Evidence, attester: Attester
+) -> None:
+    acts = scene.acts
+    with acts.undone():
+        deadline = acts.now() + 600
+        attester.attest(scene.asked(scene.header(evidence, TOTAL, deadline=deadline)))
+        late = scene.header(evidence, TOTAL, attempt=2, deadline=deadline + 3_600)
+        refuses(attester, scene.asked(late), f"attempt 1 may still be accepted until {deadline}")
+        for moment in (deadline, deadline + 1):
+            acts.node("evm_setNextBlockTimestamp", moment)
+            acts.node("evm_mine")
+            # The newest block is not final: this one looks at the block before it.
+            refuses(attester, scene.asked(late), "attempt 1 may still be accepted")
+        acts.node("evm_mine")
+        attester.attest(scene.asked(late))
+        again = scene.header(evidence, TOTAL, deadline=deadline + 3_600)
+        refuses(attester, scene.asked(again), "another report was signed for attempt 1")
+
+
+def test_what_the_chain_has_and_what_would_leave_a_gap_is_refused(
+    scene: Scene, tmp_path: Path
+) -> None:
+    acts, (start, end) = scene.acts, scene.period
+    middle = (start + end) // 2
+    uses = [(scene.licenses[0], *GENERATED, 1)]
+    attester = scene.attester(tmp_path)
+    with acts.undone():
+        done = acts.report(scene.platform_id, REPORTER, MODEL, uses, (start, middle))
+        refuses(attester, scene.asked(done.header), "the chain has this report already")
+        follows = {"sequence": 2, "previous": done.report_id}
+        fresh = scene.forged([])
+        wrong: list[tuple[dict[str, Any], str]] = [
+            ({"sequence": 1}, "the stream is at number 1"),
+            ({**follows, "sequence": 3}, "the stream is at number 1"),
+            ({**follows, "previous": bytes(32)}, "the stream is at number 1"),
+            ({**follows, "period_start": middle + 1}, f"covered until {middle}"),
+            ({**follows, "period_start": middle - 1}, f"covered until {middle}"),
+            (
+                {**follows, "period_end": middle},
+                f"covered until {middle}: no use would say nothing",
+            ),
+        ]
+        for changes, words in wrong:
+            refuses(attester, scene.asked(scene.header(fresh, 0, **changes)), words)
+        rest = scene.forged([], period=(middle, end))
+        attester.attest(scene.asked(scene.header(rest, 0, period_start=middle, **follows)))
+
+
+def test_who_is_no_attester_or_no_longer_one_signs_nothing(
+    scene: Scene, evidence: Evidence, attester: Attester, tmp_path: Path
+) -> None:
+    asked = scene.asked(scene.header(evidence, TOTAL))
+    nobody = scene.attester(tmp_path, account=STRANGER)
+    refuses(nobody, asked, f"{STRANGER.address} is no attester of version")
+    with scene.acts.undone():
+        scene.acts.chain.transact(GUARDIAN, "UsageOracle", "removeAttester", ATTESTERS[0].address)
+        refuses(attester, asked, f"{ATTESTERS[0].address} is no attester of version 2")
+    attester.attest(asked)
+
+
+# ---- over HTTP, a process of its own
+
+
+def test_a_process_answers_with_problems_and_remembers_what_it_signed_through_a_crash(
+    world: World, tmp_path: Path
+) -> None:
+    scene = Scene(world.acts, world.platform_id, world.licenses, world.period)
+    service = world.stack.attesters[0]
+    model = world.model()
+    evidence = scene.metered(scene.uses(*UNITS), tmp_path, model=model)
+    other = scene.metered(scene.uses(*UNITS), tmp_path, model=model, salt=b"another salt of it")
+
+    def ask(evidence: Evidence, total: int = TOTAL, **changes: Any) -> httpx.Response:
+        header = scene.header(evidence, total, deadline=deadline, model_id=model, **changes)
+        content = {**scene.asked(header).model_dump(mode="json"), **replaced}
+        return httpx.post(f"{service.url}/v1/attestations", json=content, timeout=60)
+
+    deadline, replaced = world.acts.now() + DAY, dict[str, Any]()
+    wrong = ask(evidence, TOTAL + 1)
+    assert (wrong.status_code, wrong.headers["content-type"]) == (422, "application/problem+json")
+    assert wrong.json()["detail"] == f"the rows cost {TOTAL}, the report says {TOTAL + 1}"
+    missing = ask(Evidence(evidence.rows, hashlib.sha256(b"nobody has it").digest()))
+    assert (missing.status_code, missing.json()["title"]) == (503, "Not found")
+    for replaced in (
+        {"reporter_signature": "0x"},
+        {"reporter_signature": "0x123"},
+        {"reporter": "0x12"},
+        {"header": {}},
+        {"header": {"platform_id": []}},
+    ):
+        assert ask(evidence).status_code == 422, replaced
+    replaced = {}
+    signed = ask(evidence)
+    assert signed.status_code == 200
+    answer = AttestationAnswer.model_validate_json(signed.content)
+    assert signer_of(scene, answer) == ATTESTERS[0].address
+    service.kill()
+    service.start()
+    service.ready()
+    refused = ask(other)
+    assert refused.status_code == 422
+    assert "another report was signed for attempt 1" in refused.json()["detail"]
+    assert ask(evidence).json()["signature"] == answer.signature

@@ -1,0 +1,65 @@
+"""One process for everything, as in development; and never silently with a single attester."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from obbligato.client import State
+from scripts.demo.cast import ATTESTERS
+from scripts.stack import keystore
+from scripts.toolchain import ToolchainError
+from tests.oracle.world import World
+
+
+def inside(folder: Path, count: int) -> dict[str, str]:
+    """Settings of a leader that runs so many attesters itself and knows no others."""
+    paths = [keystore(folder / f"inside-{i}.json", ATTESTERS[i]) for i in range(count)]
+    return {
+        "OBBLIGATO_ORACLE_ATTESTERS": "",
+        "OBBLIGATO_ORACLE_ATTESTER_KEYSTORES": " ".join(map(str, paths)),
+    }
+
+
+def restart(world: World, folder: Path, **settings: str) -> None:
+    world.leader.stop()
+    world.leader.settings = {
+        **world.leader.settings,
+        "OBBLIGATO_ORACLE_FOLDER": str(folder / "leader"),
+        **settings,
+    }
+    world.leader.log = folder / "leader.log"
+    world.leader.start()
+
+
+def test_attesters_inside_the_leader_make_a_quorum_and_the_status_page_says_so(
+    own_leader: World, tmp_path: Path
+) -> None:
+    world = own_leader
+    restart(world, tmp_path, **inside(tmp_path, 3))
+    world.leader.ready()
+    model = world.model()
+    with world.client() as client:
+        sent = world.submit(client, world.usage(client, model, tmp_path, (7, 5)))
+        world.reach(client, sent.id, State.CHALLENGEABLE)
+        attesters = client.oracle_status()["attesters"]
+    assert attesters["inside_this_process"] == 3
+    assert attesters["single"] is False
+    assert len(world.happened(model)) == 1
+
+
+def test_a_single_attester_must_be_asked_for(own_leader: World, tmp_path: Path) -> None:
+    world = own_leader
+    world.acts.govern("UsageOracle", "setAttesters", [ATTESTERS[0].address])
+    try:
+        restart(world, tmp_path, **inside(tmp_path, 1))
+        with pytest.raises(ToolchainError, match="one attester, which decides alone"):
+            world.leader.ready()
+        restart(world, tmp_path, **inside(tmp_path, 1), OBBLIGATO_ORACLE_SINGLE_ATTESTER="true")
+        world.leader.ready()
+        with world.client() as client:
+            assert client.oracle_status()["attesters"]["single"] is True
+    finally:
+        ascending = sorted((each.address for each in ATTESTERS), key=lambda a: int(a, 16))
+        world.acts.govern("UsageOracle", "setAttesters", ascending)

@@ -1,0 +1,106 @@
+"""A report with more rows than one holds: parts in sequence, each with its own evidence, each paid once."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from obbligato.client import Expected, OracleClient, State, Submission, Usage
+from obbligato.rules.rows import Row, unpack_rows
+from obbligato.words import Metric, Pricing, Tier
+from tests.oracle.recordings import RATES, Licensed
+from tests.oracle.world import PATIENCE, World, write
+
+Sums = dict[tuple[int, int, int], int]
+ROWS = 57 * 18
+
+
+def uses(licensed: Licensed, model: bytes) -> list[dict[str, Any]]:
+    """Two events of every licence, tier and metric, with units and influence that differ."""
+    kinds = itertools.product(licensed.wide.values(), Tier, Metric, (1, 2))
+    return [
+        {
+            "event_id": f"use {number}",
+            "occurred_at": licensed.period[0] + number,
+            "license_id": license_id,
+            "tier": tier.name,
+            "metric": metric.name,
+            "units": 1 + number % 17 * nth,
+            "influence_ppm": 1_000_000 if nth == 1 else 333_333 + number,
+            "model_id": "0x" + model.hex(),
+        }
+        for number, (license_id, tier, metric, nth) in enumerate(kinds)
+    ]
+
+
+def summed(events: list[dict[str, Any]]) -> Sums:
+    """The quantity of every (licence, tier, metric), in millionths, added up one by one."""
+    sums: Sums = {}
+    for event in events:
+        key = event["license_id"], int(Tier[event["tier"]]), int(Metric[event["metric"]])
+        sums[key] = sums.get(key, 0) + event["units"] * event["influence_ppm"]
+    return sums
+
+
+def price(row: Row) -> int:
+    return row.quantity * RATES[row.tier, row.metric] // 1_000_000
+
+
+def validated(client: OracleClient, usage: Usage) -> Submission:
+    sent = client.submit(usage)
+    return client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE)
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["", "killed between the parts"])
+def test_more_than_a_thousand_rows_become_two_reports_in_sequence(
+    world: World, licensed: Licensed, tmp_path: Path, killed: bool
+) -> None:
+    before, model = world.block(), world.model()
+    events = uses(licensed, model)
+    path = write(tmp_path / "many.jsonl", events)
+    with world.client() as client:
+        usage = Usage(model, *licensed.period, files=(client.upload(path),))
+        metered = validated(client, usage)
+        assert [part.rows for part in metered.reports] == [1_000, ROWS - 1_000]
+        held = world.proxy.hold("eth_sendRawTransaction", 2) if killed else None
+        signed = client.sign(metered, Expected(world.platform_id, usage))
+        assert signed.state.has_reached(State.SIGNED)  # all parts at once
+        if held is not None:
+            held.wait()
+            assert len(world.happened(model)) == 1
+            world.leader.kill()
+            held.abandon()
+            world.leader.start()
+            world.leader.ready()
+        done = world.settle(client, metered.id)
+    first, second = world.happened(model)
+    assert [event["report"]["sequence"] for event in (first, second)] == [1, 2]
+    assert second["report"]["previous"] == first["reportId"]
+    assert first["report"]["evidence"] != second["report"]["evidence"]
+    rows = [*unpack_rows(first["rows"]), *unpack_rows(second["rows"])]
+    assert {(r.license_id, int(r.tier), int(r.metric)): r.quantity for r in rows} == summed(events)
+    assert len(rows) == ROWS
+    for event, part in zip((first, second), done.reports, strict=True):
+        total = sum(price(row) for row in unpack_rows(event["rows"]))
+        assert part.total_units == total
+        assert world.settled(event["reportId"]) == [total]
+    assert world.wasted(before) == []
+
+
+def test_a_pool_of_more_than_a_thousand_rows_is_refused_with_words(
+    world: World, licensed: Licensed, tmp_path: Path
+) -> None:
+    model = world.model()
+    path = write(tmp_path / "many.jsonl", uses(licensed, model))
+    with world.client() as client:
+        uploaded = (client.upload(path),)
+        found = validated(
+            client,
+            Usage(model, *licensed.period, pricing=Pricing.POOL, total=10**12, files=uploaded),
+        )
+    assert found.state is State.REJECTED
+    assert found.problem is not None
+    assert f"{ROWS} rows: a pool is one report of at most 1000" in found.problem.detail
