@@ -70,7 +70,7 @@ def chain_problem(chain: Chain) -> str | None:
 
 
 def _block(chain: Chain, which: str | int) -> Block:
-    found = answered(lambda: chain.web3.eth.get_block(which))  # type: ignore[arg-type]
+    found = answered(lambda: chain.web3.eth.get_block(which))  # type: ignore[arg-type]  # tag or number
     return Block(int(found["number"]), "0x" + bytes(found["hash"]).hex(), int(found["timestamp"]))
 
 

@@ -228,8 +228,7 @@ class Index:
             self._state.forget()
             if _head_of(connection, lock=True) != head:
                 return 0
-            undo_after(connection, number)
-            connection.execute(update(_FOLLOWING).values(head_number=number, head_hash=digest))
+            undo_after(connection, number, digest)
         return head.number - number
 
     def _on_chain(self, blocks: list[Block]) -> bool:

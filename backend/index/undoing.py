@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, exists, select
+from sqlalchemy import Connection, Table, delete, exists, select, update
 
 from backend.database.tables import Base, Block, Document, Following, JournalEntry, RawEvent
 from backend.index.state import restore, table_of
@@ -25,8 +25,8 @@ MADE_BY_BLOCKS: Final[tuple[Table, ...]] = tuple(
 """Events and read models: every table whose rows carry the block that made them."""
 
 
-def undo_after(connection: Connection, number: int) -> None:
-    """Take every block after this one back. It must not be below the last final block."""
+def undo_after(connection: Connection, number: int, digest: bytes) -> None:
+    """Take every block after the one of this number and hash back. It must not be below the last final one."""
     for table in MADE_BY_BLOCKS:
         connection.execute(delete(table).where(table.c.block_number > number))
     entries = connection.execute(
@@ -40,6 +40,7 @@ def undo_after(connection: Connection, number: int) -> None:
             restore(connection, Base.metadata.tables[name], image)
     connection.execute(delete(_JOURNAL).where(_JOURNAL.c.block_number > number))
     connection.execute(delete(_BLOCKS).where(_BLOCKS.c.number > number))
+    connection.execute(update(table_of(Following)).values(head_number=number, head_hash=digest))
 
 
 def make_final(connection: Connection, before: int, number: int) -> None:

@@ -125,7 +125,7 @@ class Node:
         for block in (receipt.block_number, receipt.block_number - 1):
             try:
                 answered(
-                    lambda block=block: self._eth.call(  # type: ignore[misc]
+                    lambda block=block: self._eth.call(  # type: ignore[misc]  # bound now, typed by use
                         {**call, "gas": transaction.gas or GAS_CAP}, block
                     )
                 )

@@ -68,19 +68,15 @@ def expected(licensed: Licensed) -> tuple[dict[tuple[int, int, int], list[int]],
 
 def events(model: bytes, period: tuple[int, int]) -> list[dict[str, Any]]:
     """The month as a platform writes it: all over the month, ISRCs with and without hyphens."""
-    names = (
-        {
-            **{number: name for name, number in TIERS.items()},
-        },
-        {number: name for name, number in METRICS.items()},
-    )
+    tiers = {number: name for name, number in TIERS.items()}
+    metrics = {number: name for name, number in METRICS.items()}
     return [
         {
             "event_id": f"{isrc} {number}",
             "occurred_at": period[0] + number * 7_919 % (period[1] - period[0]),
             "isrc": f"{isrc[:2]}-{isrc[2:5]}-{isrc[5:7]}-{isrc[7:]}" if number % 3 else isrc,
-            "tier": names[0][tier],
-            "metric": names[1][metric],
+            "tier": tiers[tier],
+            "metric": metrics[metric],
             "units": units,
             "influence_ppm": influence,
             "model_id": "0x" + model.hex(),
@@ -89,7 +85,7 @@ def events(model: bytes, period: tuple[int, int]) -> list[dict[str, Any]]:
     ]
 
 
-def submitted(world: World, folder: Path, *arguments: object) -> dict[str, Any]:
+def submitted(world: World, model: bytes, folder: Path, *arguments: object) -> dict[str, Any]:
     """`obbligato platform submit … --wait settled` as a process, while blocks come; what it printed."""
     (folder / "password").touch(0o600)
     (folder / "password").write_text(PASSWORD)
@@ -101,7 +97,7 @@ def submitted(world: World, folder: Path, *arguments: object) -> dict[str, Any]:
         "OBBLIGATO_PASSWORD_FILE": str(folder / "password"),
     }
     command = [sys.executable, "-m", "obbligato", "platform", "submit", *map(str, arguments)]
-    window = world.house.chain.call("UsageOracle", "challengeWindow")
+    command += ["--platform", str(world.platform_id), "--model", "0x" + model.hex()]
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
         process = subprocess.Popen(
             [*command, "--wait", "settled", "--yes", "--json"],
@@ -112,11 +108,12 @@ def submitted(world: World, folder: Path, *arguments: object) -> dict[str, Any]:
         )
 
         def has_ended() -> bool:
-            world.acts.node("evm_increaseTime", window // 10)
             world.acts.node("evm_mine")
             return process.poll() is not None
 
         try:
+            world.until(lambda: bool(world.happened(model)) or has_ended())
+            world.pass_window()
             world.until(has_ended)
         finally:
             process.kill()
@@ -133,8 +130,7 @@ def test_a_month_by_isrc_is_settled_as_whole_numbers_alone_compute_it(
     period = (start, start + 30 * DAY)
     world.acts.wait(max(0, period[1] - world.acts.now()) // DAY + 1)
     path = write(tmp_path / "month.jsonl", events(model, period))
-    asked = ("--platform", world.platform_id, "--model", "0x" + model.hex())
-    done = submitted(world, tmp_path, path, *asked, "--start", period[0], "--end", period[1])
+    done = submitted(world, model, tmp_path, path, "--start", period[0], "--end", period[1])
     assert done["state"] == "settled"
 
     rows, unlicensed = expected(licensed)

@@ -174,3 +174,25 @@ def test_the_log_and_the_status_page_hold_no_secret(world: World) -> None:
         assert key not in text
         assert reporter not in text
         assert "play money" not in text
+
+
+def test_a_store_that_fails_while_reporting_leaves_nothing_half_done_and_is_tried_again(
+    world: World, tmp_path: Path
+) -> None:
+    model = world.model()
+    partial, away = world.house.folder / "partial", world.house.folder / "away"
+    with world.client() as client:
+        usage = world.usage(client, model, tmp_path, (7, 5, 3))
+        partial.rename(away)
+        try:
+            sent = client.submit(usage)
+            found = world.wait_for(client, sent.id, lambda one: one.waiting is not None)
+            assert found.state is State.RECEIVED
+            assert "cannot write block" in (found.waiting or "")
+            assert found.reports == ()
+        finally:
+            away.rename(partial)
+        metered = client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE)
+        client.sign(metered, Expected(world.platform_id, usage))
+        world.reach(client, sent.id, State.CHALLENGEABLE)
+    assert len(world.happened(model)) == 1

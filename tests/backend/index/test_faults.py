@@ -1,0 +1,271 @@
+"""What can go wrong while the index follows: killed processes, nodes that leave out, refuse, garble or lag."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from backend.database import Database
+from backend.index import Index, Synced
+from backend.index.decoding import event_of
+from obbligato.chain.abis import DEPLOYED
+from obbligato.chain.client import Chain
+from obbligato.errors import ChainError
+from scripts.demo.cast import POOL_PLATFORM
+from scripts.toolchain import ROOT
+from tests.chain.proxy import served
+from tests.onchain import Acts
+from tests.story import Told
+
+FINALITY = 30
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from backend.database import Database
+from backend.index import Index, batches, following
+from backend.index.state import State
+from obbligato.chain.abis import DEPLOYED
+from obbligato.chain.client import Chain
+from obbligato.chain.deployment import read_deployment
+
+batches.BLOCKS_IN_A_RANGE = batches.BLOCKS_BY_HASH = 7
+url, node, manifest, place, nth = sys.argv[1:]
+owner, name = {"reading": (batches.Reader, "read"), "applying": (Index, "_apply"),
+    "writing": (State, "write"), "moving": (following, "_move"), "finality": (following, "make_final")}[place]
+whole, calls = getattr(owner, name), 0
+
+def killed(*arguments):
+    global calls
+    found = whole(*arguments)
+    calls += 1
+    if calls == int(nth):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return found
+
+setattr(owner, name, killed)
+Index(Database(url), Chain.connect(node, read_deployment(Path(manifest))), finality=30).sync()
+"""
+"""A process that ends itself right after the nth call of one of its functions; 7 blocks a batch."""
+
+
+@pytest.mark.parametrize("nth", [1, 4])
+@pytest.mark.parametrize("place", ["reading", "applying", "writing", "moving", "finality"])
+def test_a_process_that_is_killed_leaves_whole_batches_and_the_next_one_goes_on(
+    new_database: Callable[[], Database], told: Told, place: str, nth: int
+) -> None:
+    database = new_database()
+    url = database.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", KILLED, url, told.house.url, str(told.house.manifest)]
+    ended = subprocess.run([*command, place, str(nth)], cwd=ROOT, capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    chain = told.house.chain
+    index = Index(database, chain, finality=FINALITY)
+    partly, same = index.dump(), Index(new_database(), chain, finality=FINALITY)
+    before = json.loads(next(line for line in partly.splitlines() if b'"following"' in line))
+    if before["head_number"] >= chain.deployment.block:
+        same.sync(until=before["head_number"])
+        assert partly == same.dump()
+    assert index.sync().block > before["head_number"]
+    same.sync()
+    assert index.dump() == same.dump()
+
+
+def test_two_processes_may_follow_into_one_database(
+    new_database: Callable[[], Database], told: Told
+) -> None:
+    database = new_database()
+    indexes = [Index(database, told.house.chain, finality=FINALITY) for _ in range(3)]
+    reached: list[Synced] = []
+    threads = [threading.Thread(target=lambda i=i: reached.append(i.sync())) for i in indexes]  # type: ignore[misc]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(reached) == 3
+    alone = Index(new_database(), told.house.chain, finality=FINALITY)
+    assert sum(each.events for each in reached) == alone.sync().events
+    assert indexes[0].dump() == alone.dump()
+
+
+# ---- nodes
+
+
+Change = Callable[[str, list[Any], Any], Any]
+"""Gives what a node answers instead, from (method, parameters, true result)."""
+
+
+@contextmanager
+def between(told: Told, change: Change) -> Iterator[Chain]:
+    """The house by way of a node whose answers are changed."""
+    provider: Any = told.house.chain.web3.provider
+
+    def one(request: dict[str, Any]) -> dict[str, Any]:
+        method, given = request["method"], request["params"]
+        reply = provider.make_request(method, given)
+        found = change(method, given, reply.get("result"))
+        kept = {"jsonrpc": "2.0", "id": request["id"]}
+        return {**kept, **(found if isinstance(found, Refusal) else {"result": found})}
+
+    def answer(request: Any) -> Any:
+        if isinstance(request, dict):
+            return json.dumps(one(request), default=bytes.hex).encode()
+        return json.dumps([one(each) for each in request]).encode()
+
+    with served(answer) as url:
+        yield Chain.connect(url, told.house.chain.deployment)
+
+
+class Refusal(dict[str, Any]):
+    """An error of a node."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(error={"code": -32005, "message": message})
+
+
+def without_logs(method: str, given: list[Any], result: Any) -> Any:
+    return [] if method == "eth_getLogs" else result
+
+
+@pytest.mark.parametrize("finality", [0, 100_000])
+def test_a_node_that_leaves_all_logs_out_is_noticed(
+    sqlite: Database, told: Told, finality: int
+) -> None:
+    with between(told, without_logs) as chain:
+        index = Index(sqlite, chain, finality=finality)
+        before = index.dump()
+        with pytest.raises(ChainError, match="left some out"):
+            index.sync()
+        assert index.dump() == before
+    assert Index(sqlite, told.house.chain, finality=finality).sync().events > 100
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        "SplitInterned", "TermsInterned", "LicenseMinted", "PlatformRegistered", "Deposited", "ReportSubmitted",
+        "Reserved", "HandedOver", "Challenged",
+    ],
+)  # fmt: skip
+def test_a_node_that_leaves_one_log_out_is_noticed(
+    sqlite: Database, told: Told, left_out: str
+) -> None:
+    names = {told.house.chain.deployment.address(n).lower(): n for n in DEPLOYED}
+    dropped: list[str] = []
+
+    def change(method: str, given: list[Any], result: Any) -> Any:
+        if method != "eth_getLogs":
+            return result
+        kept = []
+        for log in result:
+            name = event_of(names[log["address"].lower()], log, 0).name
+            if name == left_out and not dropped:
+                dropped.append(name)
+            else:
+                kept.append(log)
+        return kept
+
+    with between(told, change) as chain:
+        index = Index(sqlite, chain, finality=0)
+        before = index.dump()
+        with pytest.raises(ChainError, match="ask another"):
+            index.sync()
+        assert dropped
+        assert index.dump() == before
+
+
+def test_a_node_that_refuses_large_ranges_is_asked_for_smaller_ones(
+    sqlite: Database, new_database: Callable[[], Database], told: Told
+) -> None:
+    asked: list[int] = []
+
+    def change(method: str, given: list[Any], result: Any) -> Any:
+        if method != "eth_getLogs":
+            return result
+        width = int(given[0]["toBlock"], 16) - int(given[0]["fromBlock"], 16) + 1
+        asked.append(width)
+        return Refusal("query returned more than 10000 results") if width > 10 else result
+
+    with between(told, change) as chain:
+        index = Index(sqlite, chain, finality=0)
+        index.sync()
+    assert max(asked) > 10
+    alone = Index(new_database(), told.house.chain, finality=0)
+    alone.sync()
+    assert index.dump() == alone.dump()
+
+
+def test_a_node_without_times_in_its_logs_and_without_old_states_is_enough(
+    sqlite: Database, new_database: Callable[[], Database], told: Told
+) -> None:
+    head = told.house.chain.web3.eth.block_number
+
+    def change(method: str, given: list[Any], result: Any) -> Any:
+        if method == "eth_getLogs":
+            for log in result:
+                log.pop("blockTimestamp", None)
+        if method == "eth_call" and "blockHash" in given[1]:
+            known = told.house.chain.web3.eth.get_block(given[1]["blockHash"])
+            if known["number"] < head:
+                return Refusal("missing trie node")
+        return result
+
+    with between(told, change) as chain:
+        index = Index(sqlite, chain, finality=0)
+        index.sync(until=head // 2)
+        index.sync()
+    alone = Index(new_database(), told.house.chain, finality=0)
+    alone.sync()
+    assert index.dump() == alone.dump()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("data", "0x01"), ("topics", ["0x" + "11" * 32]), ("blockHash", "0x" + "22" * 32)],
+)
+def test_a_garbled_log_is_refused(sqlite: Database, told: Told, field: str, value: Any) -> None:
+    def change(method: str, given: list[Any], result: Any) -> Any:
+        if method == "eth_getLogs" and result:
+            result[-1][field] = value
+        return result
+
+    with between(told, change) as chain:
+        index = Index(sqlite, chain, finality=100_000)
+        before = index.dump()
+        with pytest.raises(ChainError, match=r"garbled|cannot read|not asked for"):
+            index.sync()
+        assert index.dump() == before
+
+
+def test_a_chain_that_changes_while_it_is_read_is_read_again(
+    sqlite: Database, new_database: Callable[[], Database], acts: Acts, told: Told
+) -> None:
+    """The reorg comes just before the logs of the blocks that it takes away are asked for."""
+    fork = acts.node("evm_snapshot")
+    acts.deposit(POOL_PLATFORM.admin, 2, 5)
+    reorged: list[bool] = []
+
+    def change(method: str, given: list[Any], result: Any) -> Any:
+        if method == "eth_getLogs" and not reorged:
+            reorged.append(True)
+            acts.node("evm_revert", fork)
+            acts.deposit(POOL_PLATFORM.admin, 2, 6)
+            acts.deposit(POOL_PLATFORM.admin, 2, 7)
+        return result
+
+    with between(told, change) as chain:
+        index = Index(sqlite, chain, finality=100_000)
+        with pytest.raises(ChainError):
+            index.sync()
+        index.sync()
+    alone = Index(new_database(), acts.chain, finality=100_000)
+    alone.sync()
+    assert index.dump() == alone.dump()
