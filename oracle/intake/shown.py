@@ -30,6 +30,8 @@ def shown_submission(session: Session, submission: Submission) -> dict[str, Any]
         "created_at": submission.created_at,
         "updated_at": submission.updated_at,
         "problem": submission.problem,
+        # The platform's own: with it, it can show which of its events a public hash is.
+        "salt": "0x" + submission.salt.hex(),
         "summary": submission.summary,
         "reports": [_shown_report(session, report) for report in submission.reports],
     }

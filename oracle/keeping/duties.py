@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 _submissions = Gauge("obbligato_submissions", "Submissions by state.", ["state"])
 _gas_money = Gauge("obbligato_sender_wei", "What the sender holds for gas, in wei.")
 
-EVERY_SECONDS: Final = 15.0
+EVERY_SECONDS: Final = 60.0
 DAY_SECONDS: Final = 86_400
 WEI: Final = 10**18
 MOVING: Final = (

@@ -10,15 +10,15 @@ from oracle.database import ReportState
 ORDER: Final = (
     ReportState.REJECTED,
     ReportState.VALIDATED,
+    ReportState.UNFUNDED,
     ReportState.SIGNED,
     ReportState.ATTESTED,
     ReportState.SUBMITTED,
-    ReportState.UNFUNDED,
     ReportState.CONTESTED,
     ReportState.CHALLENGEABLE,
     ReportState.SETTLED,
 )
-"""From what needs most attention to what is done: a submission is as far as its least advanced part."""
+"""From what needs attention to what is done: first what waits for the platform, then the least advanced part."""
 
 ON_CHAIN: Final = frozenset(
     {

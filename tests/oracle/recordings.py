@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from obbligato.documents import Recording, legal_text, license_document, terms_with_legal_text
 from obbligato.rules.splits import Split
@@ -103,3 +105,21 @@ def _mint(acts: Acts, facts: dict[str, str], terms: Terms, pays: Split) -> int:
         content,
     )
     return int(acts.chain.call("LicenseRegistry", "licenseCount"))
+
+
+def every_use(licensed: Licensed, model: bytes) -> list[dict[str, Any]]:
+    """Two events of every licence, tier and metric, with units and influence that differ."""
+    kinds = itertools.product(licensed.wide.values(), Tier, Metric, (1, 2))
+    return [
+        {
+            "event_id": f"use {number}",
+            "occurred_at": licensed.period[0] + number,
+            "license_id": license_id,
+            "tier": tier.name,
+            "metric": metric.name,
+            "units": 1 + number % 17 * nth,
+            "influence_ppm": 1_000_000 if nth == 1 else 333_333 + number,
+            "model_id": "0x" + model.hex(),
+        }
+        for number, (license_id, tier, metric, nth) in enumerate(kinds)
+    ]

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from obbligato.client import Expected, OracleClient, State, Submission
-from tests.oracle.world import PATIENCE, RATE, World
+from obbligato.client import Expected, OracleClient, State, Submission, Usage
+from obbligato.typed_data import UsageReport
+from tests.oracle.recordings import Licensed, every_use
+from tests.oracle.world import PATIENCE, RATE, World, write
 
 UNITS = (7, 5, 3)
 TOTAL = 15 * RATE
@@ -28,10 +30,15 @@ def let_time_run_out(world: World, deadline: int) -> None:
         world.acts.node("evm_mine")
 
 
+def header_of(submission: Submission) -> UsageReport:
+    """Of its last part."""
+    header = submission.reports[-1].header
+    assert header is not None
+    return header
+
+
 def deadline_of(submission: Submission) -> int:
-    (part,) = submission.reports
-    assert part.header is not None
-    return int(part.header.deadline)
+    return header_of(submission).deadline
 
 
 def wait_for_attempt(
@@ -95,12 +102,12 @@ def test_a_report_that_no_quorum_signed_in_time_is_signed_again_when_attesters_a
             )
             assert found.state is State.SIGNED
             let_time_run_out(world, deadline_of(sent))
-            again = wait_for_attempt(world, client, sent.id, 2)
         finally:
             for attester in stopped:
                 attester.start()
             for attester in stopped:
                 attester.ready()
+        again = wait_for_attempt(world, client, sent.id, 2)
         client.sign(again, Expected(world.platform_id, usage))
         world.reach(client, sent.id, State.CHALLENGEABLE)
     (report,) = world.happened(model)
@@ -123,3 +130,27 @@ def test_headers_that_nobody_signed_in_time_are_made_anew_for_the_same_attempt(
         world.reach(client, sent.id, State.CHALLENGEABLE)
     (report,) = world.happened(model)
     assert report["report"]["attempt"] == 1
+
+
+def test_a_part_whose_time_ran_out_is_signed_again_and_the_one_before_it_stays(
+    hasty: World, licensed: Licensed, tmp_path: Path
+) -> None:
+    world, model = hasty, hasty.model()
+    path = write(tmp_path / "many.jsonl", every_use(licensed, model))
+    with world.client() as client:
+        usage = Usage(model, *licensed.period, files=(client.upload(path),))
+        sent = client.submit(usage)
+        metered = client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE)
+        held = world.proxy.hold("eth_sendRawTransaction", 2)
+        client.sign(metered, Expected(world.platform_id, usage))
+        held.wait()
+        let_time_run_out(world, deadline_of(metered))
+        held.abandon()
+        again = wait_for_attempt(world, client, sent.id, 2)
+        first, second = again.reports
+        assert first.report_id == metered.reports[0].report_id
+        assert (first.state, second.state) == (State.CHALLENGEABLE, State.VALIDATED)
+        client.sign(again, Expected(world.platform_id, usage))
+        world.settle(client, sent.id)
+    taken = [event["report"] for event in world.happened(model)]
+    assert [(report["sequence"], report["attempt"]) for report in taken] == [(1, 1), (2, 2)]

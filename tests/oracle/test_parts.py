@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +10,11 @@ import pytest
 from obbligato.client import Expected, OracleClient, State, Submission, Usage
 from obbligato.rules.rows import Row, unpack_rows
 from obbligato.words import Metric, Pricing, Tier
-from tests.oracle.recordings import RATES, Licensed
+from tests.oracle.recordings import RATES, Licensed, every_use
 from tests.oracle.world import PATIENCE, World, write
 
 Sums = dict[tuple[int, int, int], int]
 ROWS = 57 * 18
-
-
-def uses(licensed: Licensed, model: bytes) -> list[dict[str, Any]]:
-    """Two events of every licence, tier and metric, with units and influence that differ."""
-    kinds = itertools.product(licensed.wide.values(), Tier, Metric, (1, 2))
-    return [
-        {
-            "event_id": f"use {number}",
-            "occurred_at": licensed.period[0] + number,
-            "license_id": license_id,
-            "tier": tier.name,
-            "metric": metric.name,
-            "units": 1 + number % 17 * nth,
-            "influence_ppm": 1_000_000 if nth == 1 else 333_333 + number,
-            "model_id": "0x" + model.hex(),
-        }
-        for number, (license_id, tier, metric, nth) in enumerate(kinds)
-    ]
 
 
 def summed(events: list[dict[str, Any]]) -> Sums:
@@ -59,7 +40,7 @@ def test_more_than_a_thousand_rows_become_two_reports_in_sequence(
     world: World, licensed: Licensed, tmp_path: Path, killed: bool
 ) -> None:
     before, model = world.block(), world.model()
-    events = uses(licensed, model)
+    events = every_use(licensed, model)
     path = write(tmp_path / "many.jsonl", events)
     with world.client() as client:
         usage = Usage(model, *licensed.period, files=(client.upload(path),))
@@ -94,7 +75,7 @@ def test_a_pool_of_more_than_a_thousand_rows_is_refused_with_words(
     world: World, licensed: Licensed, tmp_path: Path
 ) -> None:
     model = world.model()
-    path = write(tmp_path / "many.jsonl", uses(licensed, model))
+    path = write(tmp_path / "many.jsonl", every_use(licensed, model))
     with world.client() as client:
         uploaded = (client.upload(path),)
         found = validated(
