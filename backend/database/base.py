@@ -25,6 +25,10 @@ ADDRESS = String(42)
 """An account: 0x and 40 hexadecimal digits with their EIP-55 checksum."""
 
 
+LARGE = "large"
+"""What a table's `info` says where its rows are thousands of bytes each."""
+
+
 class Base(DeclarativeBase):
     """The base of every table."""
 
@@ -41,7 +45,14 @@ class Made:
     """A row that an event made. Undoing a block begins with the rows that it made."""
 
     block_number: Mapped[int] = mapped_column(index=True)
-    """The block of the event that made the row; what changed it later is in the journal."""
+    """The block of the event that made the row."""
+
+
+class Changing(Made):
+    """A row that later events change; what it was before is in the journal while that can be undone."""
+
+    changed_in: Mapped[int]
+    """The block of the last event that changed it: once that is final, so is all that the row says."""
 
 
 class Happened:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.database.base import ADDRESS, Base, Happened, Made, Units
+from backend.database.base import ADDRESS, Base, Changing, Happened, Made, Units
 
 
 class Terms(Made, Base):
@@ -27,7 +27,7 @@ class Terms(Made, Base):
     text_digest: Mapped[bytes]
 
 
-class License(Made, Base):
+class License(Changing, Base):
     """One licence as it stands; its terms in time are its versions."""
 
     __tablename__ = "licenses"
@@ -93,7 +93,7 @@ class LicenseAct(Happened, Base):
     """From when an amendment is in force; when a revoked or voided licence ends."""
 
 
-class Operator(Made, Base):
+class Operator(Changing, Base):
     """An account that an owner lets act for all its licences, or did."""
 
     __tablename__ = "operators"
@@ -120,7 +120,7 @@ class Grant(Happened, Base):
     transaction: Mapped[bytes]
 
 
-class GrantRequest(Made, Base):
+class GrantRequest(Changing, Base):
     """What a platform asked a licensor for; `approved_by` is None until one approved."""
 
     __tablename__ = "grant_requests"

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.database.base import ADDRESS, Base, Happened, Made, Units
+from backend.database.base import ADDRESS, Base, Changing, Happened, Units
 
 
-class Platform(Made, Base):
+class Platform(Changing, Base):
     """A registered licensee and its money."""
 
     __tablename__ = "platforms"
@@ -29,7 +29,7 @@ class Platform(Made, Base):
     """Unfunded reports and arrears: while there are any, nothing is submitted or withdrawn."""
 
 
-class Reserve(Made, Base):
+class Reserve(Changing, Base):
     """What a module holds of a platform's escrow."""
 
     __tablename__ = "reserves"
@@ -39,7 +39,7 @@ class Reserve(Made, Base):
     amount_units: Mapped[int] = mapped_column(Units)
 
 
-class Reporter(Made, Base):
+class Reporter(Changing, Base):
     """A key that signs, or signed, a platform's reports."""
 
     __tablename__ = "reporters"
@@ -49,7 +49,7 @@ class Reporter(Made, Base):
     active: Mapped[bool]
 
 
-class PlatformModule(Made, Base):
+class PlatformModule(Changing, Base):
     """A module that a platform enabled, or disabled."""
 
     __tablename__ = "platform_modules"
@@ -59,7 +59,7 @@ class PlatformModule(Made, Base):
     enabled: Mapped[bool]
 
 
-class Split(Made, Base):
+class Split(Changing, Base):
     """Interned shares, and all that they ever received."""
 
     __tablename__ = "splits"
@@ -69,7 +69,7 @@ class Split(Made, Base):
     received_units: Mapped[int] = mapped_column(Units)
 
 
-class SplitPayee(Made, Base):
+class SplitPayee(Changing, Base):
     """One payee of one split. Its entitlement is `floor(received * share / 1 000 000)`."""
 
     __tablename__ = "split_payees"
@@ -82,7 +82,7 @@ class SplitPayee(Made, Base):
     claimed_units: Mapped[int] = mapped_column(Units)
 
 
-class Account(Made, Base):
+class Account(Changing, Base):
     """What the vault keeps for an account beside its splits."""
 
     __tablename__ = "accounts"
@@ -138,15 +138,16 @@ class Earning(Base):
 
     __tablename__ = "earnings"
     __table_args__ = (
-        Index("earnings_by_split", "split_id", "month"),
         Index("earnings_by_license", "license_id", "month"),
         Index("earnings_by_platform", "platform_id", "month"),
+        # SQLite keeps the rows in the order of their key: those of a split lie together.
+        {"sqlite_with_rowid": False},
     )
 
-    block_number: Mapped[int] = mapped_column(primary_key=True)
+    split_id: Mapped[int] = mapped_column(primary_key=True)
+    block_number: Mapped[int] = mapped_column(primary_key=True, index=True)
     log_index: Mapped[int] = mapped_column(primary_key=True)
     line: Mapped[int] = mapped_column(primary_key=True)
-    split_id: Mapped[int]
     amount_units: Mapped[int]
     received_rest: Mapped[int]
     source: Mapped[str] = mapped_column(String(12))

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.database.base import ADDRESS, Base, Happened, Made, Units
+from backend.database.base import ADDRESS, LARGE, Base, Changing, Happened, Made, Units
 
 
-class Report(Made, Base):
+class Report(Changing, Base):
     """One report as the chain accepted it: the header's fields, and what became of it."""
 
     __tablename__ = "reports"
@@ -25,7 +25,7 @@ class Report(Made, Base):
     """1 for the first report of the deployment, and so on."""
     platform_id: Mapped[int]
     model_id: Mapped[bytes]
-    sequence: Mapped[int] = mapped_column(Units)
+    sequence: Mapped[int]
     attempt: Mapped[int]
     previous: Mapped[bytes]
     period_start: Mapped[int]
@@ -55,6 +55,7 @@ class ReportPayload(Made, Base):
     """The packed rows and credits of a report: what settling and challenging it take."""
 
     __tablename__ = "report_payloads"
+    __table_args__ = ({"info": {LARGE: True}},)
 
     report_id: Mapped[bytes] = mapped_column(primary_key=True)
     rows: Mapped[bytes]
@@ -81,14 +82,14 @@ class ReportRow(Made, Base):
     amount_units: Mapped[int] = mapped_column(Units)
 
 
-class Stream(Made, Base):
+class Stream(Changing, Base):
     """How far the reports of one platform for one model have come."""
 
     __tablename__ = "streams"
 
     platform_id: Mapped[int] = mapped_column(primary_key=True)
     model_id: Mapped[bytes] = mapped_column(primary_key=True)
-    sequence: Mapped[int] = mapped_column(Units)
+    sequence: Mapped[int]
     last: Mapped[bytes]
     covered_until: Mapped[int]
 
@@ -102,7 +103,7 @@ class DisputeState(StrEnum):
     """Nobody ruled in time, or a far larger claim took its place."""
 
 
-class Challenge(Made, Base):
+class Challenge(Changing, Base):
     """One challenge of one row."""
 
     __tablename__ = "challenges"
@@ -135,7 +136,7 @@ class Challenge(Made, Base):
     """What is still due, to the split and as penalty."""
 
 
-class RivalClaim(Made, Base):
+class RivalClaim(Changing, Base):
     """A bonded claim that a licence is somebody else's recording."""
 
     __tablename__ = "rival_claims"

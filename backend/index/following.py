@@ -97,6 +97,8 @@ class Index:
         self._store = store
         self._clock = clock
         self._state = State()
+        self._state_at = b""
+        """The hash of the block that the state is of."""
         self._begin(chain)
 
     def sync(self, until: int | None = None, watch: Watcher = _unwatched) -> Synced:
@@ -171,14 +173,17 @@ class Index:
             with self._database.work() as session:
                 connection = session.connection()
                 if _head_of(connection, lock=True) != head:
-                    self._state.forget()  # another process was faster
-                    return 0
+                    return 0  # another process was faster
+                if self._state_at != head.hash:
+                    self._state.forget()
                 self._apply(connection, batch)
                 _check_counts(connection, batch)
                 _move(connection, head, batch)
         except BaseException:
+            self._state_at = b""
             self._state.forget()
             raise
+        self._state_at = batch.head.hash
         return len(batch.events)
 
     def _apply(self, connection: Connection, batch: Batch) -> None:
@@ -225,7 +230,6 @@ class Index:
         number, digest = (head.final, b"") if common is None else (common.number, common.hash)
         with self._database.work() as session:
             connection = session.connection()
-            self._state.forget()
             if _head_of(connection, lock=True) != head:
                 return 0
             undo_after(connection, number, digest)

@@ -109,6 +109,8 @@ class Node:
         ]
         logs = []
         for found, header in zip(self._ask(asked), headers, strict=True):
+            if found is None:  # some nodes say so, others refuse
+                raise ChainError(f"block {header.number} went while it was read: read it again")
             if any(_bytes(log["blockHash"]) != header.hash for log in found):
                 raise _not_asked_for()
             logs += found

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from backend.database.base import Base
+from backend.database.base import LARGE, Base
 from backend.database.bulk import insert_all
 from backend.database.tables import JournalEntry
 from obbligato.errors import ChainError
@@ -61,17 +61,21 @@ class State:
         self._before: dict[Key, Row | None] = {}
         """What this block changed, as it was before it; kept only where `_journaled`."""
         self._appended: defaultdict[Table, list[Row]] = defaultdict(list)
+        self._large: set[Key] = set()
+        """Rows too large to remember them for longer than a batch."""
         self._numbers: dict[Table, int] = {}
         self._block = 0
         self._journaled = False
 
     def forget(self) -> None:
         """Drop everything that was not written, and all that was remembered."""
+        self.connection = None
         self.memory.clear()
         self._known.clear()
         self._stored.clear()
         self._before.clear()
         self._appended.clear()
+        self._large.clear()
         self._numbers.clear()
 
     # ---- blocks
@@ -123,6 +127,7 @@ class State:
         if row is None:
             raise self._left_out(*place)
         self._touch(place, row)
+        row["changed_in"] = self._block
         return row
 
     def add(self, model: type[Base], **row: Any) -> Row:
@@ -130,8 +135,11 @@ class State:
         table = table_of(model)
         place = (table, tuple(row[name] for name in _key_names(table)))
         self._touch(place, None)
-        self._known[place] = {"block_number": self._block, **row}
-        return self._known[place] or {}
+        made = {"block_number": self._block, **row}
+        if "changed_in" in table.columns:
+            made["changed_in"] = self._block
+        self._remember(place, made)
+        return made
 
     def add_numbered(self, model: type[Base], **row: Any) -> Row:
         """A new row whose key counts from 1 without a gap: a gap is an event that was left out."""
@@ -169,8 +177,13 @@ class State:
 
     def _row(self, place: Key) -> Row | None:
         if place not in self._known:
-            self._known[place] = self._load(place)
+            self._remember(place, self._load(place))
         return self._known[place]
+
+    def _remember(self, place: Key, row: Row | None) -> None:
+        self._known[place] = row
+        if place[0].info.get(LARGE):
+            self._large.add(place)
 
     def _load(self, place: Key) -> Row | None:
         table, key = place
@@ -204,6 +217,9 @@ class State:
             ) from None
         self._stored.clear()
         self._appended.clear()
+        for place in self._large:
+            del self._known[place]
+        self._large.clear()
         if len(self._known) > ROWS_KEPT:
             self._known.clear()
 

@@ -184,6 +184,8 @@ class Pipeline:
         place = place_of(self._chain, *stream)
         with self._database.work() as session:
             submission = session.get_one(Submission, identity)
+            if submission.state not in ACTIVE:
+                return False  # withdrawn meanwhile
             reports = [report for report in submission.reports if report.state not in ON_CHAIN]
             try:
                 headers = make_headers(

@@ -1,6 +1,6 @@
 """Run the benches, print their tables and merge what they measured into bench/results.json.
 
-Usage: python -m scripts.bench [BENCH...] [--json]        BENCH: gas, events (default: every one)
+Usage: python -m scripts.bench [BENCH...] [--json]        BENCH: gas, events, index… (default: every one)
 
 Exits with 1 if a target is missed.
 """
@@ -16,7 +16,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from scripts.bench import gas_bench, metering, throughput
+from scripts.bench import gas_bench, index, metering, throughput
 from scripts.bench.chain import BenchError
 from scripts.bench.results import RESULTS, Outcome, merge, show
 from scripts.toolchain import ROOT, ToolchainError
@@ -24,6 +24,7 @@ from scripts.toolchain import ROOT, ToolchainError
 BENCHES: Final[dict[str, Callable[[Callable[[str], None]], Outcome]]] = {
     "gas": gas_bench.run,
     "events": metering.run,
+    "index": index.run,
     "throughput": throughput.run,
 }
 

@@ -50,10 +50,7 @@ def wait_for_attempt(
     def is_asked() -> bool:
         world.acts.node("evm_mine")
         found[:] = [client.status(submission_id)]
-        header = found[0].reports[0].header
-        return (
-            found[0].state is State.VALIDATED and header is not None and header.attempt == attempt
-        )
+        return found[0].state is State.VALIDATED and header_of(found[0]).attempt == attempt
 
     world.until(is_asked)
     return found[0]

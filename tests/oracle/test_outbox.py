@@ -17,8 +17,8 @@ from oracle.sending import outbox
 from oracle.sending.lock import KeyLock
 from oracle.sending.outbox import want
 from scripts.toolchain import ROOT
-from tests.onchain import House
 from tests import postgres
+from tests.onchain import House
 from tests.oracle.sending import new_desk
 
 TO = "0x000000000000000000000000000000000000dEaD"

@@ -62,3 +62,11 @@ def story_database(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iter
     Index(database, told.house.chain, told.house.store, finality=3).sync()
     yield database
     database.close()
+
+
+@pytest.fixture(scope="session")
+def earnings_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """For examples that clear what they use."""
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('earnings')}/index.db")
+    yield database
+    database.close()

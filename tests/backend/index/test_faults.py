@@ -57,8 +57,19 @@ Index(Database(url), Chain.connect(node, read_deployment(Path(manifest))), final
 """A process that ends itself right after the nth call of one of its functions; 7 blocks a batch."""
 
 
-@pytest.mark.parametrize("nth", [1, 4])
-@pytest.mark.parametrize("place", ["reading", "applying", "writing", "moving", "finality"])
+@pytest.mark.parametrize(
+    ("new_database", "place", "nth"),
+    [
+        *(
+            ("sqlite", place, nth)
+            for place in ("reading", "applying", "writing", "moving", "finality")
+            for nth in (1, 4)
+        ),
+        ("postgres", "writing", 4),
+        ("postgres", "finality", 1),
+    ],
+    indirect=["new_database"],
+)
 def test_a_process_that_is_killed_leaves_whole_batches_and_the_next_one_goes_on(
     new_database: Callable[[], Database], told: Told, place: str, nth: int
 ) -> None:
@@ -85,7 +96,7 @@ def test_two_processes_may_follow_into_one_database(
     database = new_database()
     indexes = [Index(database, told.house.chain, finality=FINALITY) for _ in range(3)]
     reached: list[Synced] = []
-    threads = [threading.Thread(target=lambda i=i: reached.append(i.sync())) for i in indexes]  # type: ignore[misc]
+    threads = [threading.Thread(target=lambda i=i: reached.append(i.sync())) for i in indexes]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -96,6 +107,20 @@ def test_two_processes_may_follow_into_one_database(
     assert indexes[0].dump() == alone.dump()
 
 
+def test_processes_that_take_turns_do_not_go_by_what_they_remember(
+    new_database: Callable[[], Database], told: Told
+) -> None:
+    chain, database = told.house.chain, new_database()
+    turns = [Index(database, chain, finality=1_000) for _ in range(2)]
+    last = chain.web3.eth.block_number
+    for block in range(chain.deployment.block, last + 1, 3):
+        turns[block % 2].sync(until=block)
+    turns[0].sync(until=last)
+    alone = Index(new_database(), chain, finality=1_000)
+    alone.sync(until=last)
+    assert turns[0].dump() == alone.dump()
+
+
 # ---- nodes
 
 
@@ -104,12 +129,15 @@ Change = Callable[[str, list[Any], Any], Any]
 
 
 @contextmanager
-def between(told: Told, change: Change) -> Iterator[Chain]:
-    """The house by way of a node whose answers are changed."""
+def between(
+    told: Told, change: Change, before: Callable[[str, list[Any]], None] = lambda *_: None
+) -> Iterator[Chain]:
+    """The house by way of a node whose answers are changed; `before` is called before each is given."""
     provider: Any = told.house.chain.web3.provider
 
     def one(request: dict[str, Any]) -> dict[str, Any]:
         method, given = request["method"], request["params"]
+        before(method, given)
         reply = provider.make_request(method, given)
         found = change(method, given, reply.get("result"))
         kept = {"jsonrpc": "2.0", "id": request["id"]}
@@ -245,27 +273,47 @@ def test_a_garbled_log_is_refused(sqlite: Database, told: Told, field: str, valu
         assert index.dump() == before
 
 
+@pytest.mark.parametrize(
+    ("method", "raises"), [("eth_getBlockByNumber", False), ("eth_getLogs", True)]
+)
 def test_a_chain_that_changes_while_it_is_read_is_read_again(
-    sqlite: Database, new_database: Callable[[], Database], acts: Acts, told: Told
+    sqlite: Database,
+    new_database: Callable[[], Database],
+    acts: Acts,
+    told: Told,
+    method: str,
+    raises: bool,
 ) -> None:
-    """The reorg comes just before the logs of the blocks that it takes away are asked for."""
-    fork = acts.node("evm_snapshot")
-    acts.deposit(POOL_PLATFORM.admin, 2, 5)
+    """The reorg takes the newest blocks away between the answer that names them and the one about them."""
+    admin = POOL_PLATFORM.admin
+    index = Index(sqlite, acts.chain, finality=1_000)
+    index.sync()
+    fork, last = acts.node("evm_snapshot"), acts.chain.web3.eth.block_number
+    acts.deposit(admin, 2, 5)  # three blocks
+    index.sync()
+    acts.deposit(admin, 2, 6)
     reorged: list[bool] = []
 
-    def change(method: str, given: list[Any], result: Any) -> Any:
-        if method == "eth_getLogs" and not reorged:
+    def before(asked: str, given: list[Any]) -> None:
+        if (
+            asked == method
+            and (asked == "eth_getLogs" or given[0] == hex(last + 4))
+            and not reorged
+        ):
             reorged.append(True)
             acts.node("evm_revert", fork)
-            acts.deposit(POOL_PLATFORM.admin, 2, 6)
-            acts.deposit(POOL_PLATFORM.admin, 2, 7)
-        return result
+            acts.deposit(admin, 2, 7)
+            acts.deposit(admin, 2, 8)
 
-    with between(told, change) as chain:
-        index = Index(sqlite, chain, finality=100_000)
-        with pytest.raises(ChainError):
-            index.sync()
-        index.sync()
-    alone = Index(new_database(), acts.chain, finality=100_000)
+    with between(told, lambda _method, _given, result: result, before) as chain:
+        index = Index(sqlite, chain, finality=1_000)
+        if raises:
+            with pytest.raises(ChainError, match="went while it was read"):
+                index.sync()
+            assert index.sync().undone == 3
+        else:
+            assert index.sync().undone == 3
+    assert reorged
+    alone = Index(new_database(), acts.chain, finality=1_000)
     alone.sync()
     assert index.dump() == alone.dump()

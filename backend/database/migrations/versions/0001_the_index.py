@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("refunds_units", sa.String(length=20), nullable=False),
         sa.Column("paid_units", sa.String(length=20), nullable=False),
         sa.Column("recipient", sa.String(length=42), nullable=True),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account"),
     )
@@ -57,6 +58,7 @@ def upgrade() -> None:
         sa.Column("challenger_won", sa.Boolean(), nullable=True),
         sa.Column("paid_units", sa.String(length=20), nullable=False),
         sa.Column("arrears_units", sa.String(length=20), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("challenge_id"),
     )
@@ -87,10 +89,10 @@ def upgrade() -> None:
 
     op.create_table(
         "earnings",
+        sa.Column("split_id", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("log_index", sa.BigInteger(), nullable=False),
         sa.Column("line", sa.BigInteger(), nullable=False),
-        sa.Column("split_id", sa.BigInteger(), nullable=False),
         sa.Column("amount_units", sa.BigInteger(), nullable=False),
         sa.Column("received_rest", sa.BigInteger(), nullable=False),
         sa.Column("source", sa.String(length=12), nullable=False),
@@ -103,12 +105,15 @@ def upgrade() -> None:
         sa.Column("tier", sa.BigInteger(), nullable=True),
         sa.Column("metric", sa.BigInteger(), nullable=True),
         sa.Column("report_number", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("block_number", "log_index", "line"),
+        sa.PrimaryKeyConstraint("split_id", "block_number", "log_index", "line"),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("earnings", schema=None) as batch_op:
         batch_op.create_index("earnings_by_license", ["license_id", "month"], unique=False)
         batch_op.create_index("earnings_by_platform", ["platform_id", "month"], unique=False)
-        batch_op.create_index("earnings_by_split", ["split_id", "month"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_earnings_block_number"), ["block_number"], unique=False
+        )
 
     op.create_table(
         "events",
@@ -144,6 +149,7 @@ def upgrade() -> None:
         sa.Column("asked_at", sa.BigInteger(), nullable=False),
         sa.Column("approved_by", sa.String(length=42), nullable=True),
         sa.Column("approved_at", sa.BigInteger(), nullable=True),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("request_id"),
     )
@@ -238,6 +244,7 @@ def upgrade() -> None:
         sa.Column("ends_at", sa.BigInteger(), nullable=True),
         sa.Column("voided", sa.Boolean(), nullable=False),
         sa.Column("versions", sa.BigInteger(), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("license_id"),
     )
@@ -255,6 +262,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.String(length=42), nullable=False),
         sa.Column("operator", sa.String(length=42), nullable=False),
         sa.Column("approved", sa.Boolean(), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("owner", "operator"),
     )
@@ -293,6 +301,7 @@ def upgrade() -> None:
         sa.Column("platform_id", sa.BigInteger(), nullable=False),
         sa.Column("module", sa.String(length=42), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("platform_id", "module"),
     )
@@ -312,6 +321,7 @@ def upgrade() -> None:
         sa.Column("thaw_ends_at", sa.BigInteger(), nullable=True),
         sa.Column("closes_at", sa.BigInteger(), nullable=True),
         sa.Column("obligations", sa.BigInteger(), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("platform_id"),
     )
@@ -328,6 +338,7 @@ def upgrade() -> None:
         sa.Column("credits", sa.LargeBinary(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("report_id"),
+        info={"large": True},
     )
     with op.batch_alter_table("report_payloads", schema=None) as batch_op:
         batch_op.create_index(
@@ -361,6 +372,7 @@ def upgrade() -> None:
         sa.Column("platform_id", sa.BigInteger(), nullable=False),
         sa.Column("account", sa.String(length=42), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("platform_id", "account"),
     )
@@ -376,7 +388,7 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("platform_id", sa.BigInteger(), nullable=False),
         sa.Column("model_id", sa.LargeBinary(), nullable=False),
-        sa.Column("sequence", sa.String(length=20), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("attempt", sa.BigInteger(), nullable=False),
         sa.Column("previous", sa.LargeBinary(), nullable=False),
         sa.Column("period_start", sa.BigInteger(), nullable=False),
@@ -397,6 +409,7 @@ def upgrade() -> None:
         sa.Column("settled_units", sa.String(length=20), nullable=False),
         sa.Column("held", sa.JSON(), nullable=False),
         sa.Column("ruled_units", sa.String(length=20), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("report_id"),
         sa.UniqueConstraint("number"),
@@ -413,6 +426,7 @@ def upgrade() -> None:
         sa.Column("platform_id", sa.BigInteger(), nullable=False),
         sa.Column("module", sa.String(length=42), nullable=False),
         sa.Column("amount_units", sa.String(length=20), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("platform_id", "module"),
     )
@@ -432,6 +446,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("upheld", sa.Boolean(), nullable=True),
         sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("claim_id"),
     )
@@ -451,6 +466,7 @@ def upgrade() -> None:
         sa.Column("share_ppm", sa.BigInteger(), nullable=False),
         sa.Column("role", sa.BigInteger(), nullable=False),
         sa.Column("claimed_units", sa.String(length=20), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("split_id", "account"),
     )
@@ -465,6 +481,7 @@ def upgrade() -> None:
         sa.Column("split_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("received_units", sa.String(length=20), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("split_id"),
         sa.UniqueConstraint("digest"),
@@ -476,9 +493,10 @@ def upgrade() -> None:
         "streams",
         sa.Column("platform_id", sa.BigInteger(), nullable=False),
         sa.Column("model_id", sa.LargeBinary(), nullable=False),
-        sa.Column("sequence", sa.String(length=20), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("last", sa.LargeBinary(), nullable=False),
         sa.Column("covered_until", sa.BigInteger(), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("platform_id", "model_id"),
     )
@@ -609,7 +627,7 @@ def downgrade() -> None:
 
     op.drop_table("events")
     with op.batch_alter_table("earnings", schema=None) as batch_op:
-        batch_op.drop_index("earnings_by_split")
+        batch_op.drop_index(batch_op.f("ix_earnings_block_number"))
         batch_op.drop_index("earnings_by_platform")
         batch_op.drop_index("earnings_by_license")
 

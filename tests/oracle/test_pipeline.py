@@ -1,0 +1,102 @@
+"""The pipeline's single steps, with what happens to a submission while one of them asks the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_hash.auto import keccak
+
+from obbligato.chain.client import Chain
+from oracle.attesting.gather import Gatherer
+from oracle.database import Database, Report, Submission, SubmissionState
+from oracle.intake.submissions import Submissions
+from oracle.intake.uploads import Uploads
+from oracle.pipeline.pipeline import Pipeline
+from tests.onchain import House
+
+MODEL = keccak(b"the model of single steps")
+PLATFORM = 1
+IDENTITY = "ab" * 16
+
+
+class NoMetering:
+    """No submission here is to be metered."""
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    """With one submission, metered: a statement of no use, whose header is to be made."""
+    database = Database(f"sqlite:///{tmp_path / 'oracle.db'}")
+    with database.work() as session:
+        session.add(
+            Submission(
+                id=IDENTITY,
+                platform_id=PLATFORM,
+                model_id=MODEL,
+                idempotency_key="one",
+                request_digest=bytes(32),
+                request={
+                    "model_id": "0x" + MODEL.hex(),
+                    "period": {"start": 1_700_000_000, "end": 1_700_086_400},
+                },
+                salt=bytes(32),
+                summary={"events": 0},
+                reports=[Report(part=1, rows=b"", credits=b"", total=0, evidence=bytes(32))],
+            )
+        )
+    return database
+
+
+def pipeline(database: Database, chain: Chain) -> Pipeline:
+    return Pipeline(
+        database=database,
+        chain=chain,
+        meter=NoMetering(),  # type: ignore[arg-type]
+        gatherer=Gatherer(chain, [], timeout_seconds=1),
+        finality=1,
+        signing_seconds=3_600,
+        poll_seconds=1,
+    )
+
+
+def state_of(database: Database) -> SubmissionState:
+    with database.work() as session:
+        return SubmissionState(session.get_one(Submission, IDENTITY).state)
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, function: str, act: Callable[[], None]) -> None:
+    """Let something happen just before the chain answers a view function."""
+    call = Chain.call
+
+    def interrupted(chain: Chain, contract: str, name: str, *more: Any, **block: Any) -> Any:
+        if name == function:
+            act()
+        return call(chain, contract, name, *more, **block)
+
+    monkeypatch.setattr(Chain, "call", interrupted)
+
+
+def test_a_metered_submission_gets_its_header_and_waits_for_a_signature(
+    onchain: House, database: Database
+) -> None:
+    pipeline(database, onchain.chain).step((PLATFORM, MODEL))
+    assert state_of(database) is SubmissionState.VALIDATED
+    with database.work() as session:
+        (report,) = session.get_one(Submission, IDENTITY).reports
+    assert report.header is not None
+    assert report.header["sequence"] == 1
+
+
+def test_what_is_taken_back_while_its_header_is_made_stays_taken_back(
+    onchain: House, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploads = Uploads(database, tmp_path / "uploads", most_bytes=1, most_of_platform=1)
+    platform = Submissions(database, uploads, onchain.chain)
+    meanwhile(monkeypatch, "streamOf", lambda: platform.withdraw(PLATFORM, IDENTITY))
+    steps = pipeline(database, onchain.chain)
+    for _ in range(2):
+        assert not steps.step((PLATFORM, MODEL))
+        assert state_of(database) is SubmissionState.WITHDRAWN
