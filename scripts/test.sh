@@ -2,7 +2,7 @@
 # The tests: those without contracts under plain pytest, then tests/contracts under Brownie. Run by `make test`.
 #   AREA  a file or folder under tests/ (default: everything)
 #   K     pytest's -k expression
-#   JOBS  number of processes (default: 1 for plain pytest; for Brownie one a core, 4 at most)
+#   JOBS  number of processes (default: one a core; 2 at most for plain pytest, 4 for Brownie)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +15,7 @@ spread() { # pytest's options for a number of processes
   if [[ $1 != 1 ]]; then echo "-n $1 --dist loadscope"; fi
 }
 cores=$(getconf _NPROCESSORS_ONLN)
-plain_spread=$(spread "${JOBS:-1}")
+plain_spread=$(spread "${JOBS:-$((cores > 2 ? 2 : cores))}")
 chain_spread=$(spread "${JOBS:-$((cores > 4 ? 4 : cores))}")
 
 has_tests() {

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
@@ -22,6 +25,7 @@ from obbligato.documents import (
     write_chunks,
 )
 from obbligato.eip712 import Domain
+from obbligato.errors import ObbligatoError, RefusedError
 from obbligato.keys import LocalSigner
 from obbligato.licensing import LicenseBook
 from obbligato.metering.files import UsageFile
@@ -30,17 +34,18 @@ from obbligato.rules.rows import Row, pack_rows
 from obbligato.store import ContentStore
 from obbligato.typed_data import Contract, UsageReport, sign
 from obbligato.words import PPM, Metric, Pricing, Tier
-from oracle.attesting.memory import Memory
-from oracle.attesting.node import Attester
-from oracle.attesting.wire import AttestationRequest
-from oracle.database import Database
+from oracle.attesting.node import Attester, open_attester
+from oracle.attesting.wire import AttestationAnswer, AttestationRequest
 from scripts.demo.cast import ATTESTERS, METERED_PLATFORM
 from tests.onchain import ARTIST, DAY, DOLLARS, DUO, LABEL, Acts, House, split
-from tests.oracle.world import write
+from tests.oracle.world import RATE, write
 from tests.story import OPEN
 
 MODEL = keccak(b"the model that attesters are asked about")
 REPORTER: LocalAccount = METERED_PLATFORM.reporter
+UNITS = (7, 5, 3)
+"""Events of licences 1, 2 and 1 again: 10 and 5 generations."""
+TOTAL = 15 * RATE
 LONGEST_DEADLINE = 7 * DAY
 GENERATED = (Tier.GENERATIVE, Metric.GENERATION)
 TRAINED = (Tier.TRAINING, Metric.PLAYBACK)
@@ -231,14 +236,12 @@ class Scene:
         store: ContentStore | None = None,
     ) -> Attester:
         """An attester with its memory in `folder`: asked for again, it is the same one."""
-        blocks = store or self.house.store
-        return Attester(
-            chain=self.acts.chain,
-            store=blocks,
-            book=LicenseBook(self.acts.chain, blocks),
-            signer=LocalSigner(account.key),
-            memory=Memory(Database(f"sqlite:///{folder / 'attester.db'}")),
-            folder=folder,
+        return open_attester(
+            self.acts.chain,
+            store or self.house.store,
+            LocalSigner(account.key),
+            database=f"sqlite:///{folder / 'attester.db'}",
+            scratch=folder,
             finality=1,
             longest_deadline=LONGEST_DEADLINE,
         )
@@ -256,3 +259,31 @@ def new_scene(house: House) -> Iterator[Scene]:
         platform_id = acts.platform(METERED_PLATFORM.admin, REPORTER, 100 * DOLLARS)
         start = acts.now()
         yield Scene(acts, platform_id, licenses, (start, acts.wait(2)))
+
+
+def signer_of(scene: Scene, answer: AttestationAnswer) -> str:
+    """Who signed the answer's report and version, as another implementation recovers it."""
+    message = encode_typed_data(
+        domain_data={
+            "name": "Obbligato UsageOracle",
+            "version": "1",
+            "chainId": 31337,
+            "verifyingContract": scene.house.chain.deployment.address("UsageOracle"),
+        },
+        message_types={
+            "Attestation": [
+                {"name": "reportId", "type": "bytes32"},
+                {"name": "configVersion", "type": "uint64"},
+            ]
+        },
+        message_data={"reportId": answer.report_id, "configVersion": answer.config_version},
+    )
+    found: str = Account.recover_message(message, signature=answer.signature)
+    return found
+
+
+def refuses(attester: Attester, request: AttestationRequest, words: str) -> None:
+    """It says no with these words, and remembers nothing: the honest report is signed after it."""
+    with pytest.raises(ObbligatoError, match=words) as caught:
+        attester.attest(request)
+    assert type(caught.value) in (RefusedError, *RefusedError.__subclasses__())

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from oracle.attesting.node import Attester
 from tests.onchain import House, new_house
+from tests.oracle.attesting import UNITS, Evidence, Scene, new_scene
 from tests.oracle.recordings import Licensed, license_recordings
 from tests.oracle.world import World, new_world
 
@@ -52,3 +54,20 @@ def own_leader(world: World) -> Iterator[World]:
     yield world
     world.leader.stop()
     world.leader.settings = settings
+
+
+@pytest.fixture(scope="module")
+def scene(onchain: House) -> Iterator[Scene]:
+    with new_scene(onchain) as scene:
+        yield scene
+
+
+@pytest.fixture(scope="module")
+def evidence(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    """Of `UNITS`, metered."""
+    return scene.metered(scene.uses(*UNITS), tmp_path_factory.mktemp("metered"))
+
+
+@pytest.fixture
+def attester(scene: Scene, tmp_path: Path) -> Attester:
+    return scene.attester(tmp_path)

@@ -2,99 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from eth_account import Account
-from eth_account.messages import encode_typed_data
 from eth_hash.auto import keccak
 
 from obbligato.documents import (
     EvidenceDocument,
     UnlicensedUse,
     cid_from_digest,
-    terms_with_legal_text,
 )
 from obbligato.eip712 import Domain
-from obbligato.errors import DigestMismatch, NotFound, ObbligatoError, RefusedError
+from obbligato.errors import DigestMismatch, NotFound
 from obbligato.rules.quorum import CURVE_ORDER
 from obbligato.rules.rows import Row, pack_rows
-from obbligato.rules.terms import RateCard
 from obbligato.store import EmbeddedStore
 from obbligato.typed_data import Contract
-from obbligato.words import Flag, Pricing, Tier
+from obbligato.words import Pricing, Tier
 from oracle.attesting.node import Attester
-from oracle.attesting.wire import AttestationAnswer, AttestationRequest
-from scripts.demo.cast import ARBITER, ATTESTERS, GUARDIAN, RELAY
-from tests.onchain import ARTIST, DAY, DOLLARS, STRANGER, UNIT, House, raw_terms, split
+from oracle.attesting.wire import AttestationRequest
+from scripts.demo.cast import ATTESTERS
+from tests.onchain import STRANGER, UNIT
 from tests.oracle.attesting import (
     GENERATED,
     LONGEST_DEADLINE,
-    MODEL,
     REPORTER,
+    TOTAL,
     TRAINED,
+    UNITS,
     Evidence,
     Scene,
     Use,
-    new_scene,
+    refuses,
+    signer_of,
 )
-from tests.oracle.world import RATE, World
-from tests.story import OPEN
-
-UNITS = (7, 5, 3)
-"""Events of licences 1, 2 and 1 again: 10 and 5 generations."""
-TOTAL = 15 * RATE
-
-
-@pytest.fixture(scope="module")
-def scene(onchain: House) -> Iterator[Scene]:
-    with new_scene(onchain) as scene:
-        yield scene
-
-
-@pytest.fixture(scope="module")
-def evidence(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
-    """Of `UNITS`, metered."""
-    return scene.metered(scene.uses(*UNITS), tmp_path_factory.mktemp("metered"))
-
-
-@pytest.fixture
-def attester(scene: Scene, tmp_path: Path) -> Attester:
-    return scene.attester(tmp_path)
-
-
-def signer_of(scene: Scene, answer: AttestationAnswer) -> str:
-    """Who signed the answer's report and version, as another implementation recovers it."""
-    message = encode_typed_data(
-        domain_data={
-            "name": "Obbligato UsageOracle",
-            "version": "1",
-            "chainId": 31337,
-            "verifyingContract": scene.house.chain.deployment.address("UsageOracle"),
-        },
-        message_types={
-            "Attestation": [
-                {"name": "reportId", "type": "bytes32"},
-                {"name": "configVersion", "type": "uint64"},
-            ]
-        },
-        message_data={"reportId": answer.report_id, "configVersion": answer.config_version},
-    )
-    found: str = Account.recover_message(message, signature=answer.signature)
-    return found
-
-
-def refuses(attester: Attester, request: AttestationRequest, words: str) -> None:
-    """It says no with these words, and remembers nothing: the honest report is signed after it."""
-    with pytest.raises(ObbligatoError, match=words) as caught:
-        attester.attest(request)
-    assert type(caught.value) in (RefusedError, *RefusedError.__subclasses__())
-
+from tests.oracle.world import RATE
 
 # ---- what is signed
 
@@ -394,185 +338,3 @@ def test_evidence_that_nobody_has_is_no_refusal_and_tampered_bytes_are_not_used(
         attester.attest(asked)
     store.put(blocks[hidden])
     attester.attest(asked)
-
-
-# ---- consent that ended, prices that changed
-
-
-def test_use_counts_until_the_second_before_consent_ended_and_not_after(
-    scene: Scene, tmp_path: Path
-) -> None:
-    chain = scene.acts.chain
-    with scene.acts.undone():
-        license_id = scene.acts.mint(ARTIST, OPEN, split((ARTIST, 1_000_000)), "To be voided")
-        scene.acts.wait(1)
-        scene.acts.dollars(STRANGER, 5 * DOLLARS)
-        proof = hashlib.sha256(b"an older contract").digest()
-        chain.transact(STRANGER, "Disputes", "claimRecording", license_id, proof)
-        claim_id = chain.call("Disputes", "claimCount")
-        chain.transact(ARBITER, "Disputes", "ruleRecording", claim_id, True)
-        ended = scene.acts.now()
-        scene.acts.wait(1)
-        later = scene.ending_now()
-        before, after = (
-            Use(license_id, *GENERATED, 1, ended - 1),
-            Use(license_id, *GENERATED, 1, ended),
-        )
-        attester = later.attester(tmp_path)
-        wrong = later.header(later.forged([before, after]), 2 * RATE)
-        refuses(attester, later.asked(wrong), f"at {ended}: no consent for licence {license_id}")
-        # The honest leader puts the second one where it belongs.
-        honest = later.metered([before, after], tmp_path)
-        assert [row.quantity for row in honest.rows] == [UNIT]
-        assert [(use.quantity, use.reason) for use in honest.unlicensed] == [(UNIT, "no consent")]
-        attester.attest(later.asked(later.header(honest, RATE)))
-
-
-def test_a_price_that_changes_in_the_middle_of_a_period_counts_from_the_next_one(
-    scene: Scene, tmp_path: Path
-) -> None:
-    """2 400 millionths a generation until the term's end, 7 000 from then on."""
-    card = RateCard(training_run=0, generation=7_000, playback=0, grant_fee=0)
-    dearer = terms_with_legal_text({Tier.GENERATIVE: card}, term_days=365, flags=Flag(0))
-    chain = scene.acts.chain
-    with scene.acts.undone():
-        license_id = scene.acts.mint(ARTIST, OPEN, split((ARTIST, 1_000_000)), "To be dearer")
-        change = scene.acts.now() + 365 * DAY
-        chain.transact(RELAY, "LicenseRegistry", "internTerms", raw_terms(dearer))
-        document, _ = scene.acts.document(dearer, "To be dearer")
-        chain.transact(ARTIST, "LicenseRegistry", "amend", license_id, dearer.digest(), document)
-        scene.acts.wait(367)
-        uses = [Use(license_id, *GENERATED, 4, change - 1), Use(license_id, *GENERATED, 6, change)]
-        for start, total, other in (
-            (change - DAY, 10 * 2_400, 10 * 7_000),
-            (change, 6 * 7_000, 6 * 2_400),
-        ):
-            later = replace(scene, period=(start, change + DAY))
-            folder = tmp_path / str(total)
-            folder.mkdir()
-            attester = later.attester(folder)
-            found = later.metered([use for use in uses if use.at >= start], folder)
-            refuses(attester, later.asked(later.header(found, other)), f"the rows cost {total}")
-            attester.attest(later.asked(later.header(found, total)))
-
-
-# ---- places
-
-
-def test_another_report_for_the_same_place_is_refused_also_after_a_restart(
-    scene: Scene, evidence: Evidence, tmp_path: Path
-) -> None:
-    first = scene.asked(scene.header(evidence, TOTAL))
-    other = scene.metered(scene.uses(*UNITS), tmp_path, salt=b"a salt that is another one")
-    assert other.digest != evidence.digest
-    second = scene.asked(scene.header(other, TOTAL))
-    answer = scene.attester(tmp_path).attest(first)
-    again = scene.attester(tmp_path)
-    refuses(again, second, "another report was signed for attempt 1 at number 1")
-    assert again.attest(first).signature == answer.signature
-
-
-def test_a_second_attempt_is_signed_once_the_firsts_deadline_is_over_in_a_final_block(
-    scene: Scene, evidence: Evidence, attester: Attester
-) -> None:
-    acts = scene.acts
-    with acts.undone():
-        deadline = acts.now() + 600
-        attester.attest(scene.asked(scene.header(evidence, TOTAL, deadline=deadline)))
-        late = scene.header(evidence, TOTAL, attempt=2, deadline=deadline + 3_600)
-        refuses(attester, scene.asked(late), f"attempt 1 may still be accepted until {deadline}")
-        for moment in (deadline, deadline + 1):
-            acts.node("evm_setNextBlockTimestamp", moment)
-            acts.node("evm_mine")
-            # The newest block is not final: this one looks at the block before it.
-            refuses(attester, scene.asked(late), "attempt 1 may still be accepted")
-        acts.node("evm_mine")
-        attester.attest(scene.asked(late))
-        again = scene.header(evidence, TOTAL, deadline=deadline + 3_600)
-        refuses(attester, scene.asked(again), "another report was signed for attempt 1")
-
-
-def test_what_the_chain_has_and_what_would_leave_a_gap_is_refused(
-    scene: Scene, tmp_path: Path
-) -> None:
-    acts, (start, end) = scene.acts, scene.period
-    middle = (start + end) // 2
-    uses = [(scene.licenses[0], *GENERATED, 1)]
-    attester = scene.attester(tmp_path)
-    with acts.undone():
-        done = acts.report(scene.platform_id, REPORTER, MODEL, uses, (start, middle))
-        refuses(attester, scene.asked(done.header), "the chain has this report already")
-        follows = {"sequence": 2, "previous": done.report_id}
-        fresh = scene.forged([])
-        wrong: list[tuple[dict[str, Any], str]] = [
-            ({"sequence": 1}, "the stream is at number 1"),
-            ({**follows, "sequence": 3}, "the stream is at number 1"),
-            ({**follows, "previous": bytes(32)}, "the stream is at number 1"),
-            ({**follows, "period_start": middle + 1}, f"covered until {middle}"),
-            ({**follows, "period_start": middle - 1}, f"covered until {middle}"),
-            (
-                {**follows, "period_end": middle},
-                f"covered until {middle}: no use would say nothing",
-            ),
-        ]
-        for changes, words in wrong:
-            refuses(attester, scene.asked(scene.header(fresh, 0, **changes)), words)
-        rest = scene.forged([], period=(middle, end))
-        attester.attest(scene.asked(scene.header(rest, 0, period_start=middle, **follows)))
-
-
-def test_who_is_no_attester_or_no_longer_one_signs_nothing(
-    scene: Scene, evidence: Evidence, attester: Attester, tmp_path: Path
-) -> None:
-    asked = scene.asked(scene.header(evidence, TOTAL))
-    nobody = scene.attester(tmp_path, account=STRANGER)
-    refuses(nobody, asked, f"{STRANGER.address} is no attester of version")
-    with scene.acts.undone():
-        scene.acts.chain.transact(GUARDIAN, "UsageOracle", "removeAttester", ATTESTERS[0].address)
-        refuses(attester, asked, f"{ATTESTERS[0].address} is no attester of version 2")
-    attester.attest(asked)
-
-
-# ---- over HTTP, a process of its own
-
-
-def test_a_process_answers_with_problems_and_remembers_what_it_signed_through_a_crash(
-    world: World, tmp_path: Path
-) -> None:
-    scene = Scene(world.acts, world.platform_id, world.licenses, world.period)
-    service = world.stack.attesters[0]
-    model = world.model()
-    evidence = scene.metered(scene.uses(*UNITS), tmp_path, model=model)
-    other = scene.metered(scene.uses(*UNITS), tmp_path, model=model, salt=b"another salt of it")
-
-    def ask(evidence: Evidence, total: int = TOTAL, **changes: Any) -> httpx.Response:
-        header = scene.header(evidence, total, deadline=deadline, model_id=model, **changes)
-        content = {**scene.asked(header).model_dump(mode="json"), **replaced}
-        return httpx.post(f"{service.url}/v1/attestations", json=content, timeout=60)
-
-    deadline, replaced = world.acts.now() + DAY, dict[str, Any]()
-    wrong = ask(evidence, TOTAL + 1)
-    assert (wrong.status_code, wrong.headers["content-type"]) == (422, "application/problem+json")
-    assert wrong.json()["detail"] == f"the rows cost {TOTAL}, the report says {TOTAL + 1}"
-    missing = ask(Evidence(evidence.rows, hashlib.sha256(b"nobody has it").digest()))
-    assert (missing.status_code, missing.json()["title"]) == (503, "Not found")
-    for replaced in (
-        {"reporter_signature": "0x"},
-        {"reporter_signature": "0x123"},
-        {"reporter": "0x12"},
-        {"header": {}},
-        {"header": {"platform_id": []}},
-    ):
-        assert ask(evidence).status_code == 422, replaced
-    replaced = {}
-    signed = ask(evidence)
-    assert signed.status_code == 200
-    answer = AttestationAnswer.model_validate_json(signed.content)
-    assert signer_of(scene, answer) == ATTESTERS[0].address
-    service.kill()
-    service.start()
-    service.ready()
-    refused = ask(other)
-    assert refused.status_code == 422
-    assert "another report was signed for attempt 1" in refused.json()["detail"]
-    assert ask(evidence).json()["signature"] == answer.signature

@@ -188,10 +188,14 @@ class World:
     def wasted(self, since: int) -> list[str]:
         """Transactions of the leader after a block that failed: what was sent twice would."""
         eth = self.acts.chain.web3.eth
+        blocks: list[Any] = [
+            eth.get_block(number, full_transactions=True)
+            for number in range(since + 1, self.block() + 1)
+        ]
         sent = [
             transaction["hash"]
-            for number in range(since + 1, self.block() + 1)
-            for transaction in eth.get_block(number, full_transactions=True)["transactions"]
+            for block in blocks
+            for transaction in block["transactions"]
             if transaction["from"] == LEADER.address
         ]
         assert sent, "the leader sent nothing"
