@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
 from eth_hash.auto import keccak
@@ -177,9 +178,9 @@ class Node:
         for start in range(0, len(asked), ASKED_AT_ONCE):
             some = [(RPCEndpoint(method), given) for method, given in asked[start:][:ASKED_AT_ONCE]]
             if len(some) == 1:
-                replies = [answered(lambda one=some[0]: provider.make_request(*one))]  # type: ignore[misc]
+                replies: Any = [answered(partial(provider.make_request, *some[0]))]
             else:
-                replies = answered(lambda all_=some: provider.make_batch_request(all_))  # type: ignore[misc]
+                replies = answered(partial(provider.make_batch_request, some))
             found += [_result(reply) for reply in _in_order(replies, len(some))]
         return found
 

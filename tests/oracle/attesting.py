@@ -283,7 +283,7 @@ def signer_of(scene: Scene, answer: AttestationAnswer) -> str:
 
 
 def refuses(attester: Attester, request: AttestationRequest, words: str) -> None:
-    """It says no with these words, and remembers nothing: the honest report is signed after it."""
+    """It says no with these words, as a rule that is broken: not as something that may pass."""
     with pytest.raises(ObbligatoError, match=words) as caught:
         attester.attest(request)
     assert type(caught.value) in (RefusedError, *RefusedError.__subclasses__())
