@@ -58,6 +58,7 @@ def own_leader(world: World) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def scene(onchain: House) -> Iterator[Scene]:
+    """What attesters are asked about, on a chain that is put back after each file of tests."""
     with new_scene(onchain) as scene:
         yield scene
 
@@ -70,4 +71,5 @@ def evidence(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Evidence
 
 @pytest.fixture
 def attester(scene: Scene, tmp_path: Path) -> Attester:
+    """The first attester, with nothing remembered."""
     return scene.attester(tmp_path)

@@ -9,9 +9,7 @@ from typing import Any
 
 import httpx
 
-from obbligato.documents import (
-    terms_with_legal_text,
-)
+from obbligato.documents import terms_with_legal_text
 from obbligato.rules.terms import RateCard
 from obbligato.words import Flag, Tier
 from oracle.attesting.node import Attester
