@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import select
 
 from obbligato.errors import InputError
+from obbligato.fields import checked_address
 from obbligato.store import ContentStore
 from oracle.database import ApiKey, Database, Payout
 from oracle.http import Checks, Problem, add_blocks, add_errors, add_health
@@ -231,16 +232,18 @@ def _add_keys(app: FastAPI, intake: Intake) -> None:
 def _add_payouts(app: FastAPI, intake: Intake) -> None:
     where = "/v1/payouts/{account}"
 
-    def own(request: Request, account: str) -> Caller:
-        caller = intake.callers.signer(request)
-        if caller.account != account:
-            raise Problem(403, "Not your account", f"Sign the request with {account} itself.")
-        return caller
+    def own(request: Request, account: str) -> str:
+        """The account, checksummed, if it signed the request itself."""
+        caller, named = intake.callers.signer(request), checked_address(account)
+        if caller.account != named:
+            raise Problem(403, "Not your account", f"Sign the request with {named} itself.")
+        return named
 
     @app.put(where, tags=["payouts"], operation_id="ask_for_payouts")
     async def ask(account: str, request: Request) -> dict[str, str]:
         """A payee asks to be paid without claiming, whenever it has earned at least `minimum`."""
-        caller = own(request, account)
+        account = own(request, account)
+        caller = intake.callers.signer(request)
         wanted = _parsed(PayoutRequest, await read_body(request, caller))
         with intake.database.work() as session:
             session.merge(
@@ -251,9 +254,8 @@ def _add_payouts(app: FastAPI, intake: Intake) -> None:
     @app.delete(where, tags=["payouts"], operation_id="stop_payouts", status_code=204)
     def stop(account: str, request: Request) -> Response:
         """Claims are the payee's own affair again."""
-        own(request, account)
         with intake.database.work() as session:
-            found = session.get(Payout, account)
+            found = session.get(Payout, own(request, account))
             if found is not None:
                 session.delete(found)
         return Response(status_code=204)

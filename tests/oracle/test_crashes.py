@@ -23,7 +23,7 @@ BEFORE_SIGNING = [
     ("while it makes the header", "eth_call", 9, True),
 ]
 AFTER_SIGNING = [
-    ("before it asks attesters", "eth_call", 3, False),
+    ("while it gathers signatures", "eth_call", 6, False),
     ("before it signs the transaction", "eth_estimateGas", 1, False),
     ("after it signed, before it sent", "eth_sendRawTransaction", 1, False),
     ("after it sent, before the answer", "eth_sendRawTransaction", 1, True),
