@@ -7,22 +7,18 @@ millionths of a dollar.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from eth_utils.address import to_checksum_address
-from web3.exceptions import TimeExhausted
 from web3.logs import DISCARD
-from web3.types import TxParams, TxReceipt
 
 from obbligato.chain.abis import DOLLAR
-from obbligato.chain.client import GAS_CAP, RECEIPT_TIMEOUT_SECONDS, Chain, answered
-from obbligato.errors import ChainError, ContractRefused, NotFound, RefusedError
+from obbligato.chain.client import Chain, answered
+from obbligato.errors import NotFound, RefusedError
 from obbligato.fields import ZERO_ADDRESS
-from obbligato.keys import Signer, sign_transaction
+from obbligato.keys import Signer
 from obbligato.times import shown_moment
 
 VAULT = "RoyaltyVault"
-POLL_SECONDS = 0.05
 
 
 class Escrow(NamedTuple):
@@ -45,40 +41,6 @@ class Withdrawal(NamedTuple):
     """When what is thawing can be withdrawn."""
 
 
-def send(chain: Chain, signer: Signer, contract: str, function: str, *arguments: Any) -> TxReceipt:
-    """Sign, send and wait for one transaction, as `Chain.transact` does for keys at hand.
-
-    A refusal is found before anything is sent. Raises ContractRefused, ChainError.
-    """
-    bound = chain.contract(contract).get_function_by_name(function)(*arguments)
-    sender = to_checksum_address(signer.address)
-    base: TxParams = {"from": sender}
-
-    def prepare() -> TxParams:
-        params: TxParams = {**base}
-        params["gas"] = min(bound.estimate_gas(base) * 11 // 10, GAS_CAP)
-        params["nonce"] = chain.web3.eth.get_transaction_count(sender, "pending")
-        built: TxParams = bound.build_transaction(params)
-        return built
-
-    raw = sign_transaction(signer, answered(prepare))
-    digest = answered(lambda: chain.web3.eth.send_raw_transaction(raw))
-    try:
-        receipt = answered(
-            lambda: chain.web3.eth.wait_for_transaction_receipt(
-                digest, timeout=RECEIPT_TIMEOUT_SECONDS, poll_latency=POLL_SECONDS
-            )
-        )
-    except TimeExhausted as error:
-        raise ChainError(
-            f"transaction 0x{digest.hex()} was not mined in {RECEIPT_TIMEOUT_SECONDS} s: "
-            "look it up before sending anything again"
-        ) from error
-    if receipt["status"] != 1:
-        raise ContractRefused("reverted after it was sent", {"transaction": "0x" + digest.hex()})
-    return receipt
-
-
 def register(
     chain: Chain, signer: Signer, *, reporters: Sequence[str], bond: int | None = None
 ) -> int:
@@ -92,7 +54,7 @@ def register(
     if amount < least:
         raise RefusedError(f"a bond of {amount} is too small: the vault asks for {least}")
     _allow(chain, signer, amount)
-    receipt = send(chain, signer, VAULT, "registerPlatform", list(reporters), amount)
+    receipt = chain.transact(signer, VAULT, "registerPlatform", list(reporters), amount)
     events = chain.contract(VAULT).events.PlatformRegistered()
     (registered,) = events.process_receipt(receipt, errors=DISCARD)
     return int(registered["args"]["platformId"])
@@ -107,7 +69,7 @@ def deposit(chain: Chain, signer: Signer, platform_id: int, amount: int) -> Escr
     if amount < 1:
         raise RefusedError("deposit at least one millionth of a dollar")
     _allow(chain, signer, amount)
-    send(chain, signer, VAULT, "deposit", platform_id, amount)
+    chain.transact(signer, VAULT, "deposit", platform_id, amount)
     return escrow_of(chain, platform_id)
 
 
@@ -131,7 +93,7 @@ def withdraw(
     now = int(answered(lambda: chain.web3.eth.get_block("latest"))["timestamp"])
     if escrow.thawing and now >= escrow.thaw_ends_at:
         _check_free(escrow)
-        send(chain, signer, VAULT, "withdraw", platform_id, signer.address)
+        chain.transact(signer, VAULT, "withdraw", platform_id, signer.address)
         return Withdrawal(escrow.thawing, 0, None)
     if escrow.thawing and not restart:
         if amount is None:
@@ -143,7 +105,7 @@ def withdraw(
     wanted = escrow.available if amount is None else amount
     if not 0 < wanted <= escrow.available:
         raise RefusedError(f"{wanted} cannot thaw: {escrow.available} is available")
-    send(chain, signer, VAULT, "thaw", platform_id, wanted)
+    chain.transact(signer, VAULT, "thaw", platform_id, wanted)
     after = escrow_of(chain, platform_id)
     return Withdrawal(0, after.thawing, after.thaw_ends_at)
 
@@ -178,4 +140,4 @@ def _allow(chain: Chain, signer: Signer, amount: int) -> None:
             f"{signer.address} holds {held} millionths of a dollar, {amount} are needed"
         )
     if int(chain.call(DOLLAR, "allowance", signer.address, vault)) != amount:
-        send(chain, signer, DOLLAR, "approve", vault, amount)
+        chain.transact(signer, DOLLAR, "approve", vault, amount)

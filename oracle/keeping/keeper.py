@@ -112,9 +112,11 @@ class Keeper:
 
     def _follow(self, key: int, block: Block) -> None:
         with self.database.work() as session:
-            report_id = session.get_one(Report, key).report_id
+            known = session.get_one(Report, key)
+        report_id = known.report_id
         assert report_id is not None
         record = self.chain.call("UsageOracle", "reportOf", report_id)
+        frozen = self._frozen(known, bytes(record[0])) if record[1] != _NONE else known.credits
         escrow = self.chain.call("RoyaltyVault", "escrowOf", record[2]) if record[2] else None
         with self.database.work() as session:
             report = session.get_one(Report, key)
@@ -122,6 +124,7 @@ class Keeper:
             if record[1] == _NONE:
                 self._not_there(session, report)
             else:
+                report.credits = frozen
                 self._there(session, report, record, escrow, block)
             report.submission.state = _state_of(report.submission)
             after = report.state
@@ -179,8 +182,7 @@ class Keeper:
         self, session: Session, report: Report, record: Any, escrow: Any, block: Block
     ) -> None:
         assert report.report_id is not None
-        digest, state, _, total, end, _, _ = record
-        self._keep_credits(report, bytes(digest))
+        _, state, _, total, end, _, _ = record
         report.waiting = None
         if state == _UNFUNDED:
             report.state = ReportState.UNFUNDED
@@ -199,15 +201,15 @@ class Keeper:
             report.window_end = int(end)
             report.state = ReportState.SETTLED
 
-    def _keep_credits(self, report: Report, digest: bytes) -> None:
-        """The credits that were frozen: a split may have changed since the report was priced."""
+    def _frozen(self, report: Report, digest: bytes) -> bytes:
+        """The credits that the chain froze: a split may have changed since the report was priced."""
         if keccak(report.credits) == digest:
-            return
+            return report.credits
         assert report.report_id is not None
         found = self.news.credits_of(report.report_id)
         if found is None or keccak(found) != digest:
             raise ChainError("the node does not show the credits of a report: ask another one")
-        report.credits = found
+        return found
 
     def _want(self, session: Session, purpose: str, report: Report, *more: bytes) -> None:
         assert report.report_id is not None

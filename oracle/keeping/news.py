@@ -18,7 +18,8 @@ class News:
     chain: Chain
     _seen: Block | None = None
     _open: dict[int, bytes] = field(default_factory=dict)
-    _credits: dict[bytes, bytes] = field(default_factory=dict)
+    _submitted_in: dict[bytes, int] = field(default_factory=dict)
+    """The block of each report: 40 bytes of it, where its credits would be thousands."""
 
     def look(self) -> tuple[Block, frozenset[bytes] | None]:
         """The newest block, and the reports that events named since the last look; None means: any.
@@ -31,6 +32,7 @@ class News:
             return newest, frozenset()
         if seen is None or not continues(self.chain, seen, newest):
             self._open.clear()
+            self._submitted_in.clear()
             self._read(self.chain.deployment.block, newest)
             touched = None
         else:
@@ -43,8 +45,15 @@ class News:
         return report_id in self._open.values()
 
     def credits_of(self, report_id: bytes) -> bytes | None:
-        """The packed credits that the chain froze when it took the report."""
-        return self._credits.get(report_id)
+        """The packed credits that the chain froze when it took the report. Raises ChainError."""
+        block = self._submitted_in.get(report_id)
+        if block is None:
+            return None
+        events = read_events(self.chain, since=block, until=block, contracts=("UsageOracle",))
+        for event in events:
+            if event.name == "ReportSubmitted" and bytes(event["reportId"]) == report_id:
+                return bytes(event["credits"])
+        return None
 
     def _read(self, first: int, newest: Block) -> frozenset[bytes]:
         touched: set[bytes] = set()
@@ -61,7 +70,7 @@ class News:
             report_id = self._open.pop(event["challengeId"], None)
             return set() if report_id is None else {report_id}
         if event.name == "ReportSubmitted":
-            self._credits[bytes(event["reportId"])] = bytes(event["credits"])
+            self._submitted_in[bytes(event["reportId"])] = event.block
         report_id = event.arguments.get("reportId")
         return set() if report_id is None else {bytes(report_id)}
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from obbligato.chain.abis import DOLLAR
-from obbligato.client import acts as platform_acts
 from obbligato.client.acts import Withdrawal, deposit, escrow_of, register, withdraw
 from obbligato.errors import ContractRefused, NotFound, RefusedError
 from obbligato.keys import LocalSigner
@@ -142,5 +141,5 @@ def test_a_platform_with_an_unfunded_report_is_told_to_deposit(acts: Acts, platf
 def test_a_contracts_refusal_is_found_before_anything_is_sent(acts: Acts, platform: int) -> None:
     count = acts.chain.web3.eth.get_transaction_count(ADMIN.address)
     with pytest.raises(ContractRefused, match="NothingThawing"):
-        platform_acts.send(acts.chain, SIGNER, "RoyaltyVault", "cancelThaw", platform)
+        acts.chain.transact(SIGNER, "RoyaltyVault", "cancelThaw", platform)
     assert acts.chain.web3.eth.get_transaction_count(ADMIN.address) == count
