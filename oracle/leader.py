@@ -16,12 +16,18 @@ from obbligato.chain.client import Chain
 from obbligato.errors import InputError
 from obbligato.keys import Signer, open_keystore
 from obbligato.licensing import LicenseBook
+from obbligato.sending.alerts import Alerts
+from obbligato.sending.lock import KeyLock
+from obbligato.sending.outbox import counts
+from obbligato.sending.sender import Sender
+from obbligato.sending.settings import GIGAWEI, SendingSettings
+from obbligato.service.http import stopped_by
+from obbligato.service.serving import Worker
 from obbligato.store import ContentStore
 from oracle.attesting.api import attester_api
 from oracle.attesting.gather import Gatherer, Quorum, current_quorum
 from oracle.attesting.node import open_attester
 from oracle.database import Database, Submission
-from oracle.http import stopped_by
 from oracle.intake.api import Intake, intake_api
 from oracle.intake.callers import Callers
 from oracle.intake.submissions import Submissions
@@ -33,12 +39,6 @@ from oracle.keeping.payouts import Payouts
 from oracle.opening import chain_problem, latest_block, open_chain, open_signer, open_store
 from oracle.pipeline.metering import Meter
 from oracle.pipeline.pipeline import Pipeline
-from oracle.sending.alerts import Alerts
-from oracle.sending.lock import KeyLock
-from oracle.sending.outbox import counts
-from oracle.sending.sender import Sender
-from oracle.sending.settings import GIGAWEI, SendingSettings
-from oracle.serving import Worker
 from oracle.settings import AttesterSettings, LeaderSettings
 
 _log = structlog.get_logger(__name__)

@@ -7,59 +7,28 @@ on the command line; what only the oracle knows begins with `OBBLIGATO_ORACLE_`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
-from obbligato.errors import InputError
+from obbligato.service.settings import Finality, Paths, ServiceSettings, Urls, read_settings
+
+__all__ = ["AttesterSettings", "Finality", "LeaderSettings", "read_settings"]
 
 GIGABYTE = 2**30
 
 
-def _words(value: object) -> object:
-    """A list given as words between spaces or commas, as environment variables hold them."""
-    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+class _Settings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="OBBLIGATO_ORACLE_")
 
-
-Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_words)]
-Urls = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
-Finality = Literal["finalized"] | Annotated[int, Field(ge=0, le=10_000)]
-
-
-class _Settings(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix="OBBLIGATO_ORACLE_", extra="ignore", frozen=True, populate_by_name=True
-    )
-
-    rpc_urls: Urls = Field(
-        validation_alias=AliasChoices("OBBLIGATO_RPC_URL", "rpc_urls"), min_length=1
-    )
-    """Nodes of one chain, asked in this order; the next one where one fails."""
-    deployment: Path = Field(validation_alias=AliasChoices("OBBLIGATO_DEPLOYMENT", "deployment"))
-    """The manifest of the deployment."""
-    store: Path | None = Field(
-        default=None, validation_alias=AliasChoices("OBBLIGATO_STORE", "store")
-    )
-    """The block folder."""
-    gateways: Urls = Field(
-        default=(), validation_alias=AliasChoices("OBBLIGATO_GATEWAYS", "gateways")
-    )
-    """IPFS gateways to read from where the folder has no block."""
     folder: Path = Path("oracle-data")
     """Where uploads, scratch files and the default database are."""
     database: str | None = None
     """URL of the database; default: SQLite in the folder."""
-    keystore: Path | None = None
-    """Encrypted keystore (v3) of this process's key."""
-    password_file: Path | None = None
-    """File with the keystore's password; readable by its owner alone."""
-    host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8_460
     finality: Finality = "finalized"
     """When a block counts as final: the node's `finalized` tag, or so many blocks deep."""
-    json_logs: bool = True
-    """One JSON object a line; otherwise for people."""
 
     @property
     def database_url(self) -> str:
@@ -120,18 +89,3 @@ class LeaderSettings(_Settings):
     stuck_after_seconds: Annotated[int, Field(ge=1)] = 3_600
     """An alert where a report has not moved for so long."""
     payout_every_seconds: Annotated[int, Field(ge=1)] = 3_600
-
-
-AnySettings = TypeVar("AnySettings", bound=_Settings)
-
-
-def read_settings(kind: type[AnySettings], **given: Any) -> AnySettings:
-    """The settings: `given` where not None, else the environment. Raises InputError naming the variable."""
-    try:
-        return kind(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
-        variable = name if name.isupper() else f"OBBLIGATO_ORACLE_{name.upper()}"
-        reason = "is missing: set it" if first["type"] == "missing" else first["msg"]
-        raise InputError(reason, field=variable) from None

@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
-from sqlalchemy import JSON, BigInteger, LargeBinary, String, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from obbligato.service.tables import ADDRESS, COLUMN_TYPES, Units
 
-class Units(TypeDecorator[int]):
-    """A whole number up to 2^64 - 1, beyond a database's signed integers, as its decimal digits."""
-
-    impl = String(20)
-    cache_ok = True
-
-    def process_bind_param(self, value: int | None, dialect: object) -> str | None:
-        return None if value is None else str(value)
-
-    def process_result_value(self, value: str | None, dialect: object) -> int | None:
-        return None if value is None else int(value)
-
-
-ADDRESS = String(42)
-"""An account: 0x and 40 hexadecimal digits with their EIP-55 checksum."""
+__all__ = ["ADDRESS", "LARGE", "Base", "Changing", "Happened", "Made", "Units"]
 
 
 LARGE = "large"
@@ -32,13 +16,7 @@ LARGE = "large"
 class Base(DeclarativeBase):
     """The base of every table."""
 
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        int: BigInteger,
-        bytes: LargeBinary,
-        str: Text,
-        dict[str, Any]: JSON,
-        list[Any]: JSON,
-    }
+    type_annotation_map = COLUMN_TYPES
 
 
 class Made:

@@ -8,9 +8,9 @@ from fastapi import FastAPI
 from prometheus_client import Counter, Histogram
 
 from obbligato.errors import ObbligatoError
+from obbligato.service.http import Checks, add_blocks, add_errors, add_health
 from oracle.attesting.node import Attester
 from oracle.attesting.wire import AttestationAnswer, AttestationRequest
-from oracle.http import Checks, add_blocks, add_errors, add_health
 
 _attested = Counter("obbligato_attestations", "Reports that were asked about.", ["outcome"])
 _seconds = Histogram("obbligato_attestation_seconds", "Time to recompute one report.")

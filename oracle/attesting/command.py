@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
+from obbligato.service.http import stopped_by
+from obbligato.service.log import start_log
+from obbligato.service.serving import serve
 from oracle.attesting.api import attester_api
 from oracle.attesting.node import open_attester
-from oracle.http import stopped_by
-from oracle.opening import chain_problem, open_chain, open_signer, open_store, start_log
-from oracle.serving import serve
+from oracle.opening import chain_problem, open_chain, open_signer, open_store
 from oracle.settings import AttesterSettings, read_settings
 
 

@@ -5,15 +5,12 @@ from oracle.database.tables import (
     Answer,
     ApiKey,
     Base,
-    Broadcast,
     Payout,
     Report,
     ReportState,
     Signed,
     Submission,
     SubmissionState,
-    Transaction,
-    TransactionState,
     Upload,
 )
 
@@ -21,7 +18,6 @@ __all__ = [
     "Answer",
     "ApiKey",
     "Base",
-    "Broadcast",
     "Database",
     "Payout",
     "Report",
@@ -29,7 +25,5 @@ __all__ = [
     "Signed",
     "Submission",
     "SubmissionState",
-    "Transaction",
-    "TransactionState",
     "Upload",
 ]

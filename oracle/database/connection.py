@@ -1,100 +1,21 @@
-"""One database, opened from its URL and brought to the newest migration; one unit of work a step."""
+"""The oracle's database."""
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
-from sqlalchemy.orm import Session
+from obbligato.service.database import Database as AnyDatabase
+from obbligato.service.database import DatabaseError
 
-from obbligato.errors import InputError, ObbligatoError
+__all__ = ["Database", "DatabaseError"]
 
-BUSY_SECONDS: Final = 30
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
-class DatabaseError(ObbligatoError):
-    """The database could not be opened."""
-
-
-class Database:
-    """Sessions over one engine. Each `work()` is one transaction: all of it or nothing."""
+class Database(AnyDatabase):
+    """The database of a leader or an attester, at its newest migration."""
 
     def __init__(self, url: str) -> None:
-        """Open and migrate. Raises InputError for a URL that is none, DatabaseError.
-
-        No message repeats the URL: it may hold a password.
-        """
-        try:
-            parsed = make_url(url)
-        except ArgumentError:
-            raise InputError(
-                "give the URL of a database such as sqlite:///oracle.db or "
-                "postgresql+psycopg://user@host/name",
-                field="database",
-            ) from None
-        self._here = threading.local()
-        self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        if self.is_sqlite and parsed.database and parsed.database != ":memory:":
-            folder = Path(parsed.database).absolute().parent
-            folder.mkdir(parents=True, exist_ok=True)
-        arguments: dict[str, Any] = {"timeout": BUSY_SECONDS} if self.is_sqlite else {}
-        self.engine: Engine = create_engine(parsed, connect_args=arguments, pool_pre_ping=True)
-        if self.is_sqlite:
-            _prepare_sqlite(self.engine)
-        try:
-            migrate(self.engine)
-        except OperationalError as error:
-            raise DatabaseError(f"the database cannot be opened: {error.orig}") from None
-
-    @contextmanager
-    def work(self) -> Iterator[Session]:
-        """A session whose changes are kept together when the block ends well, and dropped otherwise."""
-        if getattr(self._here, "working", False):
-            raise RuntimeError("a unit of work within another would wait for it for ever")
-        self._here.working = True
-        try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
-                yield session
-        finally:
-            self._here.working = False
-
-    def close(self) -> None:
-        """Close the connections."""
-        self.engine.dispose()
-
-
-def migrate(engine: Engine) -> None:
-    """Bring the tables to the newest migration."""
-    config = Config()
-    config.set_main_option("script_location", os.fspath(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
-
-def _prepare_sqlite(engine: Engine) -> None:
-    """Readers beside one writer, waiting instead of failing, and nothing lost at a power cut."""
-
-    @event.listens_for(engine, "connect")
-    def _on_connect(connection: Any, record: object) -> None:
-        connection.isolation_level = None  # we begin transactions ourselves, below
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Any) -> None:
-        # A transaction that reads first and then writes would fail where another wrote in between.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        """Raises InputError for a URL that is none, DatabaseError."""
+        super().__init__(url, MIGRATIONS)

@@ -15,9 +15,9 @@ from sqlalchemy import select
 
 from obbligato.errors import InputError
 from obbligato.fields import checked_address
+from obbligato.service.http import Checks, Problem, add_blocks, add_errors, add_health
 from obbligato.store import ContentStore
 from oracle.database import ApiKey, Database, Payout
-from oracle.http import Checks, Problem, add_blocks, add_errors, add_health
 from oracle.intake.callers import Caller, Callers, check_digest, new_key, read_body
 from oracle.intake.requests import KeyRequest, PayoutRequest, ReportRequest, SignaturesRequest
 from oracle.intake.shown import shown_item, shown_rows, shown_submission

@@ -18,8 +18,8 @@ from obbligato.client.signing import (
     SignatureRejected,
     check_request,
 )
+from obbligato.service.http import Problem
 from oracle.database import ApiKey, Database
-from oracle.http import Problem
 
 KEY_PREFIX = "obb"
 MOST_BODY_BYTES = 32 * 2**20

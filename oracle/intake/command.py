@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from obbligato.service.log import start_log
+from obbligato.service.serving import serve as run
 from oracle.leader import Leader
-from oracle.opening import start_log
-from oracle.serving import serve as run
 from oracle.settings import LeaderSettings, read_settings
 
 

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from obbligato.documents import cid_from_digest
 from obbligato.rules.rows import unpack_credits, unpack_rows
-from oracle.database import Answer, Report, Submission, Transaction
+from obbligato.sending.tables import Transaction
+from oracle.database import Answer, Report, Submission
 
 SHOWN_UNLICENSED = 100
 SHOWN_REJECTIONS = 1_000

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from obbligato.chain.client import Chain
 from obbligato.chain.signatures import is_signed_by
+from obbligato.service.http import Problem
 from oracle.database import Database, Report, Submission, SubmissionState
-from oracle.http import Problem
 from oracle.intake.requests import ReportRequest, SignaturesRequest
 from oracle.intake.uploads import Uploads
 from oracle.opening import latest_block

@@ -13,8 +13,8 @@ from fastapi import Request
 from sqlalchemy import func, select
 from starlette.requests import ClientDisconnect
 
+from obbligato.service.http import Problem
 from oracle.database import Database, Submission, SubmissionState, Upload
-from oracle.http import Problem
 
 KEPT_SECONDS = 7 * 86_400
 """How long a file stays after it came, unless a report still needs it."""

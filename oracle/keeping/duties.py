@@ -14,11 +14,11 @@ from sqlalchemy import select
 
 from obbligato.chain.client import Chain, answered
 from obbligato.errors import ChainError
+from obbligato.sending.alerts import Alerts
 from oracle.database import Database, Submission, SubmissionState
 from oracle.intake.uploads import Uploads
 from oracle.keeping.payouts import Payouts
 from oracle.opening import latest_block
-from oracle.sending.alerts import Alerts
 from oracle.settings import LeaderSettings
 
 _log = structlog.get_logger(__name__)

@@ -16,20 +16,13 @@ from sqlalchemy.orm import Session
 
 from obbligato.chain.client import Chain
 from obbligato.errors import ChainError
-from oracle.database import (
-    Database,
-    Report,
-    ReportState,
-    Submission,
-    SubmissionState,
-    Transaction,
-    TransactionState,
-)
+from obbligato.sending.outbox import latest, want
+from obbligato.sending.tables import Transaction, TransactionState
+from oracle.database import Database, Report, ReportState, Submission, SubmissionState
 from oracle.keeping.news import News
 from oracle.opening import Block, final_block
 from oracle.pipeline.states import overall
 from oracle.pipeline.submit import SUBMIT, want_submission
-from oracle.sending.outbox import latest, want
 from oracle.settings import Finality
 
 _log = structlog.get_logger(__name__)

@@ -11,9 +11,9 @@ from prometheus_client import Counter
 from sqlalchemy import select
 
 from obbligato.chain.client import Chain
+from obbligato.sending.outbox import want
 from oracle.database import Database, Payout
 from oracle.keeping.payees import Payees
-from oracle.sending.outbox import want
 
 _log = structlog.get_logger(__name__)
 _pushed = Counter("obbligato_payouts_wanted", "Claims made for payees who asked for it.")

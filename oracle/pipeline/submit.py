@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from obbligato.chain.client import Chain
+from obbligato.sending.outbox import want
 from obbligato.typed_data import UsageReport
 from oracle.database import Report
-from oracle.sending.outbox import want
 
 SUBMIT = "submit"
 

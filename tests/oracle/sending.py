@@ -12,12 +12,13 @@ from typing import Any
 
 from obbligato.chain.client import Chain
 from obbligato.keys import LocalSigner
-from oracle.database import Database, Transaction
-from oracle.sending.alerts import Alerts
-from oracle.sending.lock import KeyLock
-from oracle.sending.outbox import want
-from oracle.sending.sender import Sender
-from oracle.sending.settings import GIGAWEI, SendingSettings
+from obbligato.sending.alerts import Alerts
+from obbligato.sending.lock import KeyLock
+from obbligato.sending.outbox import want
+from obbligato.sending.sender import Sender
+from obbligato.sending.settings import GIGAWEI, SendingSettings
+from obbligato.sending.tables import Transaction
+from oracle.database import Database
 from tests.onchain import Acts, House
 from tests.oracle.proxy import PATIENCE_SECONDS, Proxy, proxy
 

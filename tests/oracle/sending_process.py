@@ -10,11 +10,11 @@ from pathlib import Path
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
 from obbligato.keys import LocalSigner
+from obbligato.sending.alerts import Alerts
+from obbligato.sending.lock import KeyLock
+from obbligato.sending.sender import Sender
+from obbligato.sending.settings import SendingSettings
 from oracle.database import Database
-from oracle.sending.alerts import Alerts
-from oracle.sending.lock import KeyLock
-from oracle.sending.sender import Sender
-from oracle.sending.settings import SendingSettings
 
 
 def main(told: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from oracle.sending.alerts import Alerts
+from obbligato.sending.alerts import Alerts
 
 
 def test_an_alert_is_logged_once_when_it_comes_changes_and_goes() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.sending.fees import Fees, bumped, first_fees
+from obbligato.sending.fees import Fees, bumped, first_fees
 
 wei = st.integers(min_value=1, max_value=10**13)
 

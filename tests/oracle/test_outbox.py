@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import IntegrityError
+from tests.oracle.sending import new_desk
 
 from obbligato.errors import InputError
-from oracle.database import Database, Transaction, TransactionState
-from oracle.sending import outbox
-from oracle.sending.lock import KeyLock
-from oracle.sending.outbox import want
+from obbligato.sending import outbox
+from obbligato.sending.lock import KeyLock
+from obbligato.sending.outbox import want
+from obbligato.sending.tables import Transaction, TransactionState
+from oracle.database import Database
 from scripts.toolchain import ROOT
 from tests import postgres
 from tests.onchain import House
-from tests.oracle.sending import new_desk
 
 TO = "0x000000000000000000000000000000000000dEaD"
 KEY = "0x00000000000000000000000000000000000000AA"
@@ -141,7 +142,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from oracle.database import Database
-from oracle.sending.lock import KeyLock
+from obbligato.sending.lock import KeyLock
 lock = KeyLock(sys.argv[1], Path(sys.argv[2]), Database(sys.argv[3]))
 print(lock.try_acquire(), flush=True)
 time.sleep(600)

@@ -10,14 +10,14 @@ import pytest
 from eth_account import Account
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
+from tests.oracle.sending import ETHER, Desk, new_desk
 
 from obbligato.chain.client import GAS_CAP
-from oracle.database import Transaction
-from oracle.sending.outbox import want
-from oracle.sending.settings import GIGAWEI
+from obbligato.sending.outbox import want
+from obbligato.sending.settings import GIGAWEI
+from obbligato.sending.tables import Transaction
 from scripts.demo.cast import RELAY
 from tests.onchain import House
-from tests.oracle.sending import ETHER, Desk, new_desk
 
 
 @pytest.fixture

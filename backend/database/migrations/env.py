@@ -1,4 +1,4 @@
-"""What Alembic runs: migrations over the connection that `backend.database.connection` gives."""
+"""What Alembic runs: migrations over the connection that `obbligato.service.database` gives."""
 
 from typing import Any, Literal
 
@@ -7,6 +7,7 @@ from alembic import context
 from backend.database.tables import Base, Units
 
 connection = context.config.attributes["connection"]
+versions = context.config.attributes["versions"]
 
 
 def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:
@@ -16,6 +17,7 @@ def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:
 
 context.configure(
     connection=connection,
+    version_table=versions,
     target_metadata=Base.metadata,
     render_as_batch=connection.dialect.name == "sqlite",
     render_item=render_item,

@@ -1,12 +1,15 @@
-"""What Alembic runs: migrations over the connection that `oracle.database.connection` gives."""
+"""What Alembic runs: migrations over the connection that `obbligato.service.database` gives."""
 
 from typing import Any, Literal
 
 from alembic import context
 
-from oracle.database.tables import Base, Units
+from obbligato.sending.tables import SendingBase
+from obbligato.service.tables import Units
+from oracle.database.tables import Base
 
 connection = context.config.attributes["connection"]
+versions = context.config.attributes["versions"]
 
 
 def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:
@@ -16,7 +19,8 @@ def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:
 
 context.configure(
     connection=connection,
-    target_metadata=Base.metadata,
+    version_table=versions,
+    target_metadata=[Base.metadata, SendingBase.metadata],
     render_as_batch=connection.dialect.name == "sqlite",
     render_item=render_item,
 )

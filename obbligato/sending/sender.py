@@ -13,14 +13,15 @@ from obbligato.chain.client import Chain
 from obbligato.chain.rpc import WrongChain
 from obbligato.errors import ChainError, ContractRefused
 from obbligato.keys import Signer, sign_transaction
-from oracle.database import Broadcast, Database, Transaction, TransactionState
-from oracle.sending import outbox
-from oracle.sending.alerts import Alerts
-from oracle.sending.fees import Fees, bumped, first_fees
-from oracle.sending.lock import KeyLock
-from oracle.sending.node import Head, Node, Receipt
-from oracle.sending.records import Records
-from oracle.sending.settings import SendingSettings
+from obbligato.sending import outbox
+from obbligato.sending.alerts import Alerts
+from obbligato.sending.fees import Fees, bumped, first_fees
+from obbligato.sending.lock import KeyLock
+from obbligato.sending.node import Head, Node, Receipt
+from obbligato.sending.records import Records
+from obbligato.sending.settings import SendingSettings
+from obbligato.sending.tables import Broadcast, Transaction, TransactionState
+from obbligato.service.database import Database
 
 LONGEST_PAUSE_SECONDS: Final = 30.0
 
@@ -46,7 +47,7 @@ _OF_A_TICK: Final = (
 )
 """Alerts that each tick finds again, or clears."""
 
-_log = structlog.get_logger("oracle.sending")
+_log = structlog.get_logger("obbligato.sending")
 
 
 class Sender:

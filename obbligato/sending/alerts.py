@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from oracle.database.tables import now
+from obbligato.service.tables import now
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Alerts:
     def __init__(self) -> None:
         self._standing: dict[str, Alert] = {}
         self._lock = threading.Lock()
-        self._log = structlog.get_logger("oracle.alerts")
+        self._log = structlog.get_logger("obbligato.alerts")
 
     def stand(self, key: str, words: str) -> None:
         """This is wrong, until cleared; other words replace what was said, not since when it stands."""

@@ -14,7 +14,7 @@ from web3.types import TxParams
 from obbligato.chain.client import GAS_CAP, Chain, answered
 from obbligato.chain.rpc import FailoverProvider, WrongChain
 from obbligato.errors import ChainError, ContractRefused
-from oracle.database import Transaction
+from obbligato.sending.tables import Transaction
 
 TAKEN_ALREADY: Final = ("already known", "known transaction", "already imported", "nonce too low")
 """What nodes say of bytes that they, or the chain, have: the receipt will tell."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from obbligato.errors import InputError
 from obbligato.fields import checked_address
-from oracle.database import Transaction, TransactionState
+from obbligato.sending.tables import Transaction, TransactionState
 
 LIVE: Final = (TransactionState.SIGNED, TransactionState.MINED)
 """On their way: the nonce is taken, the end is open."""

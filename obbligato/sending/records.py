@@ -5,10 +5,11 @@ from __future__ import annotations
 from eth_hash.auto import keccak
 
 from obbligato.errors import ContractRefused
-from oracle.database import Broadcast, Database, Transaction, TransactionState
-from oracle.database.tables import now
-from oracle.sending.fees import Fees
-from oracle.sending.node import Receipt
+from obbligato.sending.fees import Fees
+from obbligato.sending.node import Receipt
+from obbligato.sending.tables import Broadcast, Transaction, TransactionState
+from obbligato.service.database import Database
+from obbligato.service.tables import now
 
 
 class Records:

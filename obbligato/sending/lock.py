@@ -13,7 +13,7 @@ from eth_hash.auto import keccak
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from oracle.database import Database
+from obbligato.service.database import Database
 
 
 class KeyLock:
