@@ -1,1 +1,1 @@
-"""The web backend: the index of the chain, and what pages and programs read from it. See docs/index.md."""
+"""The web backend: the chain as tables, licences minted by signature, everything readable with its certainty."""

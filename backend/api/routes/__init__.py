@@ -1,0 +1,1 @@
+"""One router a module; `backend.api.app` mounts them all."""

@@ -1,0 +1,1 @@
+"""Questions to the index, one module a subject. Pure reading: a session in, answers out."""

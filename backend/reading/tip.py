@@ -1,0 +1,56 @@
+"""Where the index is. Whatever it says is as of this block, its time included."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from backend.database.tables import Block, Document, DocumentState, Following
+from obbligato.errors import NotFound
+
+Certainty = Literal["confirmed", "final"]
+
+
+class Tip(NamedTuple):
+    """The newest block that was read."""
+
+    chain_id: int
+    head_number: int
+    head_hash: bytes
+    head_time: int
+    """Its timestamp: what "now" means in every answer of the index."""
+    final_number: int
+    documents: int
+    """How many documents were read: they come later than their licences."""
+
+    @property
+    def version(self) -> str:
+        """Two tips with the same version have the same answers."""
+        return (
+            f"{self.head_number}-{self.head_hash.hex()[:16]}-{self.final_number}-{self.documents}"
+        )
+
+
+def read_tip(session: Session) -> Tip:
+    """Where the index is. Raises NotFound before its first block."""
+    known = session.get(Following, 1)
+    if known is None or not known.head_hash:
+        raise NotFound("the index has not read its first block yet: try again in a moment")
+    timestamp = session.scalar(select(Block.timestamp).where(Block.number == known.head_number))
+    assert timestamp is not None, "the head is always among the blocks"
+    documents = session.scalar(select(func.count()).where(Document.state != DocumentState.MISSING))
+    return Tip(
+        known.chain_id,
+        known.head_number,
+        known.head_hash,
+        timestamp,
+        known.final_number,
+        documents or 0,
+    )
+
+
+def certainty(tip: Tip, block_number: int) -> Certainty:
+    """Whether what a block said can still change."""
+    return "final" if block_number <= tip.final_number else "confirmed"
