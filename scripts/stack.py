@@ -21,7 +21,7 @@ import httpx
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from scripts.demo.cast import ATTESTERS, node_account
+from scripts.demo.cast import ATTESTERS, RELAY, node_account
 from scripts.toolchain import ROOT, ToolchainError, environment, free_ports
 
 LEADER = node_account(19)
@@ -141,20 +141,23 @@ def stack(
     attester_rpc: str | None = None,
     settings: Mapping[str, str] | None = None,
     blocks: Path | None = None,
+    port: int | None = None,
 ) -> Iterator[Stack]:
     """The oracle over a deployment: the leader, and the first `running` of four attesters.
+
+    `port` is the leader's, those of the attesters follow; by default any that are free.
 
     `blocks` is the leader's block folder, where it is not its own: attesters fetch from the leader.
 
     `settings` are further OBBLIGATO_ORACLE_… variables of the leader. Everything is stopped when
     the block ends.
     """
-    with free_ports(1 + len(ATTESTERS)) as port:
+    with contextlib.ExitStack() as held:
         made = described(
             folder,
             rpc=rpc,
             manifest=manifest,
-            port=port,
+            port=port or held.enter_context(free_ports(1 + len(ATTESTERS))),
             attester_rpc=attester_rpc or rpc,
             settings={
                 **({} if blocks is None else {"OBBLIGATO_STORE": str(blocks)}),
@@ -236,6 +239,36 @@ def described(
         for number, (url, signer) in enumerate(zip(urls, signers, strict=True))
     ]
     return Stack(folder, leader, attesters, [leader, *attesters])
+
+
+def backend_service(
+    folder: Path, *, rpc: str, manifest: Path, port: int, **settings: str
+) -> Service:
+    """The web backend over a deployment, not started; `settings` are further variables of its environment."""
+    folder.mkdir(parents=True, exist_ok=True)
+    password = folder / "password"
+    _private(password, PASSWORD)
+    url = f"http://127.0.0.1:{port}"
+    return Service(
+        "the backend",
+        url,
+        ["serve"],
+        {
+            "OBBLIGATO_RPC_URL": rpc,
+            "OBBLIGATO_DEPLOYMENT": str(manifest),
+            "OBBLIGATO_STORE": str(folder / "blocks"),
+            "OBBLIGATO_GATEWAYS": "",
+            "OBBLIGATO_BACKEND_FOLDER": str(folder),
+            "OBBLIGATO_BACKEND_KEYSTORE": str(keystore(folder / "relay.json", RELAY)),
+            "OBBLIGATO_BACKEND_PASSWORD_FILE": str(password),
+            "OBBLIGATO_BACKEND_PORT": str(port),
+            "OBBLIGATO_BACKEND_PUBLIC_URL": url,
+            "OBBLIGATO_BACKEND_FINALITY": "1",
+            "OBBLIGATO_BACKEND_POLL_SECONDS": "0.2",
+            **settings,
+        },
+        folder / "backend.log",
+    )
 
 
 def keystore(path: Path, account: LocalAccount) -> Path:

@@ -87,6 +87,7 @@ class Act(Base):
     __table_args__ = (
         Index("acts_by_account", "account", "created_at"),
         Index("acts_by_document", "document"),
+        UniqueConstraint("made_by", "idempotency_key"),
     )
 
     id: Mapped[str] = mapped_column(IDENTITY, primary_key=True)
@@ -117,6 +118,10 @@ class Act(Base):
     """Why it failed: {title, detail, error?}."""
     result: Mapped[dict[str, Any] | None]
     """What came of it: {license_id} of a mint, {amount_units} of a claim, {challenge_id} of a challenge."""
+    transaction: Mapped[str | None] = mapped_column(String(66))
+    """The hash of the transaction that carries it, once it was sent."""
+    idempotency_key: Mapped[str | None] = mapped_column(String(200))
+    request_digest: Mapped[bytes | None]
     catalogue_id: Mapped[str | None] = mapped_column(IDENTITY, index=True)
     created_at: Mapped[int] = mapped_column(default=now)
     updated_at: Mapped[int] = mapped_column(default=now, onupdate=now)

@@ -1,4 +1,5 @@
-"""Commands of other packages: each entry point of the group `obbligato.commands` is a typer app.
+"""Commands of other packages: each entry point of the group `obbligato.commands` is a typer app of several
+commands, each of `obbligato.programs` one of a single command (`obbligato serve`).
 
 The library knows no service by name. A service is loaded when one of its commands is asked for, or
 the list of all: the others start without its database and its web server. One that is not installed
@@ -13,12 +14,14 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from obbligato.errors import ObbligatoError
 
 GROUP: Final = "obbligato.commands"
+PROGRAMS: Final = "obbligato.programs"
+_OF_A_PROGRAM: Final = ("params", "callback", "help", "short_help")
 
 
 class NotLoaded(ObbligatoError):  # noqa: N818 -- says what happened
@@ -37,6 +40,42 @@ def mount(app: typer.Typer, found: Iterable[EntryPoint] | None = None) -> None:
             ),
             name=entry_point.name,
         )
+
+
+class Root(TyperGroup):
+    """The group of everything: programs are among its commands, and are loaded once they are looked at."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        for entry_point in entry_points(group=PROGRAMS):
+            if find_spec(entry_point.module.split(".")[0]) is not None:
+                self.commands[entry_point.name] = _program(entry_point)
+
+
+def _program(entry_point: EntryPoint) -> TyperCommand:
+    """A command that has its options and its help once somebody looks at them."""
+
+    class Later(TyperCommand):
+        def __init__(self) -> None:
+            super().__init__(name=entry_point.name, rich_markup_mode=None)
+            for name in _OF_A_PROGRAM:
+                delattr(self, name)
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in _OF_A_PROGRAM:
+                raise AttributeError(name)
+            try:
+                loaded: Any = get_command(entry_point.load())
+            except Exception as error:
+                reason = f"cannot be loaded: {type(error).__name__}: {error}"
+                if name in ("help", "short_help"):
+                    return reason
+                raise NotLoaded(f"`obbligato {entry_point.name}` {reason}") from error
+            for each in _OF_A_PROGRAM:
+                setattr(self, each, getattr(loaded, each))
+            return getattr(self, name)
+
+    return Later()
 
 
 def _loaded_later(entry_point: EntryPoint) -> type[TyperGroup]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.api.app import create_app
 from backend.database import Database
 from backend.index import Index
 from backend.records import Records
@@ -41,5 +40,7 @@ def story_services(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="session")
 def story_client(story_services: Services) -> Iterator[TestClient]:
     """The API over the story. Errors are answers here as they are outside."""
+    from backend.api.app import create_app
+
     with TestClient(create_app(story_services), raise_server_exceptions=False) as client:
         yield client

@@ -32,10 +32,14 @@ def upgrade() -> None:
         sa.Column("waiting", sa.Text(), nullable=True),
         sa.Column("problem", sa.JSON(), nullable=True),
         sa.Column("result", sa.JSON(), nullable=True),
+        sa.Column("transaction", sa.String(length=66), nullable=True),
+        sa.Column("idempotency_key", sa.String(length=200), nullable=True),
+        sa.Column("request_digest", sa.LargeBinary(), nullable=True),
         sa.Column("catalogue_id", sa.String(length=32), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("made_by", "idempotency_key"),
     )
     with op.batch_alter_table("acts", schema=None) as batch_op:
         batch_op.create_index("acts_by_account", ["account", "created_at"], unique=False)

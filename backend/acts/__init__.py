@@ -1,0 +1,1 @@
+"""Acts: prepared with a preview in plain words, signed by their author, handed to the relay."""

@@ -1,0 +1,116 @@
+"""Preparing approvals: an operator for all of an owner's licences, and a grant that a platform asked for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from backend.acts.authors import check_licensor
+from backend.acts.calls import REGISTRY, SIGNED, Call, hexadecimal
+from backend.acts.given import Given
+from backend.acts.keeping import Draft
+from backend.acts.licenses import known_license
+from backend.acts.previews import Preview
+from backend.database.tables import GrantRequest, Platform
+from backend.reading.tip import read_tip
+from backend.services import Services
+from backend.sessions.callers import Caller
+from obbligato.documents.wording import TIER_MEANINGS, dollars, tier_title
+from obbligato.errors import InputError, NotFound, RefusedError
+from obbligato.fields import ZERO_ADDRESS, ZERO_DIGEST, Address
+from obbligato.typed_data import ApproveGrant, ApproveOperator
+from obbligato.words import Tier
+
+
+class OperatorGiven(Given):
+    """Whom to let act for all of one's licences, or no longer."""
+
+    operator: Address
+    approved: bool = True
+
+
+class GrantGiven(Given):
+    """A platform's request for a grant."""
+
+    request_id: Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]
+
+
+def draft_operator(services: Services, caller: Caller, given: OperatorGiven) -> Draft:
+    """An operator's approval or its end. Raises InputError, RefusedError, ChainError."""
+    if given.operator in (ZERO_ADDRESS, caller.account):
+        raise InputError("name another account than your own", field="operator")
+    is_so = services.chain.call(REGISTRY, "isApprovedForAll", caller.account, given.operator)
+    if is_so == given.approved:
+        raise RefusedError(
+            f"{given.operator} is {'' if is_so else 'not '}your operator already: nothing to change"
+        )
+    sentences = (
+        [
+            f"{given.operator} may mint, change and revoke all of your licences, now and later.",
+            "It never receives your money: that goes to the payees of each licence.",
+            "You can end this whenever you like.",
+        ]
+        if given.approved
+        else [f"{given.operator} can no longer act for your licences. What it did stays."]
+    )
+    return Draft(
+        kind="operator",
+        account=caller.account,
+        message=ApproveOperator,
+        fields={"operator": given.operator, "approved": given.approved},
+        call=Call(REGISTRY, "approveOperatorBySignature", [given.operator, given.approved, SIGNED]),
+        direct=Call(REGISTRY, "setApprovalForAll", [given.operator, given.approved]),
+        preview=Preview(
+            title=f"{'Make' if given.approved else 'End'} {given.operator} as your operator",
+            sentences=sentences,
+        ),
+    )
+
+
+def draft_grant(services: Services, caller: Caller, given: GrantGiven) -> Draft:
+    """The approval of a grant. Raises NotFound, RefusedError, Problem 403, ChainError."""
+    with services.index.reading() as session:
+        asked = session.get(GrantRequest, given.request_id)
+        if asked is None:
+            raise NotFound(f"there is no request {given.request_id} for a grant")
+        known = known_license(session, asked.license_id)
+        platform = session.get_one(Platform, asked.platform_id)
+        now = read_tip(session).head_time
+    by_operator = check_licensor(services, caller, known.license_id, known.owner)
+    if asked.approved_by is not None:
+        raise RefusedError(f"request {given.request_id} is approved already")
+    tier = Tier(asked.tier)
+    current = known.history.document_at(now) or known.document
+    model = (
+        "any of its models"
+        if asked.model_id == ZERO_DIGEST
+        else f"its model 0x{asked.model_id.hex()}"
+    )
+    return Draft(
+        kind="grant",
+        account=known.owner,
+        message=ApproveGrant,
+        fields={
+            "license_id": known.license_id,
+            "current_document": current,
+            "tier": tier,
+            "platform_id": asked.platform_id,
+            "platform_admin": platform.admin,
+            "model_id": asked.model_id,
+            "fee": asked.fee_units,
+        },
+        call=Call("Grants", "approveBySignature", [asked.request_id, hexadecimal(current), SIGNED]),
+        direct=Call("Grants", "approve", [asked.request_id]),
+        preview=Preview(
+            title=f"Grant {tier_title(tier)} of {known.name} to platform {asked.platform_id}",
+            sentences=[
+                f"Platform {asked.platform_id} may use {known.name} for {tier_title(tier)}: {TIER_MEANINGS[tier]}.",
+                f"That is for {model}, and for one term of the licence from when it pays.",
+                f"It pays {dollars(asked.fee_units)} once, to the payees of the licence, beside the prices for use.",
+                "Your approval holds as long as the licence's document stays the same.",
+            ],
+        ),
+        license_id=known.license_id,
+        by_operator=by_operator,
+    )

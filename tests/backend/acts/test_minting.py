@@ -1,0 +1,309 @@
+"""A mint from its preview to its final block, and everything that must not become one."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import pytest
+
+from backend.acts.keeping import Idempotency, keep
+from backend.acts.messages import typed_data
+from backend.acts.minting import MintGiven, draft_mint
+from backend.acts.sent import was_sent
+from backend.acts.shown import shown_act
+from backend.acts.signing import sign_act
+from backend.records import Act, ActState
+from backend.relay.budget import Budget
+from backend.relay.following import Follower
+from obbligato.documents import LicenseDocument, cid_from_digest, legal_text
+from obbligato.errors import InputError, NotFound
+from obbligato.service.http import Problem
+from obbligato.store import BlockState, BlockStatus, StoreError
+from scripts.demo.cast import SOCIETY
+from tests.backend.acts.conftest import Studio
+from tests.onchain import ARTIST, DUO, LABEL, STRANGER
+
+
+def given(title: str, **changed: Any) -> MintGiven:
+    """A request for a licence, as JSON brings it."""
+    content = "0x" + hashlib.sha256(title.encode()).hexdigest()
+    return MintGiven.model_validate(
+        {
+            "recording": {"title": title, "artists": ["Nadia Vale"], "content_hash": content},
+            "terms": {"preset": "train-dont-imitate"},
+            **changed,
+        }
+    )
+
+
+def prepared(studio: Studio, request: MintGiven, by: Any = ARTIST) -> Act:
+    return keep(
+        studio.services, studio.caller(by), draft_mint(studio.services, studio.caller(by), request)
+    )
+
+
+def test_a_signed_mint_becomes_a_final_licence_with_the_terms_that_were_shown(
+    studio: Studio,
+) -> None:
+    act = prepared(
+        studio,
+        given(
+            "First",
+            payees=[
+                {"account": ARTIST.address, "share_ppm": 650_000, "role": "performer"},
+                {"account": LABEL.address.lower(), "share_ppm": 350_000, "role": "label"},
+            ],
+        ),
+    )
+    assert act.state == ActState.PREPARED
+    before = studio.services.chain.call("LicenseRegistry", "licenseCount")
+
+    studio.sign(act, ARTIST)
+    confirmed = studio.reach(act, ActState.CONFIRMED)
+    assert confirmed.result == {"license_id": before + 1}
+    final = studio.reach(act, ActState.FINAL)
+
+    license_id = final.result["license_id"]  # type: ignore[index]
+    chain = studio.services.chain
+    assert chain.call("LicenseRegistry", "ownerOf", license_id) == ARTIST.address
+    assert chain.call("LicenseRegistry", "consentAt", license_id, 3, studio.acts.now())
+    assert not chain.call("LicenseRegistry", "consentAt", license_id, 6, studio.acts.now())
+    split_id = chain.call("LicenseRegistry", "licenseOf", license_id)[6]
+    assert chain.call("RoyaltyVault", "positionOf", split_id, LABEL.address)[0] == 350_000
+    digest = bytes(chain.call("LicenseRegistry", "documentOf", license_id))
+    document = LicenseDocument.from_bytes(studio.services.store.get(cid_from_digest(digest)))
+    assert document.recording.title == "First"
+    text = studio.services.store.get(cid_from_digest(document.terms.text_digest))
+    assert text == legal_text(document.terms.terms())
+
+
+def test_the_preview_says_every_price_every_payee_and_what_is_refused(studio: Studio) -> None:
+    act = prepared(studio, given("Preview", terms={"preset": "train-dont-imitate"}))
+    shown = "\n".join(act.preview["sentences"])
+    # The preset's prices, by hand: 2 400 millionths a generation, 5 dollars a training run.
+    assert "each generation: 0.0024 dollars" in shown
+    assert "each training run: 5.00 dollars" in shown
+    assert "Not allowed: Style, Stems, Voice." in shown
+    assert f"100 % to {ARTIST.address} (performer)" in shown
+    assert "renews every 365 days" in shown
+
+
+def test_nothing_is_on_the_chain_before_somebody_signs(studio: Studio) -> None:
+    before = studio.services.chain.call("LicenseRegistry", "licenseCount")
+    prepared(studio, given("Unsigned"))
+    studio.tick()
+    assert studio.services.chain.call("LicenseRegistry", "licenseCount") == before
+
+
+def test_another_account_s_signature_is_refused_and_the_right_one_still_counts(
+    studio: Studio,
+) -> None:
+    act = prepared(studio, given("Forged"))
+    with pytest.raises(InputError, match="signature"):
+        studio.sign(act, STRANGER)
+    assert studio.act(act.id).state == ActState.PREPARED
+    studio.sign(act, ARTIST)
+    studio.reach(act, ActState.FINAL)
+
+
+def test_the_same_signature_again_changes_nothing(studio: Studio) -> None:
+    act = prepared(studio, given("Twice"))
+    studio.sign(act, ARTIST)
+    studio.reach(act, ActState.FINAL)
+    count = studio.services.chain.call("LicenseRegistry", "licenseCount")
+    assert studio.sign(act, ARTIST).state == ActState.FINAL
+    studio.tick()
+    assert studio.services.chain.call("LicenseRegistry", "licenseCount") == count
+
+
+def test_one_key_prepares_one_act_and_refuses_another_request(studio: Studio) -> None:
+    caller, request, other = studio.caller(ARTIST), given("Key"), given("Another")
+
+    def prepare(wanted: MintGiven) -> Act:
+        again = Idempotency.of("my key", "mint", wanted.model_dump(mode="json"))
+        return keep(studio.services, caller, draft_mint(studio.services, caller, wanted), again)
+
+    assert prepare(request).id == prepare(request).id
+    with pytest.raises(Problem) as refused:
+        prepare(other)
+    assert refused.value.status == 409
+
+
+def test_nobody_mints_for_an_account_that_did_not_make_it_its_operator(studio: Studio) -> None:
+    with pytest.raises(Problem) as refused:
+        prepared(studio, given("Not yours", owner=DUO.address), by=SOCIETY)
+    assert (refused.value.status, refused.value.more["field"]) == (403, "owner")
+
+
+def test_an_operator_gets_the_transaction_and_the_act_is_followed(studio: Studio) -> None:
+    chain = studio.services.chain
+    chain.transact(DUO, "LicenseRegistry", "setApprovalForAll", SOCIETY.address, True)
+    act = prepared(studio, given("By a society", owner=DUO.address), by=SOCIETY)
+    call = shown_act(studio.services, act, []).transaction_to_send
+    assert call is not None
+    digest = chain.web3.eth.send_raw_transaction(
+        SOCIETY.sign_transaction(
+            {
+                "to": call.to,
+                "data": call.data,
+                "nonce": chain.web3.eth.get_transaction_count(SOCIETY.address),
+                "gas": 2_000_000,
+                "maxFeePerGas": 10**11,
+                "maxPriorityFeePerGas": 10**9,
+                "chainId": chain.deployment.chain_id,
+            }
+        ).raw_transaction
+    )
+    studio.acts.node("evm_mine")
+    with pytest.raises(Problem):
+        was_sent(studio.services, studio.caller(STRANGER), act.id, "0x" + digest.hex())
+    was_sent(studio.services, studio.caller(SOCIETY), act.id, "0x" + digest.hex())
+    final = studio.reach(act, ActState.FINAL)
+    assert final.result is not None
+    assert chain.call("LicenseRegistry", "ownerOf", final.result["license_id"]) == DUO.address
+
+
+class DownStore:
+    """A store that cannot be asked."""
+
+    def put(self, data: bytes) -> str:
+        raise StoreError("down")
+
+    def get(self, cid: str) -> bytes:
+        raise StoreError("down")
+
+    def pin(self, cid: str) -> None:
+        raise StoreError("down")
+
+    def status(self, cid: str) -> BlockStatus:
+        return BlockStatus(cid, BlockState.ABSENT, None)
+
+
+def test_with_the_store_down_nothing_is_prepared_and_a_retry_works(studio: Studio) -> None:
+    caller = studio.caller(ARTIST)
+    down = dataclasses.replace(studio.services, store=DownStore())
+    with studio.services.records.reading() as session:
+        before = session.query(Act).count()
+    with pytest.raises(StoreError, match="nothing was prepared"):
+        keep(down, caller, draft_mint(down, caller, given("Down")))
+    with studio.services.records.reading() as session:
+        assert session.query(Act).count() == before
+    act = prepared(studio, given("Down"))
+    with pytest.raises(StoreError, match="nothing was sent"):
+        sign_act(
+            down, act.id, bytes(ARTIST.sign_typed_data(full_message=_typed(studio, act)).signature)
+        )
+    assert studio.act(act.id).state == ActState.PREPARED
+    studio.sign(act, ARTIST)
+    studio.reach(act, ActState.FINAL)
+
+
+def test_a_document_that_vanishes_before_it_is_sent_holds_the_mint_back(studio: Studio) -> None:
+    act = prepared(studio, given("Vanished"))
+    studio.sign(act, ARTIST)
+    down = dataclasses.replace(studio.services, store=DownStore())
+    Follower(down, Budget(down.settings)).step()
+    waiting = studio.act(act.id)
+    assert waiting.state == ActState.SIGNED
+    assert waiting.waiting is not None
+    assert "document" in waiting.waiting
+    studio.reach(act, ActState.FINAL)
+
+
+def test_too_many_acts_of_one_account_are_refused_and_others_go_on(studio: Studio) -> None:
+    few = studio.with_settings(acts_per_day=1)
+    budget = Budget(few.services.settings)
+    with few.services.records.work() as session:
+        budget.take(session, STRANGER.address, 5)
+    with few.services.records.work() as session, pytest.raises(Problem) as refused:
+        budget.check(session, STRANGER.address, 5)
+    assert refused.value.status == 429
+    with few.services.records.work() as session:
+        budget.check(session, DUO.address, 5)
+        budget.check(session, STRANGER.address, 86_400)
+
+
+def test_beyond_the_spending_cap_acts_wait_and_go_on_when_it_is_raised(studio: Studio) -> None:
+    poor = studio.with_settings(day_ether=0.0)
+    act = prepared(studio, given("Cap"))
+    studio.sign(act, ARTIST)
+    poor.follower.step()
+    waiting = studio.act(act.id)
+    assert (waiting.state, waiting.transaction) == (ActState.SIGNED, None)
+    assert waiting.waiting is not None
+    assert "used up" in waiting.waiting
+    studio.reach(act, ActState.FINAL)
+
+
+def test_an_unsigned_act_ends_with_its_deadline(studio: Studio) -> None:
+    act = prepared(studio, given("Late"))
+    late = studio.with_settings()
+    late = dataclasses.replace(
+        late, services=dataclasses.replace(studio.services, clock=lambda: act.deadline + 1)
+    )
+    Follower(late.services, Budget(late.services.settings)).step()
+    found = studio.act(act.id)
+    assert found.state == ActState.FAILED
+    with pytest.raises(Problem) as refused:
+        studio.sign(act, ARTIST)
+    assert refused.value.status == 409
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        (
+            {"payees": [{"account": ARTIST.address, "share_ppm": 999_999, "role": "performer"}]},
+            "payees",
+        ),
+        (
+            {
+                "payees": [
+                    {"account": ARTIST.address, "share_ppm": 500_000, "role": "performer"},
+                    {"account": ARTIST.address, "share_ppm": 500_000, "role": "composer"},
+                ]
+            },
+            "payees",
+        ),
+        (
+            {
+                "payees": [
+                    {"account": "0x" + "00" * 20, "share_ppm": 1_000_000, "role": "performer"}
+                ]
+            },
+            "account",
+        ),
+        ({"terms": {"preset": "free for all"}}, "preset"),
+        ({"terms": {"tiers": {}, "flags": ["MODEL_BOUND"]}}, "flags"),
+        (
+            {"terms": {"tiers": {"VOICE": {"generation_units": "1"}}}},
+            "recording.scope",
+        ),
+    ],
+)
+def test_what_the_rules_refuse_names_its_field_and_prepares_nothing(
+    studio: Studio, changed: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        prepared(studio, given("Wrong", **changed))
+    assert refused.value.field == field
+
+
+def test_a_vault_is_no_payee(studio: Studio) -> None:
+    vault = studio.services.chain.deployment.address("RoyaltyVault")
+    with pytest.raises(InputError, match="never be taken out"):
+        prepared(
+            studio,
+            given("Vault", payees=[{"account": vault, "share_ppm": 1_000_000, "role": "label"}]),
+        )
+
+
+def test_signing_what_was_never_prepared_is_not_found(studio: Studio) -> None:
+    with pytest.raises(NotFound):
+        sign_act(studio.services, "0" * 32, bytes(65))
+
+
+def _typed(studio: Studio, act: Act) -> dict[str, Any]:
+    return typed_data(studio.services.chain, act)
