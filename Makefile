@@ -103,6 +103,10 @@ abi: compile ## write the ABIs that obbligato/ carries
 demo: compile ## the whole story, end to end, on a local chain
 	@$(VENV)/python -m scripts.demo
 
+.PHONY: up
+up: compile ## a whole Obbligato on this machine with demo data, until Ctrl-C
+	@$(VENV)/python -m scripts.up
+
 .PHONY: test
 test: setup $(if $(filter contracts%,$(AREA:tests/%=%)),,$(KUBO_STAMP)) ## run the tests (AREA=path under tests/, K=expression, JOBS=processes)
 	@AREA='$(AREA)' K='$(K)' JOBS='$(JOBS)' scripts/test.sh

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -39,6 +40,9 @@ def serve(
         threading.Thread(target=worker, args=(stop,), name=_name(worker), daemon=True)
         for worker in workers
     ]
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal once more when it has ended: by default that would end the workers, too.
+        signal.signal(asked, lambda *_: stop.set())
     for thread in threads:
         thread.start()
     _log.info("serving", host=host, port=port)

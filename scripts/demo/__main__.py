@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -35,11 +35,12 @@ SOCIETY_MEMBERS = 8
 SHOWN = 12
 
 
-def deploy(url: str, folder: Path) -> Path:
+def deploy(url: str, folder: Path, settings: Mapping[str, str] | None = None) -> Path:
     """Run the deploy script against the node, as an operator would; the manifest's path."""
+    given = {"OBBLIGATO_RPC_URL": url, "OBBLIGATO_DEPLOYMENTS": str(folder), **(settings or {})}
     done = subprocess.run(
         [str(ROOT / "scripts" / "brownie"), "run", "deploy", "--network", "local", "--silent"],
-        env={**environment(), "OBBLIGATO_RPC_URL": url, "OBBLIGATO_DEPLOYMENTS": str(folder)},
+        env={**environment(), **given},
         capture_output=True,
         text=True,
         check=False,
