@@ -161,3 +161,28 @@ class Document(Base):
     isrc: Mapped[str | None] = mapped_column(String(12), index=True)
     title: Mapped[str | None]
     artists: Mapped[list[Any] | None]
+    read_as: Mapped[int] = mapped_column(default=0)
+    """Which reading took these facts from it: a document is asked for again once a later one takes more."""
+
+
+class Fingerprint(Base):
+    """What the recording of a document sounds like. Content, as documents are: no reorg changes it."""
+
+    __tablename__ = "fingerprints"
+
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    """Of the document."""
+    packed: Mapped[bytes]
+    """Chromaprint's values, 4 bytes each, big-endian."""
+
+
+class FingerprintValue(Base):
+    """One value of the fingerprint in a document: those that share some may be near."""
+
+    __tablename__ = "fingerprint_values"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    value: Mapped[int] = mapped_column(primary_key=True)
+    """Its upper 28 bits."""
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    """Of the document."""

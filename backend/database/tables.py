@@ -6,6 +6,8 @@ from backend.database.license_tables import (
     ActKind,
     Document,
     DocumentState,
+    Fingerprint,
+    FingerprintValue,
     Grant,
     GrantRequest,
     License,
@@ -37,7 +39,11 @@ from backend.database.usage_tables import (
     Stream,
 )
 
+CONTENT = (Document, Fingerprint, FingerprintValue)
+"""Tables of what documents say: no block made their rows, and no reorg takes them away."""
+
 __all__ = [
+    "CONTENT",
     "Account",
     "ActKind",
     "Base",
@@ -47,6 +53,8 @@ __all__ = [
     "Document",
     "DocumentState",
     "Earning",
+    "Fingerprint",
+    "FingerprintValue",
     "Following",
     "Grant",
     "GrantRequest",

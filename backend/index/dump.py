@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.database.tables import Base, Document
+from backend.database.tables import CONTENT, Base
 from backend.index.state import table_of
 
 
@@ -19,8 +19,9 @@ def dump(session: Session) -> bytes:
 
 
 def _lines(session: Session) -> Iterator[bytes]:
+    apart = {table_of(model) for model in CONTENT}
     for name, table in sorted(Base.metadata.tables.items()):
-        if table is table_of(Document):
+        if table in apart:
             continue
         rows = (_line(name, dict(row._mapping)) for row in session.execute(select(table)))
         # Databases order text each in their own way.

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Table, delete, exists, select, update
 
-from backend.database.tables import Base, Block, Document, Following, JournalEntry, RawEvent
+from backend.database.tables import CONTENT, Base, Block, Following, JournalEntry, RawEvent
 from backend.index.state import restore, table_of
 
 _BLOCKS: Final = table_of(Block)
 _EVENTS: Final = table_of(RawEvent)
 _JOURNAL: Final = table_of(JournalEntry)
-_APART: Final = {table_of(model) for model in (Block, Following, JournalEntry, Document)}
+_APART: Final = {table_of(model) for model in (Block, Following, JournalEntry, *CONTENT)}
 
 MADE_BY_BLOCKS: Final[tuple[Table, ...]] = tuple(
     table for _, table in sorted(Base.metadata.tables.items()) if table not in _APART

@@ -7,6 +7,7 @@ chain, no IPI number, nothing that ties a wallet to a person.
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Annotated, Final, Literal, NamedTuple, Self
 
@@ -30,6 +31,9 @@ from obbligato.rules.terms import RateCard, Terms
 from obbligato.words import Role, Tier
 
 SCHEMA_VERSION: Final = 1
+MAX_FINGERPRINT_VALUES: Final = 1_000
+"""Two minutes are 948 of them."""
+MAX_DURATION_SECONDS: Final = 86_400
 
 _ACCOUNT = re.compile(r"0x[0-9a-fA-F]{40}")
 _WEB_IMAGE = re.compile(r"https://[^\s/?#]+(?:[/?#]\S*)?")
@@ -50,6 +54,18 @@ def _image(uri: str) -> str:
     elif not _WEB_IMAGE.fullmatch(uri):
         raise InputError("is not an image address: give ipfs://<cid> or https://…")
     return uri
+
+
+def _packed_values(data: str) -> str:
+    """Base64url without padding, in its one spelling, of 1 to 1 000 values of 4 bytes."""
+    values = base64.urlsafe_b64decode(data + "=" * (-len(data) % 4))
+    if _base64url(values) != data or len(values) % 4:
+        raise InputError("is not base64url without padding of values of 4 bytes each")
+    return data
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
 
 
 def _role(value: object) -> object:
@@ -85,10 +101,44 @@ class Stem(Record):
     content_hash: Bytes32
 
 
+class FingerprintRecord(Record):
+    """What the recording sounds like: the first two minutes as Chromaprint hears them.
+
+    `version` is Chromaprint's algorithm as its library counts (1 is its default, `fpcalc -algorithm 2`).
+    `data` has its values, 32 bits each and big-endian, in base64url without padding: at most the first 1 000.
+    """
+
+    algorithm: Literal["chromaprint"] = "chromaprint"
+    version: Literal[1] = 1
+    duration_seconds: Annotated[int, Field(ge=1, le=MAX_DURATION_SECONDS)]
+    data: Annotated[
+        str,
+        Field(
+            min_length=6,
+            max_length=-(-MAX_FINGERPRINT_VALUES * 16 // 3),
+            pattern="^[A-Za-z0-9_-]+$",
+        ),
+        AfterValidator(_packed_values),
+    ]
+
+    @classmethod
+    def made(cls, duration_seconds: int, packed: bytes) -> Self:
+        """From values of 4 bytes, big-endian; those after the first 1 000 are left out. Raises InputError."""
+        return cls(
+            duration_seconds=min(duration_seconds, MAX_DURATION_SECONDS),
+            data=_base64url(packed[: 4 * MAX_FINGERPRINT_VALUES]),
+        )
+
+    def packed(self) -> bytes:
+        """The values, 4 bytes each, big-endian."""
+        return base64.urlsafe_b64decode(self.data + "=" * (-len(self.data) % 4))
+
+
 class Recording(Record):
     """One sound recording. `content_hash` is the sha-256 of its file; ISRC and ISWC if it has any.
 
-    `scope` lists what the licence covers, without repeats. Text is kept whole.
+    `fingerprint` finds the same recording in another file. `scope` lists what the licence covers,
+    without repeats. Text is kept whole.
     """
 
     isrc: Isrc | None = None
@@ -98,6 +148,7 @@ class Recording(Record):
     contributors: Annotated[tuple[Contributor, ...], BeforeValidator(as_tuple)] = ()
     release_date: ReleaseDate | None = None
     content_hash: Bytes32
+    fingerprint: FingerprintRecord | None = None
     stems: Annotated[tuple[Stem, ...], BeforeValidator(as_tuple)] = ()
     scope: Annotated[tuple[Scope, ...], BeforeValidator(as_tuple), Field(min_length=1)] = (
         "recording",

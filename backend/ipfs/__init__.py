@@ -1,0 +1,1 @@
+"""The blocks that this deployment refers to: which they are, served to anybody, and kept in the store."""

@@ -1,0 +1,89 @@
+"""Acoustic fingerprints by Chromaprint: what a recording sounds like, whatever its file format.
+
+`fpcalc` of Chromaprint (https://acoustid.org/chromaprint) does the listening. It gives one 32-bit value for
+every 0.124 seconds; of each file the first two minutes count, which is what AcoustID compares, too.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+from obbligato.documents.license import MAX_FINGERPRINT_VALUES, FingerprintRecord
+from obbligato.errors import InputError
+
+LISTENED_SECONDS: Final = 120
+ALGORITHM: Final = "2"
+"""As `fpcalc` counts, from 1; the library counts from 0 (CHROMAPRINT_ALGORITHM_TEST2, its default)."""
+PATIENCE_SECONDS: Final = 300
+
+_INSTALL: Final = (
+    "fpcalc, which makes fingerprints, is not on the PATH: install it (Debian and Ubuntu: "
+    "apt-get install libchromaprint-tools; macOS: brew install chromaprint; others: "
+    "https://acoustid.org/chromaprint), or leave the fingerprint out"
+)
+
+
+class Fingerprint(NamedTuple):
+    """The values of the first two minutes, and how long the whole recording is."""
+
+    duration_seconds: int
+    values: tuple[int, ...]
+    """Of 32 bits, 1 to 1 000 of them."""
+
+    @classmethod
+    def of(cls, record: FingerprintRecord) -> Self:
+        """The fingerprint in a licence document."""
+        return cls.from_bytes(record.duration_seconds, record.packed())
+
+    @classmethod
+    def from_bytes(cls, duration_seconds: int, packed: bytes) -> Self:
+        """From values of 32 bits, big-endian."""
+        values = (
+            int.from_bytes(packed[at : at + 4], "big") for at in range(0, len(packed) // 4 * 4, 4)
+        )
+        return cls(duration_seconds, tuple(values))
+
+    def to_bytes(self) -> bytes:
+        """The values, big-endian."""
+        return b"".join(value.to_bytes(4, "big") for value in self.values)
+
+    def record(self) -> FingerprintRecord:
+        """As a licence document has it. Raises InputError."""
+        return FingerprintRecord.made(self.duration_seconds, self.to_bytes())
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """What a file sounds like. Raises InputError where there is no `fpcalc`, or it cannot make sense of the file."""
+    program = shutil.which("fpcalc")
+    if program is None:
+        raise InputError(_INSTALL, field="fingerprint")
+    if not path.is_file():
+        raise InputError(f"cannot read {path}: there is no such file", field="file")
+    options = ("-raw", "-json", "-algorithm", ALGORITHM, "-length", str(LISTENED_SECONDS))
+    try:
+        told = subprocess.run(
+            [program, *options, str(path.absolute())],  # absolute: never taken for an option
+            capture_output=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InputError(f"fpcalc does not finish: {error}", field="fingerprint") from error
+    try:
+        said = json.loads(told.stdout)
+        values = tuple(int(value) & 0xFFFFFFFF for value in said["fingerprint"])
+        duration = int(said["duration"])
+    except (ValueError, KeyError, TypeError):
+        values, duration = (), 0
+    # Its exit code says nothing: with FFmpeg 5 it reports the end of every file as an error.
+    if not values:
+        reason = told.stderr.decode(errors="replace").strip().removeprefix("ERROR: ")
+        raise InputError(
+            f"fpcalc hears nothing in {path}: {reason or 'it is too short'}; give an audio file of some seconds",
+            field="file",
+        )
+    return Fingerprint(max(duration, 1), values[:MAX_FINGERPRINT_VALUES])
