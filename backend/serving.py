@@ -11,9 +11,12 @@ from prometheus_client import Gauge
 from sqlalchemy import select
 
 from backend.api.app import create_app
+from backend.catalogues.worker import CatalogueWorker
 from backend.database.tables import Following
 from backend.index import Index
 from backend.index.worker import IndexWorker
+from backend.ipfs.pinning import Pinner
+from backend.live.teller import Teller
 from backend.relay import RelayWorker, open_relay
 from backend.services import Services
 from backend.settings import PARTS, BackendSettings
@@ -82,13 +85,11 @@ class Backend:
             found.append(self.index.run)
         if self.relay is not None:
             found += [self.relay.follow, self.relay.send]
+        if "api" in self.settings.parts:
+            found.append(CatalogueWorker(self.services, self.alerts).run)
         if "webhooks" in self.settings.parts:
-            from backend.live.teller import Teller
-
             found.append(Teller(self.services, self.alerts).run)
         if "pins" in self.settings.parts:
-            from backend.ipfs.pinning import Pinner
-
             found.append(Pinner(self.services, self.alerts).run)
         return found
 
