@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 from typer.main import get_command
 
+from backend.settings import BackendSettings
 from obbligato.cli.app import app
 from oracle.settings import AttesterSettings, LeaderSettings
 from scripts.toolchain import ROOT
@@ -53,6 +54,13 @@ def test_every_make_line_of_a_page_names_a_target(page: str, line: str) -> None:
     assert line.split()[1] in targets, f"{page}: `{line}`"
 
 
+SERVICES = (LeaderSettings, AttesterSettings, BackendSettings)
+
+
+def shown(default: object) -> str:
+    return " ".join(default) if isinstance(default, tuple) else str(default)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
     for target in LINK.findall(FENCE.sub("", page.read_text())):
@@ -75,21 +83,21 @@ def test_the_operators_page_names_every_setting_and_no_other() -> None:
         re.findall(r"OBBLIGATO_[A-Z_]+", Path(ROOT, "scripts", "deploy.py").read_text())
     )
     wrapper = {"OBBLIGATO_RPC_URL", "OBBLIGATO_ACCOUNTS"}  # read by scripts/brownie
-    services = settings_of(LeaderSettings).keys() | settings_of(AttesterSettings).keys()
+    services = {name for kind in SERVICES for name in settings_of(kind)}
     named = set(re.findall(r"OBBLIGATO_[A-Z_]+", Path(ROOT, "docs", "operator.md").read_text()))
     assert named - wrapper == (deploying | services) - wrapper - {"OBBLIGATO_"}
 
 
-@pytest.mark.parametrize("kind", [LeaderSettings, AttesterSettings])
+@pytest.mark.parametrize("kind", SERVICES)
 def test_the_operators_page_gives_the_defaults_that_hold(kind: type[BaseSettings]) -> None:
     page = Path(ROOT, "docs", "operator.md").read_text()
     for variable, field in settings_of(kind).items():
         row = next(line for line in page.splitlines() if line.startswith(f"| `{variable}`"))
-        default = row.split("|")[3].strip()
+        default = row.split("|")[-3].strip()
         if variable.endswith("_PORT"):
             assert str(field.default) in default
         elif field.is_required():
             assert default == "needed"
         else:
-            held = "" if field.default in (None, ()) else str(field.default)
+            held = "" if field.default in (None, ()) else shown(field.default)
             assert default == (held.lower() if isinstance(field.default, bool) else held), variable
