@@ -40,7 +40,7 @@ class License(Changing, Base):
     document: Mapped[bytes] = mapped_column(index=True)
     """The newest digest that was announced, in force or still pending."""
     minted_at: Mapped[int]
-    ends_at: Mapped[int | None]
+    ends_at: Mapped[int | None] = mapped_column(index=True)
     """When consent ends or ended; None while the licence renews itself."""
     voided: Mapped[bool]
     versions: Mapped[int]
@@ -78,7 +78,10 @@ class LicenseAct(Happened, Base):
     """One thing that happened to a licence; what does not belong to it is None."""
 
     __tablename__ = "license_acts"
-    __table_args__ = (Index("license_acts_by_license", "license_id", "block_number"),)
+    __table_args__ = (
+        Index("license_acts_by_license", "license_id", "block_number"),
+        Index("license_acts_by_kind", "act", "block_number", "log_index"),
+    )
 
     license_id: Mapped[int]
     act: Mapped[str] = mapped_column(String(16))
@@ -163,6 +166,8 @@ class Document(Base):
     artists: Mapped[list[Any] | None]
     read_as: Mapped[int] = mapped_column(default=0)
     """Which reading took these facts from it: a document is asked for again once a later one takes more."""
+    read_at: Mapped[int] = mapped_column(default=0, index=True)
+    """When its bytes were read, in microseconds; 0 before that."""
 
 
 class Fingerprint(Base):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
@@ -95,6 +96,7 @@ def _keep(session: Session, answer: Answer, now: int) -> None:
             title=recording.title if recording else None,
             artists=list(recording.artists) if recording else None,
             read_as=0 if answer.state == DocumentState.MISSING else READING,
+            read_at=0 if answer.state == DocumentState.MISSING else time.time_ns() // 1_000,
         )
     )
     if recording is not None and recording.fingerprint is not None:

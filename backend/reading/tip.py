@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.database.tables import Block, Document, DocumentState, Following
+from backend.database.tables import Block, Document, Following
 from obbligato.errors import NotFound
 
 Certainty = Literal["confirmed", "final"]
@@ -22,15 +22,13 @@ class Tip(NamedTuple):
     head_time: int
     """Its timestamp: what "now" means in every answer of the index."""
     final_number: int
-    documents: int
-    """How many documents were read: they come later than their licences."""
+    documents_at: int
+    """When a document was last read, in microseconds: documents come later than their licences."""
 
     @property
     def version(self) -> str:
         """Two tips with the same version have the same answers."""
-        return (
-            f"{self.head_number}-{self.head_hash.hex()[:16]}-{self.final_number}-{self.documents}"
-        )
+        return f"{self.head_number}-{self.head_hash.hex()[:16]}-{self.final_number}-{self.documents_at}"
 
 
 def read_tip(session: Session) -> Tip:
@@ -40,14 +38,14 @@ def read_tip(session: Session) -> Tip:
         raise NotFound("the index has not read its first block yet: try again in a moment")
     timestamp = session.scalar(select(Block.timestamp).where(Block.number == known.head_number))
     assert timestamp is not None, "the head is always among the blocks"
-    documents = session.scalar(select(func.count()).where(Document.state != DocumentState.MISSING))
+    documents_at = session.scalar(select(func.max(Document.read_at)))
     return Tip(
         known.chain_id,
         known.head_number,
         known.head_hash,
         timestamp,
         known.final_number,
-        documents or 0,
+        documents_at or 0,
     )
 
 

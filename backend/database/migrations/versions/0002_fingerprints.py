@@ -1,4 +1,4 @@
-"""Fingerprints of recordings, and the values they are found by; documents that were read are asked for again.
+"""Fingerprints of recordings; documents that were read are asked for again; indexes for reading.
 
 Revision ID: 0002
 Revises: 0001
@@ -19,6 +19,17 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("read_as", sa.BigInteger(), nullable=False, server_default=sa.text("0"))
         )
+        batch_op.add_column(
+            sa.Column("read_at", sa.BigInteger(), nullable=False, server_default=sa.text("0"))
+        )
+        batch_op.create_index(batch_op.f("ix_documents_read_at"), ["read_at"], unique=False)
+
+    with op.batch_alter_table("licenses", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_licenses_ends_at"), ["ends_at"], unique=False)
+    with op.batch_alter_table("license_acts", schema=None) as batch_op:
+        batch_op.create_index(
+            "license_acts_by_kind", ["act", "block_number", "log_index"], unique=False
+        )
 
     op.create_table(
         "fingerprints",
@@ -38,5 +49,11 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("fingerprint_values")
     op.drop_table("fingerprints")
+    with op.batch_alter_table("license_acts", schema=None) as batch_op:
+        batch_op.drop_index("license_acts_by_kind")
+    with op.batch_alter_table("licenses", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_licenses_ends_at"))
     with op.batch_alter_table("documents", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_documents_read_at"))
+        batch_op.drop_column("read_at")
         batch_op.drop_column("read_as")
