@@ -1,4 +1,4 @@
-"""A running oracle on this machine: a leader and attesters as processes of their own, as operators run them.
+"""A running oracle and a web backend on this machine, as processes of their own, as operators run them.
 
 The demo, the tests and the benchmarks start it on a development node, with play money and throw-away keys.
 """

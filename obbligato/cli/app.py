@@ -11,6 +11,7 @@ import typer
 
 import obbligato
 from obbligato.cli import (
+    artists,
     consents,
     deployments,
     documents,
@@ -20,6 +21,7 @@ from obbligato.cli import (
     platforms,
     plugins,
     recomputation,
+    recordings,
     reports,
 )
 from obbligato.cli.output import ExitCode, fail, told_code
@@ -28,6 +30,7 @@ from obbligato.errors import ObbligatoError
 
 app = typer.Typer(
     name="obbligato",
+    cls=plugins.Root,
     rich_markup_mode=None,
     no_args_is_help=True,
     add_completion=False,
@@ -40,12 +43,14 @@ licenses.consent_app.command("check")(consents.check_consents)
 app.add_typer(licenses.consent_app, name="consent")
 app.add_typer(payees.app, name="payee")
 app.add_typer(reports.app, name="report")
+app.add_typer(recordings.app, name="recording")
 app.add_typer(documents.app, name="document")
 app.add_typer(documents.terms_app, name="terms")
 app.add_typer(documents.split_app, name="split")
 app.command("quote")(reports.quote_rows)
 app.add_typer(keys.app, name="key")
 app.add_typer(platforms.app, name="platform")
+app.add_typer(artists.app, name="artist")
 app.command("recompute")(recomputation.recompute_all)
 plugins.mount(app)
 

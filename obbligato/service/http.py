@@ -77,10 +77,7 @@ def add_errors(app: FastAPI, *, not_found: int = 404) -> None:
 
     @app.exception_handler(RequestValidationError)
     def on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [
-            {"field": ".".join(str(part) for part in each["loc"][1:]), "reason": each["msg"]}
-            for each in error.errors()
-        ]
+        errors = [_invalid(each) for each in error.errors()]
         detail = "; ".join(f"{each['field']}: {each['reason']}" for each in errors[:5])
         return problem(422, "The input is wrong", detail, field=errors[0]["field"], errors=errors)
 
@@ -92,6 +89,17 @@ def add_errors(app: FastAPI, *, not_found: int = 404) -> None:
     def on_crash(_: Request, error: Exception) -> JSONResponse:
         _log.error("unexpected", exc_info=error)
         return problem(500, "Something went wrong here", "Try again; the operator's log has more.")
+
+
+def _invalid(error: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with which field. A model of ours within another names its own field by an InputError."""
+    path = [str(part) for part in error["loc"][1:]]
+    reason = error["msg"]
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, InputError):
+        path += [cause.field] if cause.field else []
+        reason = cause.reason
+    return {"field": ".".join(path), "reason": reason}
 
 
 def add_health(app: FastAPI, checks: Checks) -> None:

@@ -16,12 +16,13 @@ from typing import Final
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from scripts.bench import gas_bench, index, metering, throughput
+from scripts.bench import api, gas_bench, index, metering, throughput
 from scripts.bench.chain import BenchError
 from scripts.bench.results import RESULTS, Outcome, merge, show
 from scripts.toolchain import ROOT, ToolchainError
 
 BENCHES: Final[dict[str, Callable[[Callable[[str], None]], Outcome]]] = {
+    "api": api.run,
     "gas": gas_bench.run,
     "events": metering.run,
     "index": index.run,

@@ -1,0 +1,163 @@
+"""Credits in words: what their licence's document says, and the price they were metered at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, cast
+
+from sqlalchemy import Row, Select, select
+from sqlalchemy.orm import Session
+
+from backend.database.tables import (
+    Document,
+    Earning,
+    License,
+    LicenseVersion,
+    Report,
+    SplitPayee,
+    Terms,
+)
+from backend.reading.tip import Tip, certainty
+from backend.reading.words import metric_name, tier_name
+from backend.statements.answers import Credit, SourceName
+from backend.statements.parts import part_of
+from backend.statements.periods import month_text
+from obbligato.words import NOT_OFFERED, Metric, Pricing, tiers_of
+
+RATES: Final[dict[int, str]] = {
+    Metric.TRAINING_RUN: "training_run",
+    Metric.GENERATION: "generation",
+    Metric.PLAYBACK: "playback",
+}
+
+
+class _Recording(NamedTuple):
+    title: str | None
+    artists: list[str] | None
+    isrc: str | None
+    ends_at: int | None
+
+
+def select_credits(account: str) -> Select[*tuple[Any, ...]]:
+    """The credits of a payee's splits, each with its share."""
+    return (
+        select(*Earning.__table__.columns, SplitPayee.share_ppm)
+        .join(SplitPayee, SplitPayee.split_id == Earning.split_id)
+        .where(SplitPayee.account == account)
+    )
+
+
+class Describer:
+    """Makes answers of credits, many at a time; what it looked up once it remembers."""
+
+    def __init__(self, session: Session, tip: Tip) -> None:
+        self._session = session
+        self._tip = tip
+        self._recordings: dict[int, _Recording] = {}
+        self._versions: dict[int, list[tuple[int, int]]] = {}
+        """By licence, (start, terms) in order."""
+        self._cards: dict[int, dict[int, Any]] = {}
+        """By terms and tier, the rate card."""
+        self._reports: dict[int, Any] = {}
+        self._rates: dict[tuple[int, int, int, int], int | None] = {}
+
+    def describe(self, credited: Sequence[Row[Any]]) -> list[Credit]:
+        """Rows of `select_credits` as answers, in the same order."""
+        self._look_up(credited)
+        return [self._credit(each) for each in credited]
+
+    def _credit(self, earning: Row[Any]) -> Credit:
+        recording = self._recordings[earning.license_id]
+        report = None if earning.report_number is None else self._reports[earning.report_number]
+        return Credit(
+            license_id=earning.license_id,
+            title=recording.title,
+            artists=recording.artists,
+            isrc=recording.isrc,
+            split_id=earning.split_id,
+            share_ppm=earning.share_ppm,
+            platform_id=earning.platform_id,
+            model_id=earning.model_id,
+            tier=None if earning.tier is None else tier_name(earning.tier),
+            metric=None if earning.metric is None else metric_name(earning.metric),
+            quantity=earning.quantity_millionths,
+            rate_units=self._rate(earning),
+            credited_units=earning.amount_units,
+            amount_units=part_of(earning.amount_units, earning.received_rest, earning.share_ppm),
+            source=cast("SourceName", earning.source),
+            report_id=None if report is None else report.report_id,
+            usage_month=month_text(earning.month),
+            earned_at=earning.earned_at,
+            block_number=earning.block_number,
+            certainty=certainty(self._tip, earning.block_number),
+        )
+
+    def _rate(self, earning: Row[Any]) -> int | None:
+        """By the terms in force at the first moment of consent in the report's period; None in pools."""
+        number, tier, metric = earning.report_number, earning.tier, earning.metric
+        if number is None or tier is None or metric is None:
+            return None
+        key = (number, earning.license_id, tier, metric)
+        if key not in self._rates:
+            self._rates[key] = self._priced(*key)
+        return self._rates[key]
+
+    def _priced(self, number: int, license_id: int, tier: int, metric: int) -> int | None:
+        report = self._reports[number]
+        if report.pricing != Pricing.METERED:
+            return None
+        versions = self._versions[license_id]
+        ends = [start for start, _ in versions[1:]] + [report.period_end]
+        last = self._recordings[license_id].ends_at or report.period_end
+        for (start, terms_id), end in zip(versions, ends, strict=True):
+            card = self._cards[terms_id].get(tier)
+            in_force = max(start, report.period_start) < min(end, last, report.period_end)
+            if in_force and card is not None:
+                rate = int(card[RATES[metric]])
+                return None if rate == NOT_OFFERED else rate
+        return None
+
+    def _look_up(self, known: Sequence[Row[Any]]) -> None:
+        licenses = {each.license_id for each in known} - self._recordings.keys()
+        numbers = {each.report_number for each in known} - self._reports.keys() - {None}
+        if licenses:
+            self._look_up_licenses(sorted(licenses))
+        if numbers:
+            found = self._session.execute(
+                select(
+                    Report.number,
+                    Report.report_id,
+                    Report.pricing,
+                    Report.period_start,
+                    Report.period_end,
+                ).where(Report.number.in_(numbers))
+            )
+            self._reports.update((row.number, row) for row in found)
+
+    def _look_up_licenses(self, licenses: list[int]) -> None:
+        described = self._session.execute(
+            select(
+                License.license_id, Document.title, Document.artists, Document.isrc, License.ends_at
+            )
+            .outerjoin(Document, Document.digest == License.document)
+            .where(License.license_id.in_(licenses))
+        )
+        for license_id, *said in described:
+            self._recordings[license_id] = _Recording(*said)
+            self._versions[license_id] = []
+        versions = self._session.execute(
+            select(
+                LicenseVersion.license_id,
+                LicenseVersion.start,
+                LicenseVersion.terms_id,
+                Terms.tiers,
+                Terms.rates,
+            )
+            .join(Terms, Terms.terms_id == LicenseVersion.terms_id)
+            .where(LicenseVersion.license_id.in_(licenses))
+            .order_by(LicenseVersion.license_id, LicenseVersion.number)
+        )
+        for license_id, start, terms_id, tiers, rates in versions:
+            self._versions[license_id].append((start, terms_id))
+            if terms_id not in self._cards:
+                self._cards[terms_id] = dict(zip(map(int, tiers_of(tiers)), rates, strict=True))

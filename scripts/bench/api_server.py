@@ -1,0 +1,73 @@
+"""The processes that the bench of the API asks: the backend over an index, and a route that answers a constant.
+
+python -m scripts.bench.api_server FOLDER PORT
+python -m scripts.bench.api_server constant PORT
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from fastapi import APIRouter, FastAPI
+
+from backend.api.app import create_app
+from backend.database import Database
+from backend.records import Records
+from backend.services import Services
+from backend.settings import BackendSettings
+from obbligato.service.log import start_log
+from obbligato.service.serving import serve
+from obbligato.store import EmbeddedStore
+
+HOST = "127.0.0.1"
+UNLIMITED = 10**9
+CONSTANT = {"license_id": 1, "state": "in_force", "certainty": "final"}
+
+_constant = APIRouter()
+
+
+@_constant.get("/constant")
+def constant() -> dict[str, Any]:
+    """A plain function, as all our own are."""
+    return CONSTANT
+
+
+def backend(folder: Path) -> FastAPI:
+    """The whole API with everything that `obbligato serve` puts before it; nothing that is read asks a node."""
+    services = Services(
+        settings=BackendSettings(
+            rpc_urls=("http://127.0.0.1:1",),
+            deployment=folder,
+            folder=folder,
+            reads_per_minute=UNLIMITED,
+            writes_per_minute=UNLIMITED,
+        ),
+        chain=cast("Any", SimpleNamespace()),
+        store=EmbeddedStore(folder / "blocks"),
+        index=Database(f"sqlite:///{folder / 'index.db'}"),
+        records=Records(f"sqlite:///{folder / 'records.db'}"),
+    )
+    app = create_app(services)
+    app.include_router(_constant)
+    return app
+
+
+def bare() -> FastAPI:
+    """FastAPI and nothing else."""
+    app = FastAPI()
+    app.include_router(_constant)
+    return app
+
+
+def main(what: str, port: int) -> None:
+    start_log(as_json=True)
+    app = bare() if what == "constant" else backend(Path(what))
+    serve(app, host=HOST, port=port, stop=threading.Event())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

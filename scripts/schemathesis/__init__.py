@@ -1,0 +1,1 @@
+"""Schemathesis over the web backend: an environment of its own, what it checks, and how it is run."""
