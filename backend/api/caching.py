@@ -5,17 +5,23 @@ Where the index is, is read at most every `FRESH_SECONDS`; in between, an answer
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from inspect import iscoroutinefunction, signature
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from backend.reading.tip import read_tip
+from backend.reading.tip import Tip, read_tip
 from backend.services import Services
 
 FRESH_SECONDS: Final = 0.2
@@ -23,7 +29,20 @@ MOST_BYTES: Final = 64 * 2**20
 """Of all bodies together."""
 MOST_BODY_BYTES: Final = 2**20
 
+READING_THREADS: Final = 4
+
+_limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, CapacityLimiter] = WeakKeyDictionary()
+
+KEPT_HEADERS: Final = ("content-type", "content-disposition")
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class Kept(NamedTuple):
+    """An answer: its body, and those of its headers that are not made anew."""
+
+    body: bytes
+    headers: dict[str, str]
 
 
 class AnswerCache:
@@ -31,50 +50,62 @@ class AnswerCache:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._tip: Tip | None = None
         self._version = ""
         self._read_at = float("-inf")
-        self._kept: OrderedDict[str, tuple[bytes, str]] = OrderedDict()
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._bytes = 0
 
-    async def version(self) -> str:
-        """The tip's version, at most `FRESH_SECONDS` old. Raises NotFound before the first block."""
+    async def tip(self) -> Tip:
+        """Where the index is, at most `FRESH_SECONDS` ago. Raises NotFound before the first block."""
         now = time.monotonic()
-        if now - self._read_at >= FRESH_SECONDS:
+        if self._tip is None or now - self._read_at >= FRESH_SECONDS:
             # Whoever comes while it is being read gets the one before.
-            self._read_at = now if self._version else float("-inf")
+            self._read_at = now if self._tip else float("-inf")
             found = await run_in_threadpool(self._read)
             self._read_at = time.monotonic()
-            if found != self._version:
-                self._version = found
+            if self._tip is None or found.version != self._version:
+                self._tip, self._version = found, found.version
                 self._kept.clear()
                 self._bytes = 0
-        return self._version
+        return self._tip
 
-    def get(self, key: str) -> tuple[bytes, str] | None:
-        """A body with its media type."""
+    async def version(self) -> str:
+        """The tip's version."""
+        return (await self.tip()).version
+
+    def get(self, key: str) -> Kept | None:
+        """What was answered."""
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
         return found
 
-    def keep(self, key: str, body: bytes, media_type: str, version: str) -> None:
-        """Keep a body, unless the index has gone on since it was begun."""
-        if version != self._version or len(body) > MOST_BODY_BYTES:
+    def keep(self, key: str, answer: Kept, version: str) -> None:
+        """Keep an answer, unless the index has gone on since it was begun."""
+        if version != self._version or len(answer.body) > MOST_BODY_BYTES:
             return
         before = self._kept.pop(key, None)
-        self._bytes += len(body) - (len(before[0]) if before else 0)
-        self._kept[key] = (body, media_type)
+        self._bytes += len(answer.body) - (len(before.body) if before else 0)
+        self._kept[key] = answer
         while self._bytes > MOST_BYTES:
-            _, (dropped, _) = self._kept.popitem(last=False)
-            self._bytes -= len(dropped)
+            _, dropped = self._kept.popitem(last=False)
+            self._bytes -= len(dropped.body)
 
-    def _read(self) -> str:
+    def _read(self) -> Tip:
         with self._services.index.reading() as session:
-            return read_tip(session).version
+            return read_tip(session)
 
 
 class IndexRoute(APIRoute):
-    """A route whose answers are a function of the index: nothing of the caller, the clock or the records."""
+    """A route whose answers are a function of the index: nothing of the caller, the clock or the records.
+
+    The handler asks, closes its session and writes the JSON in one go in one thread: handing work from the loop
+    to a thread and back costs as much as a small query.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, _in_one_go(endpoint), **options)
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -92,13 +123,50 @@ class IndexRoute(APIRoute):
                 response = await handle(request)
                 if response.status_code != 200 or not isinstance(response.body, bytes):
                     return response
-                kept = response.body, response.headers.get("content-type", "application/json")
-                cache.keep(key, *kept, version)
+                told = {
+                    name: response.headers[name]
+                    for name in KEPT_HEADERS
+                    if name in response.headers
+                }
+                cache.keep(key, Kept(response.body, told), version)
                 response.headers.update(headers)
                 return response
-            return Response(kept[0], headers=headers, media_type=kept[1])
+            return Response(kept.body, headers={**kept.headers, **headers})
 
         return answer
+
+
+def _in_one_go(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    if iscoroutinefunction(endpoint):
+        return endpoint
+
+    def work(named: dict[str, Any]) -> Any:
+        try:
+            found = endpoint(**named)
+        finally:
+            for each in named.values():
+                if isinstance(each, Session):
+                    each.close()
+        if isinstance(found, BaseModel):
+            return Response(found.model_dump_json(), media_type="application/json")
+        return found
+
+    async def answer(**named: Any) -> Any:
+        return await to_thread.run_sync(work, named, limiter=_limiter())
+
+    answer.__name__, answer.__doc__ = endpoint.__name__, endpoint.__doc__
+    answer.__module__ = endpoint.__module__
+    # With its annotations resolved: they are written in the endpoint's module, not in this one.
+    answer.__signature__ = signature(endpoint, eval_str=True)  # type: ignore[attr-defined]
+    return answer
+
+
+def _limiter() -> CapacityLimiter:
+    """A few threads of their own for reading: more would only fight for the interpreter."""
+    loop = asyncio.get_running_loop()
+    if loop not in _limiters:
+        _limiters[loop] = CapacityLimiter(READING_THREADS)
+    return _limiters[loop]
 
 
 def _etag(version: str, key: str) -> str:

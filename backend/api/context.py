@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
-from backend.reading.tip import Tip, read_tip
+from backend.api.caching import AnswerCache
+from backend.reading.tip import Tip
 from backend.services import Services
 from backend.sessions.callers import Caller
 from backend.sessions.checking import caller_of
 from obbligato.service.http import Problem
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
@@ -23,7 +24,8 @@ def _services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(_services)]
 
 
-def _index(services: ServicesDep) -> Iterator[Session]:
+async def _index(services: ServicesDep) -> AsyncIterator[Session]:
+    """A session that reads from its first question on; that is asked in the handler's thread."""
     with services.index.reading() as session:
         yield session
 
@@ -31,8 +33,10 @@ def _index(services: ServicesDep) -> Iterator[Session]:
 IndexDep = Annotated[Session, Depends(_index)]
 
 
-def _tip(session: IndexDep) -> Tip:
-    return read_tip(session)
+async def _tip(request: Request) -> Tip:
+    """Where the index was a moment ago: what the session sees is that, or newer."""
+    cache: AnswerCache = request.app.state.cache
+    return await cache.tip()
 
 
 TipDep = Annotated[Tip, Depends(_tip)]

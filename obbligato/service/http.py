@@ -83,7 +83,12 @@ def add_errors(app: FastAPI, *, not_found: int = 404) -> None:
 
     @app.exception_handler(HTTPException)
     def on_http(_: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, str(error.detail), str(error.detail))
+        if error.status_code == 400 and "parsing the body" in str(error.detail):  # FastAPI's own
+            words = "is not the JSON that this route takes: check its syntax and its encoding"
+            return problem(422, "The input is wrong", f"body: {words}", field="body")
+        shown = problem(error.status_code, str(error.detail), str(error.detail))
+        shown.headers.update(error.headers or {})
+        return shown
 
     @app.exception_handler(Exception)
     def on_crash(_: Request, error: Exception) -> JSONResponse:

@@ -99,7 +99,7 @@ class DeliveryShown(AnswerModel):
 
 
 @router.post(
-    "", operation_id="create_webhook", status_code=201, responses=problems(401, 403, 409, 422)
+    "", operation_id="create_webhook", status_code=201, responses=problems(401, 403, 404, 409, 422)
 )
 def create_webhook(
     given: WebhookGiven, services: ServicesDep, caller: WriterDep, tip: TipDep, index: IndexDep
