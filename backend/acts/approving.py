@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from backend.acts.authors import check_licensor
 from backend.acts.calls import REGISTRY, SIGNED, Call, hexadecimal
@@ -26,12 +26,22 @@ from obbligato.words import Tier
 class OperatorGiven(Given):
     """Whom to let act for all of one's licences, or no longer."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"operator": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", "approved": True}
+            ]
+        }
+    )
+
     operator: Address
     approved: bool = True
 
 
 class GrantGiven(Given):
     """A platform's request for a grant."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"request_id": 1}]})
 
     request_id: Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -35,6 +35,21 @@ MOST_EVIDENCE: Final = 200_000
 
 class ChallengeGiven(Given):
     """A row of a report and what its quantity should be, in millionths of a unit; and the evidence."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "report_id": "0x" + "ab" * 32,
+                    "license_id": 3,
+                    "tier": "GENERATIVE",
+                    "metric": "GENERATION",
+                    "claimed_quantity": "15000000000",
+                    "evidence_text": "A list of outputs that name the recording.",
+                }
+            ]
+        }
+    )
 
     report_id: Bytes32
     license_id: Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,8 @@ MOST_SPLITS: Final = 1_000
 class ClaimGiven(Given):
     """Take what is claimable. `minimum_units`: not if it is less, millionths of a dollar."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"minimum_units": "1000000"}]})
+
     to: Address | None = Field(default=None, description="Where to; default: the payee itself.")
     minimum_units: Annotated[
         int, BeforeValidator(whole), Field(strict=True, ge=0, le=UINT64_MAX)
@@ -37,6 +39,10 @@ class ClaimGiven(Given):
 
 class RedirectGiven(Given):
     """Where later claims are paid. The payee's own account undoes it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"to": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"}]}
+    )
 
     to: Address
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from backend.acts.authors import check_licensor
 from backend.acts.calls import REGISTRY, SIGNED, Call, hexadecimal
@@ -21,6 +21,8 @@ from obbligato.typed_data import Reinstate, Revoke
 
 class LicenseGiven(Given):
     """One licence."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"license_id": 3}]})
 
     license_id: Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]
 

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from backend.acts.presets import Preset, preset_named
 from obbligato.documents import Recording, terms_with_legal_text
 from obbligato.documents.split_sheet import read_split_sheet
 from obbligato.documents.wording import role_word
 from obbligato.errors import InputError
 from obbligato.fields import Address
+from obbligato.presets import Preset, preset_named
 from obbligato.rules.splits import Payee, Split
 from obbligato.rules.terms import RateCard, Terms
 from obbligato.words import (

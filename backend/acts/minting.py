@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from sqlalchemy import select
 
 from backend.acts.authors import check_licensor, check_owner, forbidden_payees
@@ -39,6 +39,29 @@ from obbligato.typed_data import Amend, Mint
 class MintGiven(RecordingGiven, SplitGiven):
     """A recording with what AI may do with it, and who is paid."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "recording": {
+                        "title": "Aurora",
+                        "artists": ["Nadia Vale"],
+                        "isrc": "AA6Q72000047",
+                        "content_hash": "0x" + "5e" * 32,
+                    },
+                    "terms": {"preset": "train-dont-imitate"},
+                    "payees": [
+                        {
+                            "account": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+                            "share_ppm": 1_000_000,
+                            "role": "performer",
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
     terms: TermsGiven
     owner: Address | None = Field(
         default=None,
@@ -48,6 +71,10 @@ class MintGiven(RecordingGiven, SplitGiven):
 
 class AmendGiven(SplitGiven):
     """New terms, or new facts about the recording; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"license_id": 3, "terms": {"preset": "analysis-only"}}]}
+    )
 
     license_id: Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]
     terms: TermsGiven | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from backend.acts.authors import check_licensor, forbidden_payees
 from backend.acts.calls import ACCEPTANCES, REGISTRY, SIGNED, Call, hexadecimal, raw_payees
@@ -21,6 +21,23 @@ from obbligato.typed_data import AcceptSplit, ChangeSplit
 
 class ChangeSplitGiven(SplitGiven):
     """Who is paid from now on."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "license_id": 3,
+                    "payees": [
+                        {
+                            "account": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+                            "share_ppm": 1_000_000,
+                            "role": "performer",
+                        }
+                    ],
+                }
+            ]
+        }
+    )
 
     license_id: Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]
 

@@ -64,8 +64,9 @@ class AnswerCache:
             self._read_at = now if self._tip else float("-inf")
             found = await run_in_threadpool(self._read)
             self._read_at = time.monotonic()
-            if self._tip is None or found.version != self._version:
-                self._tip, self._version = found, found.version
+            self._tip = found
+            if found.version != self._version:
+                self._version = found.version
                 self._kept.clear()
                 self._bytes = 0
         return self._tip

@@ -12,12 +12,12 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from backend.acts.given import PayeeGiven, PricesGiven, SplitGiven, TermsGiven
-from backend.acts.presets import Preset, preset_named
 from backend.catalogues import cells as reading
 from backend.catalogues.cells import Errors, reason_of
 from backend.catalogues.columns import PRICE_COLUMNS, PRICES, TERMS_COLUMNS
 from obbligato.documents import Recording, legal_text, license_document, sha256
 from obbligato.errors import InputError
+from obbligato.presets import Preset, preset_named
 from obbligato.rules.splits import Split
 from obbligato.rules.terms import Terms
 from obbligato.words import (

@@ -13,13 +13,13 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from backend.acts.given import PayeeGiven, SplitGiven
-from backend.acts.presets import preset_named
 from backend.catalogues import cells
 from backend.catalogues.cells import reason_of
 from backend.catalogues.columns import MOST_BYTES
 from backend.catalogues.files import FILE
 from backend.catalogues.judging import Defaults
 from obbligato.errors import InputError
+from obbligato.presets import preset_named
 from obbligato.service.http import Problem
 
 FIELDS: Final = ("owner", "preset", "payees")

@@ -96,7 +96,15 @@ class ConsentUse(BaseModel):
 class ConsentQuestions(BaseModel):
     """Up to 1 000 questions about one moment."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"uses": [{"isrc": "AA6Q72000047", "tier": "GENERATIVE", "platform_id": 1}]}
+            ]
+        },
+    )
 
     at: int | None = Field(default=None, ge=0, le=MAX_TIME)
     """Seconds since 1970, UTC; default: the newest block's."""

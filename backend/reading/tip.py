@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.database.tables import Block, Document, Following
+from backend.database.tables import Block, Document, Following, RawEvent
 from obbligato.errors import NotFound
+
+MOMENT_SECONDS: Final = 15
+"""How late an answer may be that turns with time alone: a term that ends, a period that is missing."""
 
 Certainty = Literal["confirmed", "final"]
 
@@ -24,11 +27,22 @@ class Tip(NamedTuple):
     final_number: int
     documents_at: int
     """When a document was last read, in microseconds: documents come later than their licences."""
+    event_number: int
+    """The newest block with an event of the deployment, 0 before any."""
+    event_hash: bytes
 
     @property
     def version(self) -> str:
-        """Two tips with the same version have the same answers."""
-        return f"{self.head_number}-{self.head_hash.hex()[:16]}-{self.final_number}-{self.documents_at}"
+        """Two tips with the same version have the same answers, but for what passes within `MOMENT_SECONDS`.
+
+        Most blocks have no event of ours: then only finality and time go on, and finality says nothing new
+        once the newest event is final.
+        """
+        final = min(self.final_number, self.event_number)
+        moment = self.head_time // MOMENT_SECONDS
+        return (
+            f"{self.event_number}-{self.event_hash.hex()[:16]}-{final}-{self.documents_at}-{moment}"
+        )
 
 
 def read_tip(session: Session) -> Tip:
@@ -39,6 +53,8 @@ def read_tip(session: Session) -> Tip:
     timestamp = session.scalar(select(Block.timestamp).where(Block.number == known.head_number))
     assert timestamp is not None, "the head is always among the blocks"
     documents_at = session.scalar(select(func.max(Document.read_at)))
+    event_number = session.scalar(select(func.max(RawEvent.block_number))) or 0
+    event_hash = session.scalar(select(Block.hash).where(Block.number == event_number)) or b""
     return Tip(
         known.chain_id,
         known.head_number,
@@ -46,6 +62,8 @@ def read_tip(session: Session) -> Tip:
         timestamp,
         known.final_number,
         documents_at or 0,
+        event_number,
+        event_hash,
     )
 
 

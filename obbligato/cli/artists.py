@@ -8,13 +8,13 @@ from rich.console import Console
 from obbligato.cli import artist_agreements, artist_catalogues, artist_licenses, artist_money
 from obbligato.cli.output import AsJson, show
 from obbligato.client.backend.offers import terms_from, terms_json
-from obbligato.client.backend.presets import PRESETS
 from obbligato.documents.wording import (
     TIER_MEANINGS,
     card_sentence,
     condition_sentences,
     tier_title,
 )
+from obbligato.presets import PRESETS
 from obbligato.words import tiers_of
 
 app = typer.Typer(

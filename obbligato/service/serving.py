@@ -30,6 +30,7 @@ def serve(
             port=port,
             log_config=None,
             access_log=False,
+            proxy_headers=False,  # whose word about addresses counts is a setting of ours
             timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_keep_alive=30,
             h11_max_incomplete_event_size=65_536,

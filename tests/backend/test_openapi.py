@@ -71,7 +71,6 @@ def test_every_operation_that_takes_something_documents_problems(found: list[Ope
     assert without == []
 
 
-@pytest.mark.xfail(strict=True, reason="bodies of backend/acts/given.py have no examples yet")
 def test_every_json_body_has_an_example(described: dict[str, Any], found: list[Operation]) -> None:
     without = []
     for each in found:

@@ -32,6 +32,7 @@ SETTINGS = (
     "STORE",
     "GATEWAYS",
     "ORACLE_URL",
+    "BACKEND_URL",
     "KEYSTORE",
     "PASSWORD_FILE",
     "API_KEY",

@@ -11,8 +11,8 @@ from typer.main import get_command
 from backend.acts.given import TermsGiven
 from obbligato.cli.app import app
 from obbligato.client.backend.offers import terms_from
-from obbligato.client.backend.presets import PRESETS
 from obbligato.documents.split_sheet import read_split_sheet
+from obbligato.presets import PRESETS
 from obbligato.rules.splits import Split
 from obbligato.words import NOT_OFFERED, PPM, Tier
 from scripts.toolchain import ROOT

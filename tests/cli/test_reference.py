@@ -13,7 +13,7 @@ from tests.cli.conftest import Command
 
 PAGE = Path(ROOT, "docs", "cli.md")
 COMMANDS = commands()
-WITHOUT_JSON = {"document show", "oracle serve", "oracle attest"}
+WITHOUT_JSON = {"document show", "oracle serve", "oracle attest", "serve"}
 """A document is JSON already; a service has logs, not results."""
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import IntegrityError
-from tests.oracle.sending import new_desk
 
 from obbligato.errors import InputError
 from obbligato.sending import outbox
@@ -21,6 +20,7 @@ from oracle.database import Database
 from scripts.toolchain import ROOT
 from tests import postgres
 from tests.onchain import House
+from tests.oracle.sending import new_desk
 
 TO = "0x000000000000000000000000000000000000dEaD"
 KEY = "0x00000000000000000000000000000000000000AA"

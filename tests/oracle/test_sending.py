@@ -10,7 +10,6 @@ import pytest
 from eth_account import Account
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
-from tests.oracle.sending import ETHER, Desk, new_desk
 
 from obbligato.chain.client import GAS_CAP
 from obbligato.sending.outbox import want
@@ -18,6 +17,7 @@ from obbligato.sending.settings import GIGAWEI
 from obbligato.sending.tables import Transaction
 from scripts.demo.cast import RELAY
 from tests.onchain import House
+from tests.oracle.sending import ETHER, Desk, new_desk
 
 
 @pytest.fixture

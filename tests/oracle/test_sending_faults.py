@@ -11,11 +11,11 @@ from eth_account import Account
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_hash.auto import keccak
 from hexbytes import HexBytes
-from tests.oracle.sending import Desk, new_desk
 
 from obbligato.sending.settings import GIGAWEI
 from tests.onchain import House
 from tests.oracle.proxy import SEND, proxy
+from tests.oracle.sending import Desk, new_desk
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.oracle.sending import Desk, new_desk
 
 from scripts.toolchain import ROOT
 from tests.onchain import House
 from tests.oracle.proxy import SEND
+from tests.oracle.sending import Desk, new_desk
 
 PATIENCE_SECONDS = 60
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from backend.acts.presets import PRESETS, Preset
 from backend.acts.previews import AllowedUse, allowed_uses, refused_uses, renewal_sentence
 from backend.api.answers import AnswerModel, problems
 from obbligato.documents import terms_with_legal_text
 from obbligato.documents.wording import condition_sentences
+from obbligato.presets import PRESETS, Preset
 from obbligato.words import Flag
 
 router = APIRouter(prefix="/v1/presets", tags=["acts"])

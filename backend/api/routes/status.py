@@ -5,11 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from backend.api.answers import problems
-from backend.api.caching import IndexRoute
 from backend.api.context import IndexDep, ServicesDep, TipDep
 from backend.reading.status import StatusAnswer, read_status
 
-router = APIRouter(prefix="/v1", tags=["health"], route_class=IndexRoute)
+router = APIRouter(prefix="/v1", tags=["health"])
 
 
 @router.get(

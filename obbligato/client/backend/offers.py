@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from obbligato.client.backend.presets import preset_named
 from obbligato.documents import terms_with_legal_text
 from obbligato.errors import InputError
+from obbligato.presets import preset_named
 from obbligato.rules.terms import RateCard, Terms
 from obbligato.words import (
     MAX_INFLUENCE_CAP_BPS,

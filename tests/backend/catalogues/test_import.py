@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from backend.acts.presets import preset_named
 from obbligato.catalogue import generate_catalogue, read_catalogue
 from obbligato.documents import LicenseDocument
+from obbligato.presets import preset_named
 from obbligato.words import PPM, Flag, Tier
 from tests.backend.catalogues.conftest import Desk, content, song, written
 from tests.onchain import ARTIST, DUO, LABEL, STRANGER

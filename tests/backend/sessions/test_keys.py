@@ -13,9 +13,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from obbligato.service.log import start_log
+from scripts.demo.cast import METERED_PLATFORM, POOL_PLATFORM
 from tests.backend.sessions.conftest import Service, bearer, sign_in
 from tests.onchain import STRANGER, Acts
-from tests.story import METERED_PLATFORM, POOL_PLATFORM, Told
+from tests.story import Told
 
 RICH, POOR = METERED_PLATFORM.admin, POOL_PLATFORM.admin
 
@@ -114,7 +115,12 @@ def test_an_unknown_platform_is_not_found(client: TestClient) -> None:
     token = bearer(sign_in(client, RICH)["token"])
     body = {"scopes": ["grants:read"]}
     assert client.post("/v1/platforms/77/keys", json=body, headers=token).status_code == 404
-    for wrong in ({"scopes": []}, {"scopes": ["all"]}, {"scopes": ["grants:read"], "label": "\n"}):
+    malformed: tuple[dict[str, Any], ...] = (
+        {"scopes": []},
+        {"scopes": ["all"]},
+        {"scopes": ["grants:read"], "label": "\n"},
+    )
+    for wrong in malformed:
         refused = client.post("/v1/platforms/1/keys", json=wrong, headers=token)
         assert refused.status_code == 422
         assert refused.json()["field"]

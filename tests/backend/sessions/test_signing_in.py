@@ -13,9 +13,10 @@ from sqlalchemy import select
 
 from backend.records import Session, SignInNonce
 from backend.sessions.messages import SignInMessage
+from scripts.demo.cast import METERED_PLATFORM
 from tests.backend.sessions.conftest import Service, bearer, sign_in, signed
 from tests.onchain import ARTIST, LABEL, STRANGER
-from tests.story import METERED_PLATFORM, Told
+from tests.story import Told
 
 
 def written(client: TestClient, service: Service, **other: Any) -> str:
