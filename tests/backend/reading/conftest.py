@@ -59,10 +59,11 @@ from tests.onchain import (
     UNIT,
     Acts,
     Report,
+    new_house,
     raw_terms,
     split,
 )
-from tests.story import OPEN, Told
+from tests.story import OPEN, Told, tell
 
 ROUTERS: list[APIRouter] = [
     each.router
@@ -116,23 +117,29 @@ class World:
         return self.told.house.chain.call(contract, function, *arguments)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    """A story of its own: what happens after it here stays."""
+    with new_house(tmp_path_factory.mktemp("reading")) as house:
+        yield tell(house)
+
+
+@pytest.fixture(scope="session")
 def world(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     acts = Acts(told.house)
-    with acts.undone():
-        corrected = _tell_more(acts, told)
-        with postgres.server() as server, postgres.database(server) as url:
-            folder = tmp_path_factory.mktemp("reading")
-            services = {
-                "sqlite": _services(told, folder, f"sqlite:///{folder}/index.db"),
-                "postgres": _services(told, folder, url),
-            }
-            clients = {name: _client(each) for name, each in services.items()}
-            yield World(told, acts, services, clients, acts.now(), corrected)
-            for api in clients.values():
-                api.close()
-            for each in services.values():
-                each.close()
+    corrected = _tell_more(acts, told)
+    with postgres.server() as server, postgres.database(server) as url:
+        folder = tmp_path_factory.mktemp("reading")
+        services = {
+            "sqlite": _services(told, folder, f"sqlite:///{folder}/index.db"),
+            "postgres": _services(told, folder, url),
+        }
+        clients = {name: _client(each) for name, each in services.items()}
+        yield World(told, acts, services, clients, acts.now(), corrected)
+        for api in clients.values():
+            api.close()
+        for each in services.values():
+            each.close()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -146,7 +146,12 @@ def api_grant(client: Api) -> dict[str, Any]:
     return found
 
 
-def test_a_thousand_uses_take_as_many_queries_as_one(world: World) -> None:
+def test_a_thousand_uses_take_as_many_queries_as_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where the index is, is asked now and then, whatever else is: here once, before anything is counted.
+    monkeypatch.setattr("backend.api.caching.FRESH_SECONDS", 3_600)
+    world.clients["sqlite"].get("/v1/licenses")
     asked: list[str] = []
     engine = world.services["sqlite"].index.engine
     event.listen(engine, "before_cursor_execute", lambda *of: asked.append(of[2]))
