@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
@@ -72,6 +73,7 @@ def create_app(
     if whole:
         for router in routers():
             app.include_router(router)
+    app.state.methods_of = lambda path: _methods_of(app, path)
     add_middleware(app, services)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # as FastAPI documents it
     return app
@@ -100,3 +102,17 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         known["ProblemDocument"] = ProblemDocument.model_json_schema()
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _methods_of(app: FastAPI, path: str) -> list[str]:
+    """Every method that a path takes. Routers know only those of the first route that fits."""
+    found: set[str] = set()
+    for template, operations in app.openapi()["paths"].items():
+        pattern = re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(template))
+        if re.fullmatch(pattern, path):
+            exact = "{" not in template
+            methods = {method.upper() for method in operations}
+            if exact:
+                return sorted(methods)
+            found |= methods
+    return sorted(found)

@@ -106,7 +106,7 @@ class ConsentQuestions(BaseModel):
         },
     )
 
-    at: int | None = Field(default=None, ge=0, le=MAX_TIME)
+    at: int | None = Field(default=None, strict=True, ge=0, le=MAX_TIME)
     """Seconds since 1970, UTC; default: the newest block's."""
     uses: list[ConsentUse] = Field(min_length=1, max_length=MOST_USES)
 

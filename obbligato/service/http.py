@@ -82,12 +82,15 @@ def add_errors(app: FastAPI, *, not_found: int = 404) -> None:
         return problem(422, "The input is wrong", detail, field=errors[0]["field"], errors=errors)
 
     @app.exception_handler(HTTPException)
-    def on_http(_: Request, error: HTTPException) -> JSONResponse:
+    def on_http(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == 400 and "parsing the body" in str(error.detail):  # FastAPI's own
             words = "is not the JSON that this route takes: check its syntax and its encoding"
             return problem(422, "The input is wrong", f"body: {words}", field="body")
         shown = problem(error.status_code, str(error.detail), str(error.detail))
         shown.headers.update(error.headers or {})
+        methods_of = getattr(request.app.state, "methods_of", None)
+        if error.status_code == 405 and methods_of is not None:
+            shown.headers["Allow"] = ", ".join(methods_of(request.url.path))
         return shown
 
     @app.exception_handler(Exception)

@@ -122,8 +122,15 @@ class User:
         return until(found, PATIENCE_SECONDS)
 
 
-def test_a_newcomer_mints_earns_and_is_paid(running: dict[str, str]) -> None:
-    user, me = User(running["OBBLIGATO_BACKEND_URL"]), NEWCOMER.address
+@pytest.fixture
+def user(running: dict[str, str]) -> Iterator[User]:
+    made = User(running["OBBLIGATO_BACKEND_URL"])
+    yield made
+    made.http.close()
+
+
+def test_a_newcomer_mints_earns_and_is_paid(running: dict[str, str], user: User) -> None:
+    me = NEWCOMER.address
     chain = Chain.connect(
         running["OBBLIGATO_RPC_URL"], read_deployment(Path(running["OBBLIGATO_DEPLOYMENT"]))
     )

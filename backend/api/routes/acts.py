@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import and_, or_, select
+from starlette.convertors import register_url_convertor
 
 from backend.acts.approving import GrantGiven, OperatorGiven, draft_grant, draft_operator
 from backend.acts.challenging import ChallengeGiven, draft_challenge
@@ -21,6 +22,7 @@ from backend.acts.signing import invitations_of, sign_act
 from backend.acts.splitting import ChangeSplitGiven, draft_split_change
 from backend.api.answers import Page, problems
 from backend.api.context import AccountDep, ServicesDep
+from backend.api.convertors import IdConvertor
 from backend.api.paging import CursorQuery, LimitQuery, decode_cursor, page
 from backend.records import Act, ActState, Invitation
 from backend.relay.budget import Budget
@@ -29,6 +31,9 @@ from backend.sessions.callers import Caller
 from obbligato.errors import NotFound
 from obbligato.service.http import Problem
 from obbligato.service.tables import now as wall_clock
+
+# `/v1/acts/mint` is no act: it takes POST alone.
+register_url_convertor("id32", IdConvertor())
 
 router = APIRouter(prefix="/v1/acts", tags=["acts"])
 
@@ -221,7 +226,7 @@ def list_acts(
     )
 
 
-@router.get("/{act_id}", operation_id="get_act", responses=problems(404, 422))
+@router.get("/{act_id:id32}", operation_id="get_act", responses=problems(404, 422))
 def get_act(act_id: ActId, services: ServicesDep) -> ActShown:
     """One act.
 
@@ -230,7 +235,7 @@ def get_act(act_id: ActId, services: ServicesDep) -> ActShown:
     return _shown(services, _found(services, act_id))
 
 
-@router.post("/{act_id}/signature", operation_id="sign_act", responses=problems(404, 409, 422))
+@router.post("/{act_id:id32}/signature", operation_id="sign_act", responses=problems(404, 409, 422))
 def post_signature(act_id: ActId, given: SignatureGiven, services: ServicesDep) -> ActShown:
     """Hand in the signature of an act.
 
@@ -250,7 +255,7 @@ def post_signature(act_id: ActId, given: SignatureGiven, services: ServicesDep) 
 
 
 @router.post(
-    "/{act_id}/sent", operation_id="act_was_sent", responses=problems(401, 403, 404, 409, 422)
+    "/{act_id:id32}/sent", operation_id="act_was_sent", responses=problems(401, 403, 404, 409, 422)
 )
 def post_sent(
     act_id: ActId, given: SentGiven, services: ServicesDep, caller: AccountDep
@@ -260,7 +265,7 @@ def post_sent(
 
 
 @router.delete(
-    "/{act_id}",
+    "/{act_id:id32}",
     operation_id="withdraw_act",
     status_code=204,
     responses=problems(401, 403, 404, 409, 422),
