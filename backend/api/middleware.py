@@ -1,4 +1,4 @@
-"""What every request passes: its id, its limits, its size, headers that protect, one log line, figures.
+"""What every request passes: its id, its limits, its size, headers that protect, a log line, figures.
 
     Cors > Gate > the application
 
@@ -8,9 +8,11 @@ One layer of plain ASGI, so that streams stream and a request that is answered f
 from __future__ import annotations
 
 import json
+import logging
 import re
 import secrets
 import time
+from functools import lru_cache
 from typing import Any, Final
 
 import structlog
@@ -55,7 +57,9 @@ _PROTECTING: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
+_PROBLEM: Final = PROBLEM.encode()
 _log = structlog.get_logger(__name__)
+_levels: Final = logging.getLogger(__name__)
 
 TOO_LARGE: Final = "The body is larger than {most} bytes: send less at once."
 
@@ -117,10 +121,12 @@ class Gate:
         self._app = app
         self._limits = limits
         self._most = most_body_bytes
-        self._always = list(_PROTECTING)
+        always = list(_PROTECTING)
         if secure:
-            self._always.append((b"strict-transport-security", b"max-age=31536000"))
-        self._vary = vary
+            always.append((b"strict-transport-security", b"max-age=31536000"))
+        vary_by = [(b"vary", b"Origin")] if vary else []
+        self._closed = [*always, (b"content-security-policy", _CLOSED), *vary_by]
+        self._docs = [*always, (b"content-security-policy", _DOCS_POLICY), *vary_by]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -170,23 +176,30 @@ class Gate:
         self._limits.learn(scope, answer.status)  # type: ignore[arg-type]
 
     def _headers(self, scope: Scope, identity: str) -> list[tuple[bytes, bytes]]:
-        headers = [*self._always, (b"x-request-id", identity.encode())]
-        policy = _DOCS_POLICY if scope["path"] in DOCS else _CLOSED
-        headers.append((b"content-security-policy", policy))
-        if self._vary:
-            headers.append((b"vary", b"Origin"))
-        return headers
+        always = self._docs if scope["path"] in DOCS else self._closed
+        return [(b"x-request-id", identity.encode()), *always]
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in METHODS else "OTHER"
         route = getattr(scope.get("route"), "path", "none")
-        REQUESTS.labels(method, route, str(status)).inc()
-        SECONDS.labels(method, route).observe(seconds)
+        requests, took = _figures(method, route, status)
+        requests.inc()
+        took.observe(seconds)
         path = scope["path"]
         if path in NEVER_LIMITED:
             return
         # Queries are left out: what people look for is nobody's business, and some hold what is secret.
-        _log.info("request", method=method, path=path, status=status, ms=round(seconds * 1_000, 2))
+        # Reads that went well are only counted, unless somebody debugs: a line costs more than many a read.
+        quiet = status < 400 and method in ("GET", "HEAD")
+        if quiet and not _levels.isEnabledFor(logging.DEBUG):
+            return
+        tell = _log.debug if quiet else _log.info
+        tell("request", method=method, path=path, status=status, ms=round(seconds * 1_000, 2))
+
+
+@lru_cache(maxsize=2_048)
+def _figures(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(method, route, str(status)), SECONDS.labels(method, route)
 
 
 class _Body:
@@ -227,7 +240,10 @@ class _Answer:
                 return  # the gate itself answers this
             self.status = message["status"]
             self._complete(message)
-            if dict(message["headers"]).get(b"content-type", b"").startswith(PROBLEM.encode()):
+            if any(
+                name == b"content-type" and value.startswith(_PROBLEM)
+                for name, value in message["headers"]
+            ):
                 self._held = message
                 return
             self.begun = True
@@ -246,7 +262,7 @@ class _Answer:
         start: Message = {
             "type": "http.response.start",
             "status": status,
-            "headers": [(b"content-type", PROBLEM.encode())],
+            "headers": [(b"content-type", _PROBLEM)],
         }
         self._complete(start)
         said = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}

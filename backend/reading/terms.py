@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import Field
@@ -32,6 +33,9 @@ _PAYEES: Final = table_of(SplitPayee)
 TERMS_BY_ID: Final = select(_TERMS).where(
     _TERMS.c.terms_id.in_(bindparam("terms_ids", expanding=True))
 )
+MOST_KEPT: Final = 2_048
+"""Terms that are kept in words: most licences share a few."""
+
 _SPLIT: Final = select(_SPLITS).where(_SPLITS.c.split_id == bindparam("split_id"))
 _PAYEES_OF: Final = (
     select(_PAYEES.c.account, _PAYEES.c.share_ppm, _PAYEES.c.role)
@@ -121,23 +125,46 @@ def terms_rows(session: Session, terms_ids: Collection[int]) -> Sequence[Row[*tu
 
 def terms_of(row: Row[*tuple[Any, ...]]) -> rules.Terms:
     """The terms of a row, as the rules take them."""
-    return rules.Terms(
-        tiers=row.tiers,
-        term_days=row.term_days,
-        flags=row.flags,
-        influence_cap_bps=row.influence_cap_bps,
-        rates=tuple(rules.RateCard(**card) for card in row.rates),
-        text_digest=row.text_digest,
+    return _terms(
+        row.tiers,
+        row.term_days,
+        row.flags,
+        row.influence_cap_bps,
+        tuple(tuple(card.items()) for card in row.rates),
+        row.text_digest,
     )
 
 
 def terms_answer(row: Row[*tuple[Any, ...]], tip: Tip) -> TermsAnswer:
     """What a row of terms says."""
-    terms = terms_of(row)
+    return _answer(row.terms_id, row.digest, terms_of(row), certainty(tip, row.block_number))
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _terms(
+    tiers: int,
+    term_days: int,
+    flags: int,
+    influence_cap_bps: int,
+    rates: tuple[tuple[tuple[str, int], ...], ...],
+    text_digest: bytes,
+) -> rules.Terms:
+    return rules.Terms(
+        tiers=tiers,
+        term_days=term_days,
+        flags=flags,
+        influence_cap_bps=influence_cap_bps,
+        rates=tuple(rules.RateCard(**dict(card)) for card in rates),
+        text_digest=text_digest,
+    )
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _answer(terms_id: int, digest: bytes, terms: rules.Terms, certain: Certainty) -> TermsAnswer:
     cards = list(zip(tiers_of(terms.tiers), terms.rates, strict=True))
     return TermsAnswer(
-        terms_id=row.terms_id,
-        digest=row.digest,
+        terms_id=terms_id,
+        digest=digest,
         tiers=[tier_prices(tier, card) for tier, card in cards],
         term_days=terms.term_days,
         flags=flag_names(terms.flags),
@@ -152,7 +179,7 @@ def terms_answer(row: Row[*tuple[Any, ...]], tip: Tip) -> TermsAnswer:
             *([] if cards else ["No use by AI is allowed."]),
             *condition_sentences(terms),
         ],
-        certainty=certainty(tip, row.block_number),
+        certainty=certain,
     )
 
 

@@ -16,6 +16,31 @@ MOMENT_SECONDS: Final = 15
 Certainty = Literal["confirmed", "final"]
 
 
+_F: Final = Following.__table__
+_HEAD: Final = Block.__table__.alias("head")
+_LAST: Final = Block.__table__.alias("last")
+_EVENT_NUMBER: Final = select(func.max(RawEvent.__table__.c.block_number)).scalar_subquery()
+_TIP: Final = (
+    select(
+        _F.c.chain_id,
+        _F.c.head_number,
+        _F.c.head_hash,
+        _HEAD.c.timestamp,
+        _F.c.final_number,
+        func.coalesce(select(func.max(Document.__table__.c.read_at)).scalar_subquery(), 0),
+        func.coalesce(_EVENT_NUMBER, 0),
+        func.coalesce(_LAST.c.hash, b""),
+    )
+    .select_from(
+        _F.outerjoin(_HEAD, _HEAD.c.number == _F.c.head_number).outerjoin(
+            _LAST, _LAST.c.number == _EVENT_NUMBER
+        )
+    )
+    .where(_F.c.id == 1)
+)
+"""The fields of a `Tip`, in its order."""
+
+
 class Tip(NamedTuple):
     """The newest block that was read."""
 
@@ -47,24 +72,11 @@ class Tip(NamedTuple):
 
 def read_tip(session: Session) -> Tip:
     """Where the index is. Raises NotFound before its first block."""
-    known = session.get(Following, 1)
+    known = session.execute(_TIP).first()
     if known is None or not known.head_hash:
         raise NotFound("the index has not read its first block yet: try again in a moment")
-    timestamp = session.scalar(select(Block.timestamp).where(Block.number == known.head_number))
-    assert timestamp is not None, "the head is always among the blocks"
-    documents_at = session.scalar(select(func.max(Document.read_at)))
-    event_number = session.scalar(select(func.max(RawEvent.block_number))) or 0
-    event_hash = session.scalar(select(Block.hash).where(Block.number == event_number)) or b""
-    return Tip(
-        known.chain_id,
-        known.head_number,
-        known.head_hash,
-        timestamp,
-        known.final_number,
-        documents_at or 0,
-        event_number,
-        event_hash,
-    )
+    assert known.timestamp is not None, "the head is always among the blocks"
+    return Tip(*known)
 
 
 def certainty(tip: Tip, block_number: int) -> Certainty:

@@ -34,15 +34,19 @@ LicenseState = Literal["in_force", "ending", "ended", "not_yet"]
 DocumentWord = Literal["read", "missing", "invalid"]
 
 
-_TIER_NAMES: Final = [
+_TIERS_OF: Final = [
     [cast("TierName", tier.name) for tier in tiers_of(mask)] for mask in range(ALL_TIERS + 1)
 ]
 """By mask: lists name the tiers of every licence that they show."""
 
+_TIERS: Final = {int(tier): cast("TierName", tier.name) for tier in Tier}
+_METRICS: Final = {int(metric): cast("MetricName", metric.name) for metric in Metric}
+_ROLES: Final = {int(role): cast("RoleName", role_word(role)) for role in Role}
+
 
 def tier_names(mask: int) -> list[TierName]:
     """The tiers of a mask by name, ascending."""
-    return [cast("TierName", tier.name) for tier in tiers_of(mask)]
+    return list(_TIERS_OF[mask])
 
 
 def flag_names(flags: int) -> list[FlagName]:
@@ -52,17 +56,17 @@ def flag_names(flags: int) -> list[FlagName]:
 
 def role_name(role: int) -> RoleName:
     """`session musician`, as split sheets spell it."""
-    return cast("RoleName", role_word(Role(role)))
+    return _ROLES[role]
 
 
 def tier_name(tier: int) -> TierName:
     """The name of a tier."""
-    return cast("TierName", Tier(tier).name)
+    return _TIERS[tier]
 
 
 def metric_name(metric: int) -> MetricName:
     """The name of a metric."""
-    return cast("MetricName", Metric(metric).name)
+    return _METRICS[metric]
 
 
 def pricing_name(pricing: int) -> PricingName:

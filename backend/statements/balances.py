@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, case, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Row, bindparam, case, cast, func, select
 from sqlalchemy.orm import Session
 
 from backend.database.tables import (
@@ -18,6 +18,7 @@ from backend.database.tables import (
     Split,
     SplitPayee,
 )
+from backend.index.state import table_of
 from backend.reading.tip import Tip, certainty
 from backend.reading.words import role_name
 from backend.statements.answers import Balance, SplitBalance
@@ -27,25 +28,79 @@ from obbligato.words import PPM
 
 UNSETTLED = (ReportState.UNFUNDED, ReportState.PENDING)
 
+_ACCOUNTS: Final = table_of(Account).c
+_CHALLENGES: Final = table_of(Challenge).c
+_LICENSES: Final = table_of(License).c
+_PAYEES: Final = table_of(SplitPayee).c
+_REPORTS: Final = table_of(Report).c
+_ROWS: Final = table_of(ReportRow).c
+_SPLITS: Final = table_of(Split).c
+
+_OF_ACCOUNT: Final = _PAYEES.account == bindparam("account")
+
+
+def _summed_digits(digits: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """The sum of amounts that are kept as text, in dollars and millionths: whole they could overflow."""
+    length = func.length(digits)
+    millions = case((length > 6, func.substr(digits, 1, length - 6)), else_="0")
+    rest = case((length > 6, func.substr(digits, length - 5)), else_=digits)
+    return func.sum(cast(millions, BigInteger)), func.sum(cast(rest, BigInteger))
+
+
+_SHARES: Final = (
+    select(
+        _PAYEES.split_id,
+        _PAYEES.share_ppm,
+        _PAYEES.role,
+        _PAYEES.claimed_units,
+        _PAYEES.changed_in,
+        _SPLITS.received_units,
+        _SPLITS.changed_in.label("received_in"),
+        # How many licences pay to it now.
+        select(func.count())
+        .where(_LICENSES.split_id == _PAYEES.split_id)
+        .correlate(table_of(SplitPayee))
+        .scalar_subquery()
+        .label("licenses"),
+    )
+    .join_from(table_of(SplitPayee), table_of(Split), _SPLITS.split_id == _PAYEES.split_id)
+    .where(_OF_ACCOUNT)
+    .order_by(_PAYEES.split_id)
+)
+_KEPT: Final = select(
+    _ACCOUNTS.recipient, _ACCOUNTS.refunds_units, _ACCOUNTS.paid_units, _ACCOUNTS.changed_in
+).where(_ACCOUNTS.account == bindparam("account"))
+_UNSETTLED: Final = select(_REPORTS.number, _REPORTS.held).where(_REPORTS.state.in_(UNSETTLED))
+_PENDING: Final = (
+    select(_ROWS.split_id, *_summed_digits(_ROWS.amount_units))
+    .join(table_of(SplitPayee), _PAYEES.split_id == _ROWS.split_id)
+    .where(_ROWS.report_number.in_(bindparam("numbers", expanding=True)), _OF_ACCOUNT)
+    .group_by(_ROWS.split_id)
+)
+_ROWS_HELD: Final = select(_ROWS.split_id, _ROWS.amount_units).where(
+    _ROWS.report_number == bindparam("number"), _ROWS.row.in_(bindparam("held", expanding=True))
+)
+_CHALLENGED: Final = (
+    select(
+        _CHALLENGES.split_id,
+        _CHALLENGES.amount_units,
+        _CHALLENGES.claimed_millionths,
+        _CHALLENGES.reported_millionths,
+    )
+    .join(table_of(SplitPayee), _PAYEES.split_id == _CHALLENGES.split_id)
+    .where(_CHALLENGES.state == DisputeState.OPEN, _OF_ACCOUNT)
+)
+
 
 def read_balance(session: Session, tip: Tip, account: str) -> Balance:
     """The balance of any account, checksummed: one that is no payee has nothing."""
-    rows = session.execute(
-        select(SplitPayee, Split)
-        .join(Split, Split.split_id == SplitPayee.split_id)
-        .where(SplitPayee.account == account)
-        .order_by(SplitPayee.split_id)
-    ).all()
+    rows = session.execute(_SHARES, {"account": account}).all()
     pending = _pending(session, account) if rows else Counter[int]()
     held = _held(session, account) if rows else Counter[int]()
-    licenses = _licenses(session, account) if rows else {}
-    splits = [
-        _split_balance(payee, split.received_units, licenses, pending, held)
-        for payee, split in rows
-    ]
-    kept = session.get(Account, account)
+    splits = [_split_balance(row, pending, held) for row in rows]
+    kept = session.execute(_KEPT, {"account": account}).first()
     refunds = kept.refunds_units if kept else 0
-    changed = [each.changed_in for row in rows for each in row] + (
+    changed = [block for row in rows for block in (row.changed_in, row.received_in)] + (
         [kept.changed_in] if kept else []
     )
     return Balance(
@@ -64,13 +119,10 @@ def read_balance(session: Session, tip: Tip, account: str) -> Balance:
 
 
 def _split_balance(
-    payee: SplitPayee,
-    received: int,
-    licenses: dict[int, int],
-    pending: Counter[int],
-    held: Counter[int],
+    payee: Row[*tuple[Any, ...]], pending: Counter[int], held: Counter[int]
 ) -> SplitBalance:
     """Each part as if what comes before it had been credited already: they sum without a rest."""
+    received = payee.received_units
     entitled = received * payee.share_ppm // PPM
     after = received + pending[payee.split_id]
     with_pending = after * payee.share_ppm // PPM
@@ -79,7 +131,7 @@ def _split_balance(
         split_id=payee.split_id,
         share_ppm=payee.share_ppm,
         role=role_name(payee.role),
-        licenses=licenses.get(payee.split_id, 0),
+        licenses=payee.licenses,
         received_units=received,
         entitled_units=entitled,
         claimed_units=payee.claimed_units,
@@ -89,41 +141,19 @@ def _split_balance(
     )
 
 
-def _licenses(session: Session, account: str) -> dict[int, int]:
-    found = session.execute(
-        select(License.split_id, func.count())
-        .join(SplitPayee, SplitPayee.split_id == License.split_id)
-        .where(SplitPayee.account == account)
-        .group_by(License.split_id)
-    )
-    return {row[0]: row[1] for row in found}
-
-
 def _pending(session: Session, account: str) -> Counter[int]:
     """By split, what reports will credit when they settle: their rows, less those that are held."""
-    unsettled = session.execute(
-        select(Report.number, Report.held).where(Report.state.in_(UNSETTLED))
-    ).all()
+    unsettled = session.execute(_UNSETTLED).all()
     units: Counter[int] = Counter()
     if not unsettled:
         return units
-    found = session.execute(
-        select(ReportRow.split_id, *_summed_digits(ReportRow.amount_units))
-        .join(Report, Report.number == ReportRow.report_number)
-        .join(SplitPayee, SplitPayee.split_id == ReportRow.split_id)
-        .where(Report.state.in_(UNSETTLED), SplitPayee.account == account)
-        .group_by(ReportRow.split_id)
-    )
+    numbers = [number for number, _ in unsettled]
+    found = session.execute(_PENDING, {"account": account, "numbers": numbers})
     for split_id, dollars, rest in found:
         units[split_id] = whole(dollars, rest)
     for number, held in unsettled:
         if held:
-            out = session.execute(
-                select(ReportRow.split_id, ReportRow.amount_units).where(
-                    ReportRow.report_number == number, ReportRow.row.in_(held)
-                )
-            )
-            for split_id, amount in out:
+            for split_id, amount in session.execute(_ROWS_HELD, {"number": number, "held": held}):
                 if split_id in units:
                     units[split_id] -= amount
     return units
@@ -131,26 +161,9 @@ def _pending(session: Session, account: str) -> Counter[int]:
 
 def _held(session: Session, account: str) -> Counter[int]:
     """By split, the rows that open challenges hold: what they paid if nobody ruled."""
-    found = session.execute(
-        select(
-            Challenge.split_id,
-            Challenge.amount_units,
-            Challenge.claimed_millionths,
-            Challenge.reported_millionths,
-        )
-        .join(SplitPayee, SplitPayee.split_id == Challenge.split_id)
-        .where(Challenge.state == DisputeState.OPEN, SplitPayee.account == account)
-    )
+    found = session.execute(_CHALLENGED, {"account": account})
     units: Counter[int] = Counter()
     for split_id, amount, claimed, reported in found:
         if claimed < reported:
             units[split_id] += amount
     return units
-
-
-def _summed_digits(digits: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    """The sum of amounts that are kept as text, in dollars and millionths: whole they could overflow."""
-    length = func.length(digits)
-    millions = case((length > 6, func.substr(digits, 1, length - 6)), else_="0")
-    rest = case((length > 6, func.substr(digits, length - 5)), else_=digits)
-    return func.sum(cast(millions, BigInteger)), func.sum(cast(rest, BigInteger))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import BindParameter, Row, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from backend.database.tables import (
@@ -17,6 +17,7 @@ from backend.database.tables import (
     SplitPayee,
     Terms,
 )
+from backend.index.state import table_of
 from backend.reading.tip import Tip, certainty
 from backend.reading.words import metric_name, tier_name
 from backend.statements.answers import Credit, SourceName
@@ -30,6 +31,54 @@ RATES: Final[dict[int, str]] = {
     Metric.PLAYBACK: "playback",
 }
 
+_DOCUMENTS: Final = table_of(Document)
+_EARNINGS: Final = table_of(Earning)
+_LICENSES: Final = table_of(License)
+_PAYEES: Final = table_of(SplitPayee)
+_REPORTS: Final = table_of(Report)
+_TERMS: Final = table_of(Terms)
+_VERSIONS: Final = table_of(LicenseVersion)
+
+_IDS: Final[BindParameter[Any]] = bindparam("license_ids", expanding=True)
+
+OF_PAYEE: Final = (
+    select(*_EARNINGS.c, _PAYEES.c.share_ppm)
+    .join_from(_EARNINGS, _PAYEES, _PAYEES.c.split_id == _EARNINGS.c.split_id)
+    .where(_PAYEES.c.account == bindparam("account"))
+)
+"""The credits of the splits of the payee `account`, each with its share."""
+
+_SAID: Final = (
+    select(
+        _LICENSES.c.license_id,
+        _DOCUMENTS.c.title,
+        _DOCUMENTS.c.artists,
+        _DOCUMENTS.c.isrc,
+        _LICENSES.c.ends_at,
+    )
+    .outerjoin_from(_LICENSES, _DOCUMENTS, _DOCUMENTS.c.digest == _LICENSES.c.document)
+    .where(_LICENSES.c.license_id.in_(_IDS))
+)
+_VERSIONS_OF: Final = (
+    select(
+        _VERSIONS.c.license_id,
+        _VERSIONS.c.start,
+        _VERSIONS.c.terms_id,
+        _TERMS.c.tiers,
+        _TERMS.c.rates,
+    )
+    .join_from(_VERSIONS, _TERMS, _TERMS.c.terms_id == _VERSIONS.c.terms_id)
+    .where(_VERSIONS.c.license_id.in_(_IDS))
+    .order_by(_VERSIONS.c.license_id, _VERSIONS.c.number)
+)
+_REPORTS_OF: Final = select(
+    _REPORTS.c.number,
+    _REPORTS.c.report_id,
+    _REPORTS.c.pricing,
+    _REPORTS.c.period_start,
+    _REPORTS.c.period_end,
+).where(_REPORTS.c.number.in_(bindparam("numbers", expanding=True)))
+
 
 class _Recording(NamedTuple):
     title: str | None
@@ -40,11 +89,7 @@ class _Recording(NamedTuple):
 
 def select_credits(account: str) -> Select[*tuple[Any, ...]]:
     """The credits of a payee's splits, each with its share."""
-    return (
-        select(*Earning.__table__.columns, SplitPayee.share_ppm)
-        .join(SplitPayee, SplitPayee.split_id == Earning.split_id)
-        .where(SplitPayee.account == account)
-    )
+    return OF_PAYEE.params(account=account)
 
 
 class Describer:
@@ -123,40 +168,16 @@ class Describer:
         if licenses:
             self._look_up_licenses(sorted(licenses))
         if numbers:
-            found = self._session.execute(
-                select(
-                    Report.number,
-                    Report.report_id,
-                    Report.pricing,
-                    Report.period_start,
-                    Report.period_end,
-                ).where(Report.number.in_(numbers))
-            )
+            found = self._session.execute(_REPORTS_OF, {"numbers": sorted(numbers)})
             self._reports.update((row.number, row) for row in found)
 
     def _look_up_licenses(self, licenses: list[int]) -> None:
-        described = self._session.execute(
-            select(
-                License.license_id, Document.title, Document.artists, Document.isrc, License.ends_at
-            )
-            .outerjoin(Document, Document.digest == License.document)
-            .where(License.license_id.in_(licenses))
-        )
+        asked = {"license_ids": licenses}
+        described = self._session.execute(_SAID, asked)
         for license_id, *said in described:
             self._recordings[license_id] = _Recording(*said)
             self._versions[license_id] = []
-        versions = self._session.execute(
-            select(
-                LicenseVersion.license_id,
-                LicenseVersion.start,
-                LicenseVersion.terms_id,
-                Terms.tiers,
-                Terms.rates,
-            )
-            .join(Terms, Terms.terms_id == LicenseVersion.terms_id)
-            .where(LicenseVersion.license_id.in_(licenses))
-            .order_by(LicenseVersion.license_id, LicenseVersion.number)
-        )
+        versions = self._session.execute(_VERSIONS_OF, asked)
         for license_id, start, terms_id, tiers, rates in versions:
             self._versions[license_id].append((start, terms_id))
             if terms_id not in self._cards:

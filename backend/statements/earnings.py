@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import func, literal, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from backend.api.answers import Page
 from backend.api.paging import decode_cursor, page
 from backend.database.tables import Earning, SplitPayee
+from backend.index.state import table_of
 from backend.reading.words import metric_name, tier_name
 from backend.statements.answers import EarningGroup, GroupName, SourceName
 from backend.statements.parts import KEYS, NO_NUMBER, part, summed, whole
 from backend.statements.periods import month_text
+
+_EARNINGS: Final = table_of(Earning)
+_PAYEES: Final = table_of(SplitPayee)
 
 
 class EarningFilter(NamedTuple):
@@ -46,27 +51,15 @@ def list_earnings(
     Raises InputError for a cursor that belongs to other groups.
     """
     names = list(dict.fromkeys(by))
-    columns = [KEYS[name] for name in names]
-    query = (
-        select(
-            *columns,
-            *summed(part()),
-            *summed(Earning.quantity_millionths),
-            func.count(),
-        )
-        .join(SplitPayee, SplitPayee.split_id == Earning.split_id)
-        .where(SplitPayee.account == account, *_conditions(wanted))
-        .group_by(*columns)
-        .order_by(*columns)
-        .limit(limit + 1)
-    )
-    if cursor is not None and columns:
+    given = {name: value for name, value in wanted._asdict().items() if value is not None}
+    asked = {"account": account, "most": limit + 1, **given}
+    if cursor is not None and names:
         kinds = [str if name in ("model_id", "source") else int for name in names]
-        after = decode_cursor(cursor, *kinds)
-        query = query.where(tuple_(*columns) > tuple_(*_literals(names, after)))
+        asked |= _after(names, decode_cursor(cursor, *kinds))
     elif cursor is not None:
         decode_cursor(cursor, int)
-    rows = [row for row in session.execute(query) if row[-1]]
+    query = _query(tuple(names), tuple(given), cursor is not None and bool(names))
+    rows = [row for row in session.execute(query, asked) if row[-1]]
     return page(
         rows,
         limit,
@@ -75,24 +68,45 @@ def list_earnings(
     )
 
 
-def _conditions(wanted: EarningFilter) -> list[Any]:
-    found = [
-        KEYS[name] == value
-        for name, value in wanted._asdict().items()
-        if name in KEYS and value is not None
-    ]
-    if wanted.from_month is not None:
-        found.append(KEYS["month"] >= wanted.from_month)
-    if wanted.to_month is not None:
-        found.append(KEYS["month"] <= wanted.to_month)
-    return found
+@lru_cache(maxsize=512)
+def _query(
+    names: tuple[str, ...], given: tuple[str, ...], goes_on: bool
+) -> Select[*tuple[Any, ...]]:
+    """The sums by these groups, narrowed by what is given: one statement for all that ask so."""
+    columns = [KEYS[name] for name in names]
+    query = (
+        select(
+            *columns,
+            *summed(part()),
+            *summed(_EARNINGS.c.quantity_millionths),
+            func.count(),
+        )
+        .select_from(_EARNINGS.join(_PAYEES, _PAYEES.c.split_id == _EARNINGS.c.split_id))
+        .where(_PAYEES.c.account == bindparam("account"), *map(_condition, given))
+        .group_by(*columns)
+        .order_by(*columns)
+        .limit(bindparam("most", type_=BigInteger()))
+    )
+    if not goes_on:
+        return query
+    last = (bindparam(f"after_{name}", type_=KEYS[name].type) for name in names)
+    return query.where(tuple_(*columns) > tuple_(*last))
 
 
-def _literals(names: Sequence[str], after: Sequence[Any]) -> list[Any]:
-    return [
-        literal(_bytes(value) if name == "model_id" else value)
-        for name, value in zip(names, after, strict=True)
-    ]
+def _condition(name: str) -> ColumnElement[bool]:
+    month = KEYS["month"]
+    if name == "from_month":
+        return month >= bindparam(name, type_=month.type)
+    if name == "to_month":
+        return month <= bindparam(name, type_=month.type)
+    return KEYS[name] == bindparam(name, type_=KEYS[name].type)
+
+
+def _after(names: Sequence[str], last: Sequence[Any]) -> dict[str, Any]:
+    return {
+        f"after_{name}": _bytes(value) if name == "model_id" else value
+        for name, value in zip(names, last, strict=True)
+    }
 
 
 def _bytes(text: str) -> bytes:

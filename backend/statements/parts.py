@@ -7,13 +7,17 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, func, literal
 
 from backend.database.tables import Earning, SplitPayee
+from backend.index.state import table_of
 from obbligato.words import PPM
+
+_E: Final = table_of(Earning).c
+_P: Final = table_of(SplitPayee).c
 
 
 def part() -> ColumnElement[int]:
     """What the entitlement of `SplitPayee` grew by with an `Earning`; every product stays below 2^62."""
-    amount, share = Earning.amount_units, SplitPayee.share_ppm
-    rest = (Earning.received_rest * share) % PPM
+    amount, share = _E.amount_units, _P.share_ppm
+    rest = (_E.received_rest * share) % PPM
     return (amount // PPM) * share + ((amount % PPM) * share + rest) // PPM
 
 
@@ -34,21 +38,21 @@ def whole(millions: Any, rest: Any) -> int:
 
 def of_account(account: str) -> ColumnElement[bool]:
     """The splits of a payee, to join with what these earned."""
-    return SplitPayee.account == account
+    return _P.account == account
 
 
 NO_NUMBER: Final = -1
 """Stands for what a credit has none of, so that it has a place in an order."""
 
 KEYS: Final[dict[str, ColumnElement[Any]]] = {
-    "month": func.coalesce(Earning.month, literal(NO_NUMBER)),
-    "platform_id": func.coalesce(Earning.platform_id, literal(NO_NUMBER)),
-    "model_id": func.coalesce(Earning.model_id, literal(b"")),
-    "license_id": func.coalesce(Earning.license_id, literal(NO_NUMBER)),
-    "split_id": func.coalesce(Earning.split_id, literal(NO_NUMBER)),
-    "tier": func.coalesce(Earning.tier, literal(NO_NUMBER)),
-    "metric": func.coalesce(Earning.metric, literal(NO_NUMBER)),
-    "source": func.coalesce(Earning.source, literal("")),
+    "month": func.coalesce(_E.month, literal(NO_NUMBER)),
+    "platform_id": func.coalesce(_E.platform_id, literal(NO_NUMBER)),
+    "model_id": func.coalesce(_E.model_id, literal(b"")),
+    "license_id": func.coalesce(_E.license_id, literal(NO_NUMBER)),
+    "split_id": func.coalesce(_E.split_id, literal(NO_NUMBER)),
+    "tier": func.coalesce(_E.tier, literal(NO_NUMBER)),
+    "metric": func.coalesce(_E.metric, literal(NO_NUMBER)),
+    "source": func.coalesce(_E.source, literal("")),
 }
 """What credits are grouped and narrowed by. As expressions no index serves them, which is meant: those of a
 platform or a licence hold everybody's credits, while a payee's are found by its splits."""
