@@ -69,7 +69,9 @@ def main(arguments: list[str]) -> int:
         metered = client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE_SECONDS)
         client.sign(metered, Expected(PLATFORM_ID, usage))
         taken = client.wait(sent.id, State.CHALLENGEABLE, timeout_seconds=PATIENCE_SECONDS)
-        print(f"report {taken.reports[0].report_id} is on the chain; its window runs for a minute")
+        print(
+            f"report 0x{(taken.reports[0].report_id or b'').hex()} is on the chain; its window runs for a minute"
+        )
         settled = client.wait(sent.id, State.SETTLED, timeout_seconds=PATIENCE_SECONDS)
         print(f"settled: {settled.state}")
     return 0
