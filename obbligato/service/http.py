@@ -45,7 +45,9 @@ class Problem(ObbligatoError):  # noqa: N818 -- is one
 def problem(status: int, title: str, detail: str, **more: Any) -> JSONResponse:
     """A problem document."""
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
-    return JSONResponse(body, status_code=status, media_type=PROBLEM)
+    seconds = more.get("retry_after_seconds")
+    headers = None if seconds is None else {"Retry-After": str(seconds)}
+    return JSONResponse(body, status_code=status, headers=headers, media_type=PROBLEM)
 
 
 _STATUS: Final[tuple[tuple[type[ObbligatoError], int, str], ...]] = (

@@ -27,7 +27,7 @@ from obbligato.chain.deployment import read_deployment
 from obbligato.errors import ObbligatoError
 from obbligato.store import EmbeddedStore
 from scripts.demo.__main__ import SOCIETY_MEMBERS, chosen, deploy
-from scripts.demo.cast import METERED_PLATFORM, cast, person
+from scripts.demo.cast import cast, person
 from scripts.demo.story import Story
 from scripts.stack import PASSWORD, backend_service, keystore, stack
 from scripts.toolchain import ROOT, ToolchainError, anvil, free_ports, rpc
@@ -135,10 +135,9 @@ def _write_environment(
         "OBBLIGATO_STORE": str(blocks),
         "OBBLIGATO_BACKEND_URL": backend,
         "OBBLIGATO_ORACLE_URL": leader,
-        "ARTIST_KEYSTORE": str(keystore(folder / "artist.json", NEWCOMER)),
+        "OBBLIGATO_KEYSTORE": str(keystore(folder / "artist.json", NEWCOMER)),
+        "OBBLIGATO_PASSWORD_FILE": str(password),
         "ARTIST": NEWCOMER.address,
-        "PLATFORM_KEYSTORE": str(keystore(folder / "platform.json", METERED_PLATFORM.reporter)),
-        "PASSWORD_FILE": str(password),
     }
     lines = [f"export {name}={value!r}\n" for name, value in settings.items()]
     (folder / "environment").write_text("".join(lines))
@@ -155,7 +154,8 @@ def _tell(console: Console, folder: Path, backend: str) -> None:
             "--preset train-dont-imitate --yes --final"
         ),
         "python -m scripts.up.use --license 65     # the demo's platform uses it; paid a minute later",
-        "obbligato artist earnings && obbligato artist claim --yes",
+        "obbligato artist balance",
+        "obbligato artist claim --yes",
     ):
         console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
     console.print("up: ready. Ctrl-C ends everything.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import time
@@ -194,3 +195,38 @@ def test_the_demo_s_catalogue_is_there_for_everybody(running: dict[str, str]) ->
         page = http.get("/v1/licenses", params={"limit": 200}).json()
         assert len([each for each in page["items"] if each["license_id"] <= 64]) == 64
         assert http.get("/readyz").json()["status"] == "ready"
+
+
+def test_the_commands_that_it_prints_work(running: dict[str, str]) -> None:
+    minted = command(
+        running,
+        *(
+            "license",
+            "--title",
+            "My song",
+            "--artist",
+            "Me",
+            "--content-hash",
+            "0x" + "0" * 63 + "1",
+        ),
+        *("--preset", "train-dont-imitate", "--yes", "--final", "--json"),
+    )
+    assert minted["state"] == "final"
+    balance = command(running, "balance", "--json")
+    assert balance["account"] == NEWCOMER.address
+
+
+def command(running: dict[str, str], *arguments: str) -> Any:
+    """What `obbligato artist …` prints, in a shell that has read the file `environment`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "obbligato", "artist", *arguments],
+        cwd=ROOT,
+        env={**environment(), **running},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

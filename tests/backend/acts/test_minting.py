@@ -131,6 +131,15 @@ def test_one_key_prepares_one_act_and_refuses_another_request(studio: Studio) ->
     assert refused.value.status == 409
 
 
+def test_a_key_goes_with_the_largest_price(studio: Studio) -> None:
+    tiers = {"GENERATIVE": {"generation_units": str(2**64 - 2)}}
+    request = given("Dear", terms={"tiers": tiers})
+    again = Idempotency.of("dear", "mint", request.model_dump(mode="json"))
+    caller = studio.caller(ARTIST)
+    act = keep(studio.services, caller, draft_mint(studio.services, caller, request), again)
+    assert act.idempotency_key == "dear"
+
+
 def test_nobody_mints_for_an_account_that_did_not_make_it_its_operator(studio: Studio) -> None:
     with pytest.raises(Problem) as refused:
         prepared(studio, given("Not yours", owner=DUO.address), by=SOCIETY)
