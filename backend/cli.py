@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from backend.serving import Backend
+from backend.process import Backend
 from backend.settings import BackendSettings
-from obbligato.service.log import start_log
-from obbligato.service.serving import serve as run
-from obbligato.service.settings import read_settings
+from obbligato.server.process import serve as run
+from obbligato.server.process import start_log
+from obbligato.server.settings import read_settings
 
 app = typer.Typer(rich_markup_mode=None)
 

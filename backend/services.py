@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from backend.database import Database
-from backend.records import Records
+from backend.db.index_db import IndexDatabase
+from backend.db.service_db import ServiceDatabase
 from backend.settings import BackendSettings
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
@@ -21,8 +21,8 @@ class Services:
     settings: BackendSettings
     chain: Chain
     store: ContentStore
-    index: Database
-    records: Records
+    index_db: IndexDatabase
+    service_db: ServiceDatabase
     clock: Callable[[], float] = time.time
 
     @classmethod
@@ -33,8 +33,8 @@ class Services:
             settings=settings,
             chain=Chain.connect(settings.rpc_urls, read_deployment(settings.deployment)),
             store=open_store(settings),
-            index=Database(settings.index_url),
-            records=Records(settings.database_url),
+            index_db=IndexDatabase(settings.index_url),
+            service_db=ServiceDatabase(settings.database_url),
         )
 
     def now(self) -> int:
@@ -43,8 +43,8 @@ class Services:
 
     def close(self) -> None:
         """Close the databases."""
-        self.index.close()
-        self.records.close()
+        self.index_db.close()
+        self.service_db.close()
 
 
 def open_store(settings: BackendSettings) -> ContentStore:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from obbligato.service.settings import Finality, ServiceSettings, Urls, Words
+from obbligato.server.settings import Finality, ServiceSettings, Urls, Words
 
 Part = Literal["api", "index", "relay", "webhooks", "pins"]
 PARTS: tuple[Part, ...] = ("api", "index", "relay", "webhooks", "pins")

@@ -1,6 +1,6 @@
 """`python -m obbligato`: the same as the `obbligato` command."""
 
-from obbligato.cli import main
+from obbligato.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -22,8 +22,8 @@ from eth_keys.datatypes import PrivateKey
 from eth_utils.exceptions import ValidationError
 
 from obbligato.errors import InputError
-from obbligato.fields import checked_address
-from obbligato.typed_data import Domain, Message
+from obbligato.protocol.typed_data import Domain, Message
+from obbligato.protocol.types import checked_address
 
 KEYSTORE_MODE: Final = 0o600
 FOREIGN_BITS: Final = 0o077

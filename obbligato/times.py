@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from obbligato.errors import InputError
-from obbligato.words import MAX_TIME
+from obbligato.protocol.constants import MAX_TIME
 
 
 def parse_moment(text: str) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from oracle.attesting.command import attest
-from oracle.intake.command import serve
-from oracle.watching.cli import watch
+from oracle.attester.server import attest
+from oracle.serve import serve
+from oracle.watcher.cli import watch
 
 app = typer.Typer(
     rich_markup_mode=None,

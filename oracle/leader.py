@@ -13,33 +13,33 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 
 from obbligato.chain.client import Chain
+from obbligato.consent import LicenseBook
 from obbligato.errors import InputError
 from obbligato.keys import Signer, open_keystore
-from obbligato.licensing import LicenseBook
-from obbligato.sending.alerts import Alerts
-from obbligato.sending.lock import KeyLock
-from obbligato.sending.outbox import counts
-from obbligato.sending.sender import Sender
-from obbligato.sending.settings import GIGAWEI, SendingSettings
-from obbligato.service.http import stopped_by
-from obbligato.service.serving import Worker
+from obbligato.server.alerts import Alerts
+from obbligato.server.http import stopped_by
+from obbligato.server.process import Worker
 from obbligato.store import ContentStore
-from oracle.attesting.api import attester_api
-from oracle.attesting.gather import Gatherer, Quorum, current_quorum
-from oracle.attesting.node import open_attester
-from oracle.database import Database, Submission
+from obbligato.transactions.fees import GIGAWEI, SendingSettings
+from obbligato.transactions.lock import KeyLock
+from obbligato.transactions.outbox import counts
+from obbligato.transactions.sender import Sender
+from oracle.attester.attester import open_attester
+from oracle.attester.server import attester_api
+from oracle.db import OracleDatabase, Submission
+from oracle.health_checks import Duties
 from oracle.intake.api import Intake, intake_api
 from oracle.intake.callers import Callers
 from oracle.intake.submissions import Submissions
 from oracle.intake.uploads import Uploads
-from oracle.keeping.duties import Duties
-from oracle.keeping.keeper import Keeper
-from oracle.keeping.payees import Payees
-from oracle.keeping.payouts import Payouts
-from oracle.opening import chain_problem, latest_block, open_chain, open_signer, open_store
-from oracle.pipeline.metering import Meter
-from oracle.pipeline.pipeline import Pipeline
+from oracle.payouts.payees import Payees
+from oracle.payouts.payouts import Payouts
+from oracle.reports.keeper import Keeper
+from oracle.reports.metering import Meter
+from oracle.reports.pipeline import Pipeline
+from oracle.reports.quorum import Gatherer, Quorum, current_quorum
 from oracle.settings import AttesterSettings, LeaderSettings
+from oracle.startup import chain_problem, latest_block, open_chain, open_signer, open_store
 
 _log = structlog.get_logger(__name__)
 
@@ -50,7 +50,7 @@ class Leader:
 
     settings: LeaderSettings
     stop: threading.Event
-    database: Database
+    database: OracleDatabase
     chain: Chain
     second: Chain | None
     store: ContentStore
@@ -80,7 +80,7 @@ class Leader:
             else None
         )
         store = open_store(settings)
-        database = Database(settings.database_url)
+        database = OracleDatabase(settings.database_url)
         book = LicenseBook(chain, store)
         alerts = Alerts()
         uploads = Uploads(

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from obbligato.service.settings import Finality, Paths, ServiceSettings, Urls, read_settings
+from obbligato.server.settings import Finality, Paths, ServiceSettings, Urls, read_settings
 
 __all__ = ["AttesterSettings", "Finality", "LeaderSettings", "read_settings"]
 

@@ -28,13 +28,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from rlp import encode as rlp_encode
 
-from obbligato.chain.deployment import (
-    CONTRACTS,
-    Compiler,
-    DeployedContract,
-    Deployment,
-    Roles,
-)
+from obbligato.chain.deployment import CONTRACTS, Compiler, DeployedContract, Deployment, Roles
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL_CHAINS = {1337, 31337}

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:  # tests/contracts has a chain of its own and needs none of this
-    from tests.onchain import House
-    from tests.story import Told
+    from tests.onchain import DeployedProtocol
+    from tests.scenario import Scenario
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -24,17 +24,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def onchain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def onchain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedProtocol]:
     """The five contracts on a real node, deployed by the project's own script."""
-    from tests.onchain import new_house
+    from tests.onchain import new_protocol
 
-    with new_house(tmp_path_factory.mktemp("house")) as house:
-        yield house
+    with new_protocol(tmp_path_factory.mktemp("house")) as protocol:
+        yield protocol
 
 
 @pytest.fixture(scope="session")
-def told(onchain: House) -> Told:
-    """The story of tests/story.py. Whoever changes the chain after it undoes that again."""
-    from tests.story import tell
+def scenario(onchain: DeployedProtocol) -> Scenario:
+    """The story of tests/scenario.py. Whoever changes the chain after it undoes that again."""
+    from tests.scenario import tell
 
     return tell(onchain)

@@ -29,13 +29,13 @@ from obbligato.documents import (
     public_form,
     write_chunks,
 )
-from obbligato.rules.quorum import pack_signatures
-from obbligato.rules.rows import Row, pack_rows
-from obbligato.rules.splits import Payee, Split
-from obbligato.rules.terms import Terms
+from obbligato.protocol.constants import Metric, Pricing, Role, Tier
+from obbligato.protocol.quorum import pack_signatures
+from obbligato.protocol.rows import Row, pack_rows
+from obbligato.protocol.splits import Payee, Split
+from obbligato.protocol.terms import Terms
+from obbligato.protocol.typed_data import Attestation, Contract, Message, UsageReport, sign
 from obbligato.store import EmbeddedStore
-from obbligato.typed_data import Attestation, Contract, Message, UsageReport, sign
-from obbligato.words import Metric, Pricing, Role, Tier
 from scripts.demo.__main__ import deploy
 from scripts.demo.cast import ATTESTERS, RELAY, node_account
 from scripts.toolchain import anvil
@@ -47,7 +47,7 @@ FAR = 2**40 - 1
 
 
 @dataclass(frozen=True)
-class House:
+class DeployedProtocol:
     """A node with the five contracts on it, and a folder of blocks."""
 
     url: str
@@ -61,13 +61,15 @@ class House:
 
 
 @contextlib.contextmanager
-def new_house(folder: Path) -> Iterator[House]:
+def new_protocol(folder: Path) -> Iterator[DeployedProtocol]:
     """Start a node and run the project's own deploy script against it."""
     with anvil() as node:
         manifest = deploy(node.url, folder / "deployments")
         blocks = folder / "blocks"
         EmbeddedStore(blocks)
-        yield House(node.url, manifest, blocks, Chain.connect(node.url, read_deployment(manifest)))
+        yield DeployedProtocol(
+            node.url, manifest, blocks, Chain.connect(node.url, read_deployment(manifest))
+        )
 
 
 @dataclass(frozen=True)
@@ -86,14 +88,14 @@ class Report:
 
 @dataclass
 class Acts:
-    """What people do, sent to a house; each act waits for its block."""
+    """What people do, sent to a deployed protocol; each act waits for its block."""
 
-    house: House
+    protocol: DeployedProtocol
     nonces: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
     def chain(self) -> Chain:
-        return self.house.chain
+        return self.protocol.chain
 
     # ---- time, dollars, signatures
 
@@ -148,7 +150,7 @@ class Acts:
 
     def mint(self, owner: LocalAccount, terms: Terms, split: Split, title: str) -> int:
         """Store the document and the legal text, mint with both; the licence's id."""
-        self.house.store.put(legal_text(terms))
+        self.protocol.store.put(legal_text(terms))
         digest, content = self.document(terms, title)
         self.chain.transact(
             owner,
@@ -167,7 +169,7 @@ class Acts:
         content = hashlib.sha256(title.encode()).digest()
         recording = Recording(title=title, artists=("Somebody",), content_hash=content)
         document = license_document(recording=recording, terms=terms)
-        self.house.store.put(document.to_bytes())
+        self.protocol.store.put(document.to_bytes())
         return document.digest(), content
 
     # ---- platforms
@@ -276,7 +278,7 @@ class Acts:
             rows=rows,
         )
         for block in [*(chunk.data for chunk in chunks), document.to_bytes()]:
-            self.house.store.put(block)
+            self.protocol.store.put(block)
         return rows, document.digest()
 
     def settle(self, report: Report) -> None:

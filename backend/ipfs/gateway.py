@@ -13,7 +13,7 @@ from backend.ipfs.references import is_referred_to
 from backend.services import Services
 from obbligato.documents.cid import digest_from_cid
 from obbligato.errors import DigestMismatch, InputError, NotFound
-from obbligato.service.http import Problem
+from obbligato.server.http import Problem
 from obbligato.store import BlockState, write_car
 
 RAW: Final = "application/vnd.ipld.raw"

@@ -1,17 +1,29 @@
-"""What is known of each block that this deployment refers to."""
+"""Keeping every block that this deployment refers to: noted, asked for, fetched again where it vanished."""
 
 from __future__ import annotations
 
-from typing import Literal
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Literal, NamedTuple
 
-from sqlalchemy import select
+import structlog
+from prometheus_client import Counter, Gauge
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from backend.api.answers import AnswerModel, Cid, Page, Seconds
-from backend.api.paging import decode_cursor, page
-from backend.records.tables import Pin
+from backend.db.head import read_head
+from backend.db.service_db import Pin
+from backend.http.paging import decode_cursor, page
+from backend.http.schemas import AnswerModel, Cid, Page, Seconds
+from backend.ipfs.references import EVIDENCE, chunk_references, named_references
+from backend.services import Services
+from obbligato.audit.references import Reference
 from obbligato.documents.cid import digest_from_cid
-from obbligato.errors import NotFound
+from obbligato.errors import DigestMismatch, InputError, NotFound, ObbligatoError
+from obbligato.server.alerts import Alerts
+from obbligato.store import BlockState, BlockStatus, ContentStore, StoreError
 
 PinState = Literal["unknown", "absent", "stored", "pinned"]
 
@@ -57,3 +69,175 @@ def read_document(session: Session, cid: str) -> DocumentStatus:
     if found is None:
         raise NotFound(f"nothing here refers to {cid} (yet: new references take some seconds)")
     return DocumentStatus.model_validate(found)
+
+
+DAY_SECONDS: Final = 86_400
+MOST_PATIENCE_SECONDS: Final = 300
+ASKED_AT_ONCE: Final = 8
+IN_ONE_STEP: Final = 100
+NOTED_AT_ONCE: Final = 500
+LONGEST_PAUSE_SECONDS: Final = 30.0
+PATIENT_ATTEMPTS: Final = 3
+"""A block that was not there so often is worth an alert."""
+
+PINS: Final = "pins"
+MISSING: Final = "pins-missing"
+VANISHED: Final = "pins-vanished"
+
+BLOCKS = Gauge("obbligato_pins", "Blocks that this deployment refers to", ["state"])
+LOST = Counter("obbligato_pins_vanished", "Blocks that were in the store and then were not")
+
+_HERE: Final = (BlockState.PINNED.value, BlockState.STORED.value)
+_log = structlog.get_logger(__name__)
+
+
+class _Found(NamedTuple):
+    """What came of asking for one block."""
+
+    pin: Pin
+    status: BlockStatus
+    reason: str | None
+    vanished: bool
+    chunks: tuple[Reference, ...]
+
+
+class Pinner:
+    """The worker. A store that cannot be asked changes nothing that is known."""
+
+    def __init__(self, services: Services, alerts: Alerts) -> None:
+        self._services = services
+        self._alerts = alerts
+        self._noted = -1
+        """Everything up to this block of the chain is among the pins."""
+        self._lost_at: int | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set; more slowly while a database or the store fails."""
+        every = self._services.settings.poll_seconds
+        pause = every
+        while not stop.is_set():
+            try:
+                asked = self.step()
+            except (ObbligatoError, SQLAlchemyError) as error:
+                self._alerts.stand(PINS, f"documents are not looked after: {error}"[:500])
+                pause = min(max(pause, 0.5) * 2, LONGEST_PAUSE_SECONDS)
+            else:
+                self._alerts.clear(PINS)
+                pause = 0.0 if asked == IN_ONE_STEP else every
+            stop.wait(pause)
+
+    def step(self) -> int:
+        """Note what is new, ask for what is due; how many were asked for. Raises StoreError."""
+        self._note()
+        with self._services.service_db.reading() as session:
+            due = session.scalars(
+                select(Pin)
+                .where(Pin.due_at <= self._services.now())
+                .order_by(Pin.due_at, Pin.cid)
+                .limit(IN_ONE_STEP)
+            ).all()
+        if due:
+            with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+                self._keep(list(pool.map(self._ask, due)))
+        self._tell()
+        return len(due)
+
+    # ---- noting
+
+    def _note(self) -> None:
+        with self._services.index_db.reading() as session:
+            try:
+                final = read_head(session).final_number
+            except NotFound:
+                return  # the index has not begun
+            new = list(named_references(session, after=self._noted))
+        for start in range(0, len(new), NOTED_AT_ONCE):
+            self._add(new[start : start + NOTED_AT_ONCE])
+        self._noted = final  # what is later may come again otherwise
+
+    def _add(self, references: Iterable[Reference]) -> None:
+        """Those that are not among the pins."""
+        found = {each.cid: each.what for each in reversed(list(references))}
+        with self._services.service_db.work() as session:
+            known = set(session.scalars(select(Pin.cid).where(Pin.cid.in_(found))))
+            session.add_all(
+                Pin(cid=cid, what=what, state="unknown", attempts=0, due_at=0)
+                for cid, what in found.items()
+                if cid not in known
+            )
+
+    # ---- asking
+
+    def _ask(self, pin: Pin) -> _Found:
+        store, reason, vanished = self._services.store, None, False
+        status = BlockStatus(pin.cid, BlockState.ABSENT, None)
+        try:
+            status = store.status(pin.cid)
+        except DigestMismatch as error:
+            _log.error("a stored block was tampered with", cid=pin.cid, reason=str(error))
+        if status.state is not BlockState.PINNED:
+            vanished = status.state is BlockState.ABSENT and pin.state in _HERE
+            status, reason = _pinned(store, pin.cid, status)
+        chunks: tuple[Reference, ...] = ()
+        if status.state is not BlockState.ABSENT and pin.what.startswith(EVIDENCE):
+            try:
+                chunks = tuple(chunk_references(Reference(pin.cid, pin.what), store.get(pin.cid)))
+            except InputError as error:
+                reason = f"it is no evidence document, so nobody knows its chunks: {error}"
+            except NotFound as error:
+                status, reason = BlockStatus(pin.cid, BlockState.ABSENT, None), str(error)
+        return _Found(pin, status, reason, vanished, chunks)
+
+    def _keep(self, found: list[_Found]) -> None:
+        now = self._services.now()
+        with self._services.service_db.work() as session:
+            for each in found:
+                pin = session.get_one(Pin, each.pin.cid)
+                pinned = each.status.state is BlockState.PINNED
+                pin.state, pin.size = each.status.state.value, each.status.size
+                pin.reason, pin.checked_at = each.reason, now
+                pin.attempts = 0 if pinned else pin.attempts + 1
+                wait = min(2 ** min(pin.attempts - 1, 20), MOST_PATIENCE_SECONDS)
+                pin.due_at = now + (DAY_SECONDS if pinned else wait)
+        self._add([chunk for each in found for chunk in each.chunks])
+        for each in found:
+            if each.vanished:
+                self._lost(each, now)
+
+    def _lost(self, found: _Found, now: int) -> None:
+        LOST.inc()
+        self._lost_at = now
+        here = found.status.state is not BlockState.ABSENT
+        became = "it was fetched again" if here else f"and cannot be fetched: {found.reason}"
+        words = f"{found.pin.what} ({found.pin.cid}) vanished from the store: {became}"
+        self._alerts.stand(VANISHED, words[:500])
+
+    # ---- telling
+
+    def _tell(self) -> None:
+        with self._services.service_db.reading() as session:
+            counts = dict(
+                session.execute(select(Pin.state, func.count()).group_by(Pin.state)).all()
+            )
+            lacking = (Pin.state == BlockState.ABSENT.value) & (Pin.attempts >= PATIENT_ATTEMPTS)
+            missing = session.scalar(select(func.count()).where(lacking)) or 0
+            one = session.scalars(select(Pin).where(lacking).order_by(Pin.cid).limit(1)).first()
+        for state in ("unknown", *BlockState):
+            BLOCKS.labels(str(state)).set(counts.get(str(state), 0))
+        if one is None:
+            self._alerts.clear(MISSING)
+        else:
+            words = f"{missing} blocks are missing, the {one.what} for one: {one.reason}"
+            self._alerts.stand(MISSING, words[:500])
+        if self._lost_at is not None and self._services.now() - self._lost_at >= DAY_SECONDS:
+            self._lost_at = None
+            self._alerts.clear(VANISHED)
+
+
+def _pinned(store: ContentStore, cid: str, before: BlockStatus) -> tuple[BlockStatus, str | None]:
+    """What becomes of a block that the store is told to keep; why it does not, where it does not."""
+    try:
+        store.pin(cid)
+        return store.status(cid), None
+    except (NotFound, StoreError, DigestMismatch) as error:
+        return before, str(error)

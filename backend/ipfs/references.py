@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
+import threading
 from collections.abc import Iterator
-from typing import Final
+from typing import IO, Final, NamedTuple
 
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from backend.database.tables import License, LicenseAct, LicenseVersion, Report, Terms
-from backend.records.tables import Pin
+from backend.db.index_db import License, LicenseAct, LicenseVersion, Report, Terms
+from backend.db.service_db import Pin
 from backend.services import Services
-from obbligato.documents import EvidenceDocument, cid_from_digest
+from obbligato.audit.references import Reference
+from obbligato.documents import EvidenceDocument, cid_from_digest, cid_of
 from obbligato.documents.cid import digest_from_cid
 from obbligato.errors import DigestMismatch, InputError, NotFound
-from obbligato.ledger.references import Reference
-from obbligato.store import BlockState, BlockStatus, ContentStore, StoreError
+from obbligato.server.http import Problem
+from obbligato.store import BlockState, BlockStatus, ContentStore, StoreError, WrittenCar, write_car
 
 EVIDENCE: Final = "evidence of report"
 """How the words for evidence begin."""
@@ -76,7 +80,7 @@ def all_references(session: Session, store: ContentStore) -> Iterator[Reference]
 def is_referred_to(services: Services, cid: str) -> bool:
     """Whether this deployment refers to a block. Raises InputError for what is no CID of ours."""
     digest = digest_from_cid(cid)
-    with services.records.reading() as records:
+    with services.service_db.reading() as records:
         if records.get(Pin, cid) is not None:
             return True
     named = or_(
@@ -85,7 +89,7 @@ def is_referred_to(services: Services, cid: str) -> bool:
         exists().where(Terms.text_digest == digest),
         exists().where(Report.evidence == digest),
     )
-    with services.index.reading() as session:
+    with services.index_db.reading() as session:
         return bool(session.scalar(select(named)))
 
 
@@ -112,3 +116,50 @@ class HeldBlocks:
     def pin(self, cid: str) -> None:
         """Always StoreError: these are only read."""
         raise StoreError("blocks are only read here")
+
+
+PIECE_BYTES: Final = 1 << 18
+
+_one_at_a_time = threading.Lock()
+
+
+class Export(NamedTuple):
+    """A file that is deleted once it is closed, and what is in it."""
+
+    file: IO[bytes]
+    written: WrittenCar
+    etag: str
+    """The same for the same blocks in the same order."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """Its bytes; closes it."""
+        with self.file:
+            while piece := self.file.read(PIECE_BYTES):
+                yield piece
+
+
+def export_car(services: Services) -> Export:
+    """Write what the store itself holds; what it lacks is told, and fetched by the pins.
+
+    One at a time: raises Problem 503 while another is being written, StoreError where the store cannot be asked.
+    """
+    services.store.status(cid_of(b""))  # one that is down holds nothing of what it has
+    if not _one_at_a_time.acquire(blocking=False):
+        raise Problem(503, "Busy", "Somebody else's export is being written: try again in a moment")
+    try:
+        held = HeldBlocks(services.store)
+        with services.index_db.reading() as session:
+            cids = list(dict.fromkeys(each.cid for each in all_references(session, held)))
+        # Not in memory: it may be gigabytes.
+        file = tempfile.TemporaryFile(prefix="obbligato-", dir=services.settings.folder)  # noqa: SIM115 -- whoever sends it closes it
+        try:
+            written = write_car(cids, held, file, scratch=services.settings.folder)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+    finally:
+        _one_at_a_time.release()
+    absent = {each.cid for each in written.absent}
+    roots = " ".join(cid for cid in cids if cid not in absent)
+    return Export(file, written, f'"{hashlib.sha256(roots.encode()).hexdigest()[:32]}.car"')

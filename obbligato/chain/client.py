@@ -25,10 +25,10 @@ from web3.types import BlockIdentifier, TxParams, TxReceipt
 from obbligato.chain.abis import DOLLAR, GOVERNOR, abi, refusal
 from obbligato.chain.deployment import Deployment
 from obbligato.chain.rpc import FailoverProvider, host_of
-from obbligato.eip712 import Contract, Domain
 from obbligato.errors import ChainError, ContractRefused, ObbligatoError
 from obbligato.keys import LocalSigner, Signer, sign_transaction
-from obbligato.typed_data import HasKey
+from obbligato.protocol.eip712 import Contract, Domain
+from obbligato.protocol.typed_data import HasKey
 
 RECEIPT_TIMEOUT_SECONDS: Final = 120
 GAS_CAP: Final = 2**24

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from obbligato.errors import ChainError, InputError, NotFound
-from obbligato.fields import Address, Strict, as_tuple
+from obbligato.protocol.types import Address, Strict, as_tuple
 
 CONTRACTS: Final = ("RoyaltyVault", "LicenseRegistry", "Grants", "UsageOracle", "Disputes")
 """The five contracts, in the order they are deployed in."""

@@ -9,8 +9,8 @@ from web3.types import BlockIdentifier
 
 from obbligato.chain.client import Chain
 from obbligato.errors import ContractRefused
-from obbligato.rules.rows import Credit, Row, pack_rows, unpack_credits
-from obbligato.words import Pricing
+from obbligato.protocol.constants import Pricing
+from obbligato.protocol.rows import Credit, Row, pack_rows, unpack_credits
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from web3.types import BlockIdentifier
 
 from obbligato.chain.client import Chain, answered
 from obbligato.errors import ContractRefused, InputError
-from obbligato.rules.quorum import recover_signer
+from obbligato.protocol.quorum import recover_signer
 
 ERC1271_SELECTOR: Final = bytes.fromhex("1626ba7e")
 """`isValidSignature(bytes32,bytes)`, which is also what it answers for yes (ERC-1271)."""

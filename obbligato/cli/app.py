@@ -10,20 +10,20 @@ from typing import Annotated, Any
 import typer
 
 import obbligato
+from obbligato.cli import artist as artists
+from obbligato.cli import audit as recomputation
 from obbligato.cli import (
-    artists,
-    consents,
     deployments,
     documents,
     keys,
     licenses,
     payees,
-    platforms,
     plugins,
-    recomputation,
     recordings,
     reports,
 )
+from obbligato.cli import licenses as consents
+from obbligato.cli import platform as platforms
 from obbligato.cli.output import ExitCode, fail, told_code
 from obbligato.cli.session import Session
 from obbligato.errors import ObbligatoError

@@ -11,16 +11,16 @@ import typer
 from rich.console import Console
 
 from obbligato.chain.client import answered
+from obbligato.cli.options import signer_of
 from obbligato.cli.output import ExitCode, facts, moment, show, stderr, table, warn
 from obbligato.cli.session import Session
-from obbligato.cli.signers import signer_of
-from obbligato.client.backend.asked import AmendAsked, Asked, MintAsked
-from obbligato.client.backend.client import BackendClient
-from obbligato.client.backend.models import Act, ActState
+from obbligato.client.backend import BackendClient
+from obbligato.client.requests import AmendAsked, Asked, MintAsked
 from obbligato.documents.wording import description, role_word
 from obbligato.errors import InputError
-from obbligato.rules.splits import Split
-from obbligato.words import DAY_SECONDS
+from obbligato.protocol.constants import DAY_SECONDS
+from obbligato.protocol.splits import Split
+from obbligato.schemas.backend import Act, ActState
 
 LONGEST_DAYS: Final = {"change-split": 366}
 """How long a signature may be usable, where others have to sign, too."""

@@ -21,14 +21,14 @@ from obbligato.cli.artist_acts import (
     render_split,
     show_act,
 )
+from obbligato.cli.options import Keystore, PasswordFile
 from obbligato.cli.output import AsJson, moment, show, stderr, table
 from obbligato.cli.session import session
-from obbligato.cli.signers import Keystore, PasswordFile
-from obbligato.client.backend.asked import GrantAsked, OperatorAsked
-from obbligato.client.backend.models import ActState, Invitation
-from obbligato.fields import checked_address
-from obbligato.tables import named
-from obbligato.words import UINT64_MAX, Tier
+from obbligato.client.requests import GrantAsked, OperatorAsked
+from obbligato.documents.file_inputs import named
+from obbligato.protocol.constants import UINT64_MAX, Tier
+from obbligato.protocol.types import checked_address
+from obbligato.schemas.backend import ActState, Invitation
 
 grant_app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Requests of platforms for your approval."

@@ -20,26 +20,26 @@ from obbligato.cli.artist_acts import (
     client_of,
     show_act,
 )
+from obbligato.cli.options import Keystore, PasswordFile
 from obbligato.cli.output import AsJson, watching
 from obbligato.cli.session import session
-from obbligato.cli.signers import Keystore, PasswordFile
-from obbligato.client.backend.asked import (
+from obbligato.client.requests import (
     AmendAsked,
     MintAsked,
     ReinstateAsked,
     RevokeAsked,
     SplitChangeAsked,
 )
-from obbligato.client.backend.offers import scope_for, terms_from
 from obbligato.documents import Recording
+from obbligato.documents.file_inputs import named, read_bytes, read_json
 from obbligato.documents.split_sheet import read_split_sheet
+from obbligato.documents.terms_input import scope_for, terms_from
 from obbligato.documents.wording import role_word
 from obbligato.errors import InputError
-from obbligato.fields import checked_address, checked_bytes32
-from obbligato.rules.splits import Payee, Split
-from obbligato.rules.terms import Terms
-from obbligato.tables import named, read_bytes, read_json
-from obbligato.words import Role
+from obbligato.protocol.constants import Role
+from obbligato.protocol.splits import Payee, Split
+from obbligato.protocol.terms import Terms
+from obbligato.protocol.types import checked_address, checked_bytes32
 
 Preset = Annotated[
     str | None, typer.Option(metavar="NAME", help="An offer of `obbligato artist presets`.")

@@ -20,14 +20,14 @@ from obbligato.cli.artist_acts import (
     client_of,
     show_act,
 )
+from obbligato.cli.options import Keystore, PasswordFile
 from obbligato.cli.output import AsJson, facts, money, show, table
 from obbligato.cli.session import session
-from obbligato.cli.signers import Keystore, PasswordFile
-from obbligato.client.backend.asked import ChallengeAsked, ClaimAsked, RedirectAsked
+from obbligato.client.requests import ChallengeAsked, ClaimAsked, RedirectAsked
+from obbligato.documents.file_inputs import named, read_bytes
 from obbligato.errors import InputError
-from obbligato.fields import checked_address, checked_bytes32
-from obbligato.tables import named, read_bytes
-from obbligato.words import UINT64_MAX, Metric, Tier
+from obbligato.protocol.constants import UINT64_MAX, Metric, Tier
+from obbligato.protocol.types import checked_address, checked_bytes32
 
 MOST_EVIDENCE = 200_000
 FORMATS = ("pdf", "csv", "json", "parquet")

@@ -15,10 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from obbligato.client.problems import ApiProblem, OracleUnreachable, StillWaiting
-from obbligato.eip712 import LARGEST_JSON_INTEGER
+from obbligato.audit.recompute import Watcher
+from obbligato.client.errors import ApiProblem, OracleUnreachable, StillWaiting
 from obbligato.errors import ChainError, InputError, ObbligatoError
-from obbligato.ledger.recompute import Watcher
+from obbligato.protocol.eip712 import LARGEST_JSON_INTEGER
 from obbligato.store import StoreError
 from obbligato.times import shown_moment
 

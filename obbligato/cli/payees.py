@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from obbligato.audit.statements import payee_statement
 from obbligato.cli.output import AsJson, facts, money, show, table, warn
 from obbligato.cli.session import session
-from obbligato.fields import checked_address
-from obbligato.ledger.statements import payee_statement
+from obbligato.protocol.types import checked_address
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Ask what payees may take.")
 

@@ -8,17 +8,17 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from obbligato.audit.statements import find_report, report_statement, report_summary
 from obbligato.chain.client import Chain
 from obbligato.chain.quote import has_grant, quote
 from obbligato.cli.output import AsJson, facts, moment, money, show, table
 from obbligato.cli.session import session
+from obbligato.documents.file_inputs import named, read_rows
 from obbligato.errors import InputError, RefusedError
-from obbligato.fields import checked_bytes32
-from obbligato.ledger.statements import find_report, report_statement, report_summary
-from obbligato.rules.rows import Row
-from obbligato.tables import named, read_rows
+from obbligato.protocol.constants import UINT64_MAX, Pricing
+from obbligato.protocol.rows import Row
+from obbligato.protocol.types import checked_bytes32
 from obbligato.times import parse_moment
-from obbligato.words import UINT64_MAX, Pricing
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List and show reports.")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import typer
 
+from obbligato.audit.recompute import Reading, read_ledger
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import Deployment, read_deployment
 from obbligato.cli.output import warn, watching
 from obbligato.errors import ChainError, InputError, NotFound
-from obbligato.ledger.recompute import Reading, read_ledger
 from obbligato.store import ContentStore, EmbeddedStore, GatewayStore
 
 

@@ -3,12 +3,11 @@
 `signing.py` is used by both sides. Nothing here imports the oracle.
 """
 
-from obbligato.client.asynchronous import AsyncOracleClient
-from obbligato.client.checking import Expected, checked_headers
-from obbligato.client.models import PricedRow, State, Submission
-from obbligato.client.problems import ApiProblem, HeaderRefused, OracleUnreachable, StillWaiting
-from obbligato.client.sync import OracleClient
+from obbligato.client.errors import ApiProblem, HeaderRefused, OracleUnreachable, StillWaiting
+from obbligato.client.oracle import AsyncOracleClient, OracleClient
 from obbligato.client.usage import UploadedFile, Usage
+from obbligato.client.verify_reports import Expected, checked_headers
+from obbligato.schemas.oracle import PricedRow, State, Submission
 
 __all__ = [
     "ApiProblem",

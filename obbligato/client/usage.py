@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from obbligato.errors import InputError
-from obbligato.fields import checked_bytes32, whole_number
-from obbligato.rules.rows import Row
-from obbligato.words import MAX_TIME, UINT64_MAX, Pricing
+from obbligato.protocol.constants import MAX_TIME, UINT64_MAX, Pricing
+from obbligato.protocol.rows import Row
+from obbligato.protocol.types import checked_bytes32, whole_number
 
 CHUNK_BYTES = 1_048_576
 MOST_NAME = 200

@@ -23,7 +23,6 @@ from obbligato.documents.evidence import (
     UnlicensedUse,
     evidence_document,
 )
-from obbligato.documents.legal_text import check_legal_text, legal_text, terms_with_legal_text
 from obbligato.documents.license import (
     Contributor,
     LicenseDocument,
@@ -31,6 +30,7 @@ from obbligato.documents.license import (
     Stem,
     license_document,
 )
+from obbligato.documents.wording import check_legal_text, legal_text, terms_with_legal_text
 
 __all__ = [
     "MAX_DOCUMENT_BYTES",

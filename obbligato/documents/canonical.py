@@ -16,7 +16,7 @@ import rfc8785
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from obbligato.errors import InputError
-from obbligato.fields import whole_number
+from obbligato.protocol.types import whole_number
 
 MAX_DOCUMENT_BYTES: Final = 262_144
 """A document is one block under every IPFS chunking profile up to this size."""

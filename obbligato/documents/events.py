@@ -19,9 +19,9 @@ from obbligato.documents.cid import cid_from_digest
 from obbligato.documents.identifiers import Isrc
 from obbligato.documents.model import Record, Text
 from obbligato.errors import InputError
-from obbligato.fields import Bytes32, MetricField, TierField, UInt32
-from obbligato.rules.rows import Row
-from obbligato.words import MAX_TIME, PPM, UINT64_MAX, Metric, Tier
+from obbligato.protocol.constants import MAX_TIME, PPM, UINT64_MAX, Metric, Tier
+from obbligato.protocol.rows import Row
+from obbligato.protocol.types import Bytes32, MetricField, TierField, UInt32
 
 MAX_CHUNK_BYTES: Final = 1_048_576
 HOUR_SECONDS: Final = 3_600

@@ -24,9 +24,9 @@ from obbligato.documents.events import (
 from obbligato.documents.identifiers import Isrc
 from obbligato.documents.model import Document, Record
 from obbligato.errors import InputError
-from obbligato.fields import Bytes32, MetricField, TierField, as_tuple
-from obbligato.rules.rows import Row, rows_digest
-from obbligato.words import FORMULA_VERSION, MAX_ROWS, Metric, Tier
+from obbligato.protocol.constants import FORMULA_VERSION, MAX_ROWS, Metric, Tier
+from obbligato.protocol.rows import Row, rows_digest
+from obbligato.protocol.types import Bytes32, MetricField, TierField, as_tuple
 
 SCHEMA_VERSION: Final = 1
 MAX_UNLICENSED: Final = 500

@@ -26,9 +26,9 @@ from obbligato.documents.identifiers import Isni, Isrc, Iswc, ReleaseDate, shown
 from obbligato.documents.model import Document, Record, Text
 from obbligato.documents.wording import TIER_MEANINGS, description, role_word, tier_title
 from obbligato.errors import InputError
-from obbligato.fields import Bytes32, TierField, UInt8, UInt16, as_tuple
-from obbligato.rules.terms import RateCard, Terms
-from obbligato.words import Role, Tier
+from obbligato.protocol.constants import Role, Tier
+from obbligato.protocol.terms import RateCard, Terms
+from obbligato.protocol.types import Bytes32, TierField, UInt8, UInt16, as_tuple
 
 SCHEMA_VERSION: Final = 1
 MAX_FINGERPRINT_VALUES: Final = 1_000

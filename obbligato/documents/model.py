@@ -14,7 +14,7 @@ from obbligato.documents.canonical import MAX_DOCUMENT_BYTES, canonical_bytes, p
 from obbligato.documents.canonical import sha256 as sha256_of
 from obbligato.documents.cid import cid_from_digest
 from obbligato.errors import InputError
-from obbligato.fields import Strict
+from obbligato.protocol.types import Strict
 
 MAX_TEXT: Final = 2_000
 """Code points: 500 characters as a reader counts them, where emoji take up to four."""

@@ -17,9 +17,9 @@ from typing import Final
 from obbligato.documents.identifiers import compact_isni
 from obbligato.documents.wording import role_word
 from obbligato.errors import InputError
-from obbligato.fields import checked_address
-from obbligato.rules.splits import Payee
-from obbligato.words import MAX_PAYEES, PPM, Role
+from obbligato.protocol.constants import MAX_PAYEES, PPM, Role
+from obbligato.protocol.splits import Payee
+from obbligato.protocol.types import checked_address
 
 COLUMNS: Final = ("party", "role", "ipi", "isni", "wallet", "pr_bps", "mr_bps", "master_bps")
 SHARES: Final = ("pr_bps", "mr_bps", "master_bps")

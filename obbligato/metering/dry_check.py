@@ -11,12 +11,11 @@ import duckdb
 
 from obbligato.documents.events import MIN_SALT_BYTES
 from obbligato.documents.evidence import Period
-from obbligato.metering.files import MAX_INPUT_BYTES, Allowance, UsageFile
+from obbligato.metering.aggregation import check_sum, drop_repeated
+from obbligato.metering.files import MAX_INPUT_BYTES, Allowance, Rejection, UsageFile
 from obbligato.metering.intake import MOST_EVENTS, Intake, Watch, unwatched
-from obbligato.metering.judging import check_sum, drop_repeated
-from obbligato.metering.rejections import Rejection
 from obbligato.metering.workbench import count, workbench
-from obbligato.words import Metric, Tier
+from obbligato.protocol.constants import Metric, Tier
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """Usage files into one table of checked events, block by block; bad lines into another."""
 
 # ruff: noqa: S608 -- no text of a user is in any statement: only our names and numbers
-
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -15,18 +15,62 @@ import pyarrow.compute as pc
 from obbligato.documents.events import UsageEvent
 from obbligato.documents.evidence import Period
 from obbligato.errors import InputError
-from obbligato.metering.decoding import texts_of_csv, texts_of_json, typed
-from obbligato.metering.files import Allowance, Lines, UsageFile, blocks_of_lines, format_of
-from obbligato.metering.hashing import salt_parameters, salted_hash_sql
-from obbligato.metering.parquet import batches_of_parquet, check_names
-from obbligato.metering.rejections import (
+from obbligato.metering.bulk_parsing import texts_of_csv, texts_of_json, typed
+from obbligato.metering.files import (
     MAX_BAD_LINES,
     MAX_REJECTIONS,
+    Allowance,
+    Lines,
     RejectedLines,
     Rejection,
+    UsageFile,
+    blocks_of_lines,
+    format_of,
 )
-from obbligato.metering.spelling import FIELDS, event_of_csv, event_of_json, event_of_texts
-from obbligato.metering.workbench import count
+from obbligato.metering.line_parsing import FIELDS, event_of_csv, event_of_json, event_of_texts
+from obbligato.metering.parquet import batches_of_parquet, check_names
+from obbligato.metering.workbench import Consents, count, salt_parameters, salted_hash_sql
+from obbligato.protocol.constants import PPM, Tier
+from obbligato.protocol.rows import Row, check_rows
+
+
+def events_of_rows(
+    rows: Sequence[Row], consents: Consents, *, model_id: bytes
+) -> Iterator[UsageEvent]:
+    """At most two events a row: its whole units at full influence, and what is left at 1 ppm.
+
+    They happen at the first moment of the period at which the licence consents to the tier; where
+    there is none, at its start. Raises InputError naming the row where rows are not in order.
+    """
+    check_rows(rows)
+    first_consent: dict[tuple[int, Tier], int] = {}
+    for each in consents.intervals:
+        key = (each.license_id, each.tier)
+        first_consent[key] = min(each.start, first_consent.get(key, each.start))
+    for row in rows:
+        whole, rest = divmod(row.quantity, PPM)
+        moment = first_consent.get((row.license_id, row.tier), consents.period.start)
+        for part, units, influence_ppm in (("whole", whole, PPM), ("rest", rest, 1)):
+            if units:
+                yield UsageEvent(
+                    event_id=f"row-{row.license_id}-{row.tier}-{row.metric}-{part}",
+                    occurred_at=moment,
+                    license_id=row.license_id,
+                    tier=row.tier,
+                    metric=row.metric,
+                    units=units,
+                    influence_ppm=influence_ppm,
+                    model_id=model_id,
+                )
+
+
+def write_events(events: Iterable[UsageEvent], path: Path, *, name: str = "rows") -> UsageFile:
+    """Write events as a JSONL file that metering reads."""
+    with path.open("wb") as file:
+        for event in events:
+            file.write(event.to_bytes() + b"\n")
+    return UsageFile(path, name, "jsonl")
+
 
 MOST_EVENTS: Final = 20_000_000
 _SLICE_ROWS: Final = 8_192

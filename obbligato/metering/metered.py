@@ -22,21 +22,19 @@ from obbligato.documents.evidence import (
 )
 from obbligato.errors import InputError
 from obbligato.metering import chunks as evidence_chunks
-from obbligato.metering.consents import Consents
-from obbligato.metering.files import MAX_INPUT_BYTES, Allowance, UsageFile
-from obbligato.metering.intake import MOST_EVENTS, Intake, Watch, unwatched
-from obbligato.metering.judging import (
+from obbligato.metering.aggregation import (
     drop_repeated,
     judge,
     resolve_recordings,
     sum_rows,
     sum_unlicensed,
 )
-from obbligato.metering.rejections import Rejection
-from obbligato.metering.workbench import count, put_consents, workbench
-from obbligato.rules.rows import Row
+from obbligato.metering.files import MAX_INPUT_BYTES, Allowance, Rejection, UsageFile
+from obbligato.metering.intake import MOST_EVENTS, Intake, Watch, unwatched
+from obbligato.metering.workbench import Consents, count, put_consents, workbench
+from obbligato.protocol.constants import MAX_ROWS
+from obbligato.protocol.rows import Row
 from obbligato.store import ContentStore
-from obbligato.words import MAX_ROWS
 
 _BATCH_ROWS: Final = 65_536
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from obbligato.errors import InputError
 from obbligato.metering.files import Allowance, UsageFile
-from obbligato.metering.spelling import FIELDS, REQUIRED
+from obbligato.metering.line_parsing import FIELDS, REQUIRED
 
 BATCH_ROWS: Final = 65_536
 MAX_GROUP_BYTES: Final = 512 * 1_048_576

@@ -20,8 +20,8 @@ from obbligato.documents.events import (
 from obbligato.documents.evidence import EventChunk
 from obbligato.errors import InputError, RefusedError
 from obbligato.metering.chunks import PUBLIC_SCHEMA, fetch_chunk, from_parquet, lines_of
+from obbligato.protocol.constants import MAX_TIME, PPM, UINT64_MAX, Metric, Tier
 from obbligato.store import ContentStore
-from obbligato.words import MAX_TIME, PPM, UINT64_MAX, Metric, Tier
 
 _NAMES: Final = (*PUBLIC_SCHEMA.names,)
 _PATHS: Final = "[" + ", ".join(f"'$.{name}'" for name in _NAMES) + "]"

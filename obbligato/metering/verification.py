@@ -13,15 +13,14 @@ import duckdb
 from obbligato.documents.events import read_chunk
 from obbligato.documents.evidence import EvidenceDocument, Period, UnlicensedUse, totals_of
 from obbligato.errors import RefusedError
+from obbligato.metering.aggregation import row_of
 from obbligato.metering.chunks import MOST_LINES, fetch_chunk
-from obbligato.metering.consents import Consents
 from obbligato.metering.intake import MOST_EVENTS
-from obbligato.metering.judging import row_of
 from obbligato.metering.public_events import load_events
-from obbligato.metering.workbench import count, put_consents, workbench
-from obbligato.rules.rows import Row
+from obbligato.metering.workbench import Consents, count, put_consents, workbench
+from obbligato.protocol.constants import Metric, Tier
+from obbligato.protocol.rows import Row
 from obbligato.store import ContentStore
-from obbligato.words import Metric, Tier
 
 
 @dataclass(frozen=True, slots=True)

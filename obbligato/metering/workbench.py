@@ -1,19 +1,54 @@
 """The database in which usage is metered: DuckDB on disk, with little memory, gone afterwards."""
 
 # ruff: noqa: S608 -- no text of a user is in any statement: only our names and numbers
-
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import duckdb
 import pyarrow as pa
 
-from obbligato.metering.consents import Consents
+from obbligato.documents.canonical import sha256
+from obbligato.documents.events import MIN_SALT_BYTES
+from obbligato.documents.evidence import Period
+from obbligato.errors import InputError
+from obbligato.protocol.constants import Metric, Tier
+
+Reason = Literal["no licence", "no consent", "no grant", "not offered", "no pool"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentInterval:
+    """A licence consents to a tier in [start, end), seconds, clipped to the period."""
+
+    license_id: int
+    tier: Tier
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Consents:
+    """What licences allow in one period, for one platform, model and pricing.
+
+    `licenses_of` gives, by canonical ISRC, the licences in force at some moment of the period whose
+    document names it; licence ids are 1 to `license_count`. `intervals` holds every (licence, tier)
+    with consent in the period, disjoint and ascending. `withheld` says why a use that has consent
+    makes no row all the same: "no grant", "not offered" (the metered rate is NOT_OFFERED) or
+    "no pool" (the report is a pool, and the terms join none).
+    """
+
+    period: Period
+    licenses_of: Mapping[str, tuple[int, ...]]
+    license_count: int
+    intervals: Sequence[ConsentInterval]
+    withheld: Mapping[tuple[int, Tier, Metric], Reason]
+
 
 MEMORY_MB: Final = 600
 THREADS: Final = 2
@@ -91,3 +126,27 @@ def count(connection: duckdb.DuckDBPyConnection, source: str) -> int:
     """How many rows a table has, or another FROM clause."""
     [(found,)] = connection.execute(f"SELECT count(*) FROM {source}").fetchall()
     return int(found)
+
+
+_BLOCK_BYTES: Final = 64
+
+
+def salted_hash_sql(domain: Literal["event", "output"], column: str) -> str:
+    """SQL: the 32 bytes that `documents.events.salted_hash` gives, null for null.
+
+    The statement needs the parameters of `salt_parameters`: the salt itself is in no text that an
+    error could show.
+    """
+    inner = f"unhex(sha256($inner::BLOB || encode('{domain}:' || {column})))"
+    return f"unhex(sha256($outer::BLOB || {inner}))"
+
+
+def salt_parameters(salt: bytes) -> dict[str, bytes]:
+    """The padded keys `inner` and `outer`. Raises InputError for a salt of under 16 bytes."""
+    if len(salt) < MIN_SALT_BYTES:
+        raise InputError(f"a salt has at least {MIN_SALT_BYTES} random bytes", field="salt")
+    key = (salt if len(salt) <= _BLOCK_BYTES else sha256(salt)).ljust(_BLOCK_BYTES, b"\0")
+    return {
+        "inner": bytes(each ^ 0x36 for each in key),
+        "outer": bytes(each ^ 0x5C for each in key),
+    }

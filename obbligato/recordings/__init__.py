@@ -1,7 +1,6 @@
 """What says which recording a file is: its content hash and its fingerprint. The file stays where it is."""
 
-from obbligato.recordings.comparing import NEAR, Comparison, compare
-from obbligato.recordings.fingerprints import Fingerprint, fingerprint
+from obbligato.recordings.fingerprints import NEAR, Comparison, Fingerprint, compare, fingerprint
 from obbligato.recordings.hashing import content_hash
 
 __all__ = ["NEAR", "Comparison", "Fingerprint", "compare", "content_hash", "fingerprint"]

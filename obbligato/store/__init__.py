@@ -5,13 +5,7 @@ from obbligato.store.embedded import EmbeddedStore
 from obbligato.store.gateway import GatewayStore
 from obbligato.store.kubo import KuboStore
 from obbligato.store.layered import LayeredStore
-from obbligato.store.port import (
-    MAX_BLOCK_BYTES,
-    BlockState,
-    BlockStatus,
-    ContentStore,
-    StoreError,
-)
+from obbligato.store.port import MAX_BLOCK_BYTES, BlockState, BlockStatus, ContentStore, StoreError
 
 __all__ = [
     "MAX_BLOCK_BYTES",

@@ -10,13 +10,7 @@ from typing import Final
 
 from obbligato.documents.cid import check_block, cid_of, digest_from_cid
 from obbligato.errors import DigestMismatch, NotFound
-from obbligato.store.port import (
-    MAX_BLOCK_BYTES,
-    BlockState,
-    BlockStatus,
-    StoreError,
-    check_size,
-)
+from obbligato.store.port import MAX_BLOCK_BYTES, BlockState, BlockStatus, StoreError, check_size
 
 ABANDONED_AFTER_SECONDS: Final = 3_600
 """A half-written block older than this belongs to a process that died."""

@@ -14,13 +14,18 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import select
 
 from obbligato.errors import InputError
-from obbligato.fields import checked_address
-from obbligato.service.http import Checks, Problem, add_blocks, add_errors, add_health
+from obbligato.protocol.types import checked_address
+from obbligato.schemas.oracle_requests import (
+    KeyRequest,
+    PayoutRequest,
+    ReportRequest,
+    SignaturesRequest,
+)
+from obbligato.server.http import Checks, Problem, add_blocks, add_errors, add_health
 from obbligato.store import ContentStore
-from oracle.database import ApiKey, Database, Payout
+from oracle.db import ApiKey, OracleDatabase, Payout
 from oracle.intake.callers import Caller, Callers, check_digest, new_key, read_body
-from oracle.intake.requests import KeyRequest, PayoutRequest, ReportRequest, SignaturesRequest
-from oracle.intake.shown import shown_item, shown_rows, shown_submission
+from oracle.intake.responses import shown_item, shown_rows, shown_submission
 from oracle.intake.submissions import Submissions
 from oracle.intake.uploads import Uploads
 
@@ -35,7 +40,7 @@ Body = TypeVar("Body", bound=BaseModel)
 class Intake:
     """What the interface stands on. `wake` tells the pipeline that there is something to do."""
 
-    database: Database
+    database: OracleDatabase
     store: ContentStore
     callers: Callers
     uploads: Uploads

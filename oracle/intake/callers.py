@@ -18,8 +18,8 @@ from obbligato.client.signing import (
     SignatureRejected,
     check_request,
 )
-from obbligato.service.http import Problem
-from oracle.database import ApiKey, Database
+from obbligato.server.http import Problem
+from oracle.db import ApiKey, OracleDatabase
 
 KEY_PREFIX = "obb"
 MOST_BODY_BYTES = 32 * 2**20
@@ -38,7 +38,9 @@ class Caller:
 class Callers:
     """Checks who calls, for one platform and one scope."""
 
-    def __init__(self, chain: Chain, database: Database, clock: Callable[[], float] = time.time):
+    def __init__(
+        self, chain: Chain, database: OracleDatabase, clock: Callable[[], float] = time.time
+    ):
         self._chain = chain
         self._database = database
         self._clock = clock

@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from obbligato.chain.client import Chain
 from obbligato.chain.signatures import is_signed_by
-from obbligato.service.http import Problem
-from oracle.database import Database, Report, Submission, SubmissionState
-from oracle.intake.requests import ReportRequest, SignaturesRequest
+from obbligato.schemas.oracle_requests import ReportRequest, SignaturesRequest
+from obbligato.server.http import Problem
+from oracle.db import OracleDatabase, Report, Submission, SubmissionState
 from oracle.intake.uploads import Uploads
-from oracle.opening import latest_block
+from oracle.startup import latest_block
 
 SALT_BYTES = 32
 AHEAD_SECONDS = 3_600
@@ -27,7 +27,7 @@ WITHDRAWABLE = (SubmissionState.RECEIVED, SubmissionState.VALIDATED, SubmissionS
 class Submissions:
     """What platforms send, from its first byte to the platform's signature."""
 
-    def __init__(self, database: Database, uploads: Uploads, chain: Chain) -> None:
+    def __init__(self, database: OracleDatabase, uploads: Uploads, chain: Chain) -> None:
         self._database = database
         self._uploads = uploads
         self._chain = chain

@@ -13,8 +13,8 @@ from fastapi import Request
 from sqlalchemy import func, select
 from starlette.requests import ClientDisconnect
 
-from obbligato.service.http import Problem
-from oracle.database import Database, Submission, SubmissionState, Upload
+from obbligato.server.http import Problem
+from oracle.db import OracleDatabase, Submission, SubmissionState, Upload
 
 KEPT_SECONDS = 7 * 86_400
 """How long a file stays after it came, unless a report still needs it."""
@@ -24,7 +24,7 @@ class Uploads:
     """`folder/<platform>/<sha256>`, each file whole and as its name says."""
 
     def __init__(
-        self, database: Database, folder: Path, *, most_bytes: int, most_of_platform: int
+        self, database: OracleDatabase, folder: Path, *, most_bytes: int, most_of_platform: int
     ) -> None:
         self._database = database
         self._folder = folder

@@ -21,7 +21,7 @@ from typing import Final
 import httpx
 from rich.table import Table
 
-from backend.database import Database
+from backend.db.index_db import IndexDatabase
 from scripts.bench import api_data
 from scripts.bench.api_load import Load, measure, urls
 from scripts.bench.chain import BenchError
@@ -68,7 +68,7 @@ def run(step: Callable[[str], None], seconds: int = SECONDS) -> Outcome:
     """Measure. Raises BenchError."""
     with tempfile.TemporaryDirectory(prefix="obbligato-bench-") as name:
         folder = Path(name)
-        database = Database(f"sqlite:///{folder / 'index.db'}")
+        database = IndexDatabase(f"sqlite:///{folder / 'index.db'}")
         try:
             step("writing 100 000 credits")
             api_data.fill(database)
@@ -84,7 +84,7 @@ def run(step: Callable[[str], None], seconds: int = SECONDS) -> Outcome:
 
 
 def _measure(
-    url: str, database: Database, bare: Load, seconds: int, step: Callable[[str], None]
+    url: str, database: IndexDatabase, bare: Load, seconds: int, step: Callable[[str], None]
 ) -> Measured:
     asked = urls()
     step("warming up")
@@ -140,7 +140,7 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextlib.contextmanager
-def blocks(database: Database) -> Iterator[None]:
+def blocks(database: IndexDatabase) -> Iterator[None]:
     """A new head every second, until the block ends; written from this process, as an index of its own does."""
     ended = threading.Event()
 

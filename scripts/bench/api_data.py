@@ -18,10 +18,8 @@ from eth_utils.address import to_checksum_address
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from backend.api.paging import encode_cursor
-from backend.database import Database
-from backend.database.bulk import insert_all
-from backend.database.tables import (
+from backend.db.base import insert_all, table_of
+from backend.db.index_db import (
     Account,
     ActKind,
     Base,
@@ -30,6 +28,7 @@ from backend.database.tables import (
     DocumentState,
     Earning,
     Following,
+    IndexDatabase,
     License,
     LicenseAct,
     LicenseVersion,
@@ -43,8 +42,8 @@ from backend.database.tables import (
     Stream,
     Terms,
 )
-from backend.index.state import table_of
-from obbligato.words import PPM, Flag, Metric, Pricing, Role, Tier
+from backend.http.paging import encode_cursor
+from obbligato.protocol.constants import PPM, Flag, Metric, Pricing, Role, Tier
 from scripts.toolchain import CHAIN_ID
 
 LICENSES: Final = 5_000
@@ -101,7 +100,7 @@ def head_number(session: Session) -> int:
     return session.scalars(select(Following.head_number)).one()
 
 
-def fill(database: Database) -> None:
+def fill(database: IndexDatabase) -> None:
     """Write everything."""
     with database.work() as session:
         session.execute(insert(table_of(Following)).values(_following()))
@@ -110,7 +109,7 @@ def fill(database: Database) -> None:
             insert_all(connection, table_of(table), rows)
 
 
-def move_head(database: Database, number: int) -> None:
+def move_head(database: IndexDatabase, number: int) -> None:
     """One more block, without any event."""
     with database.work() as session:
         session.execute(insert(table_of(Block)).values(_block(number)))

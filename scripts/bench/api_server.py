@@ -14,13 +14,12 @@ from typing import Any, cast
 
 from fastapi import APIRouter, FastAPI
 
-from backend.api.app import create_app
-from backend.database import Database
-from backend.records import Records
+from backend.app import create_app
+from backend.db.index_db import IndexDatabase
+from backend.db.service_db import ServiceDatabase
 from backend.services import Services
 from backend.settings import BackendSettings
-from obbligato.service.log import start_log
-from obbligato.service.serving import serve
+from obbligato.server.process import serve, start_log
 from obbligato.store import EmbeddedStore
 
 HOST = "127.0.0.1"
@@ -48,8 +47,8 @@ def backend(folder: Path) -> FastAPI:
         ),
         chain=cast("Any", SimpleNamespace()),
         store=EmbeddedStore(folder / "blocks"),
-        index=Database(f"sqlite:///{folder / 'index.db'}"),
-        records=Records(f"sqlite:///{folder / 'records.db'}"),
+        index_db=IndexDatabase(f"sqlite:///{folder / 'index.db'}"),
+        service_db=ServiceDatabase(f"sqlite:///{folder / 'records.db'}"),
     )
     app = create_app(services)
     app.include_router(_constant)

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from obbligato.rules.rows import Row
-from obbligato.typed_data import Mint
-from obbligato.words import Metric, Tier
+from obbligato.protocol.constants import Metric, Tier
+from obbligato.protocol.rows import Row
+from obbligato.protocol.typed_data import Mint
 from scripts.bench.chain import slope
-from scripts.bench.house import (
+from scripts.bench.protocol import (
     FOREVER,
-    House,
+    DeployedProtocol,
     account,
     even_split,
     offer,
@@ -38,10 +38,10 @@ Step = Callable[[str], None]
 """Called with what is measured next."""
 
 
-def measure(house: House, step: Step) -> Figures:
-    """Every figure. The house is left as it was found."""
+def measure(protocol: DeployedProtocol, step: Step) -> Figures:
+    """Every figure. The deployed protocol is left as it was found."""
     figures: Figures = {}
-    parts: list[Callable[[House, Step], Figures]] = [
+    parts: list[Callable[[DeployedProtocol, Step], Figures]] = [
         minting,
         attesting,
         claiming,
@@ -50,10 +50,10 @@ def measure(house: House, step: Step) -> Figures:
     ]
     parts += [Catalogue(payees).measure for payees in PAYEES]
     for part in parts:
-        attesters = house.attesters
-        with house.chain.undone():
-            figures |= part(house, step)
-        house.attesters = attesters
+        attesters = protocol.attesters
+        with protocol.chain.undone():
+            figures |= part(protocol, step)
+        protocol.attesters = attesters
     for act in ("submit", "settle"):
         whole = [gas for key, gas in figures.items() if key.startswith(f"{act}_w{ROWS[-1]}_")]
         figures[f"{act}_1000_gas"] = max(whole)  # the worst order of all
@@ -69,12 +69,12 @@ class Catalogue:
 
     payees: int
 
-    def measure(self, house: House, step: Step) -> Figures:
+    def measure(self, protocol: DeployedProtocol, step: Step) -> Figures:
         step(f"{ROWS[-1]} licences, each with {self.payees} payees of its own")
-        rows = usage(house.catalogue(works(ROWS[-1], self.payees, f"r{self.payees}")))
-        fresh = pay_parts(house, rows, f"r{self.payees}_fresh", step)
-        house.pay(rows)
-        steady = pay_parts(house, rows, f"r{self.payees}_steady", step)
+        rows = usage(protocol.catalogue(works(ROWS[-1], self.payees, f"r{self.payees}")))
+        fresh = pay_parts(protocol, rows, f"r{self.payees}_fresh", step)
+        protocol.pay(rows)
+        steady = pay_parts(protocol, rows, f"r{self.payees}_steady", step)
         return {
             **fresh,
             **steady,
@@ -85,13 +85,13 @@ class Catalogue:
         }
 
 
-def pay_parts(house: House, rows: list[Row], label: str, step: Step) -> Figures:
+def pay_parts(protocol: DeployedProtocol, rows: list[Row], label: str, step: Step) -> Figures:
     """Submit and settle the first 1, 10, 100 and all of the rows, each from the same state."""
     figures: Figures = {}
     for count in ROWS:
         step(f"{label.replace('_', ', ')}: a report of {count}")
-        with house.chain.undone():
-            submit, settle = house.pay(rows[:count])
+        with protocol.chain.undone():
+            submit, settle = protocol.pay(rows[:count])
         figures[f"submit_w{count}_{label}_gas"] = submit
         figures[f"settle_w{count}_{label}_gas"] = settle
     return figures
@@ -110,45 +110,45 @@ def each_row(figures: Figures, label: str, *acts: str) -> int:
     )
 
 
-def rows_scattered(house: House, step: Step) -> Figures:
+def rows_scattered(protocol: DeployedProtocol, step: Step) -> Figures:
     """The worst order: every row's split has a storage word of its own, and neither follows the other."""
     step(f"{ROWS[-1]} licences whose splits lie scattered")
     splits = works(4 * ROWS[-1], 1, "scattered")
-    house.intern_terms(offer())
-    house.intern_splits(splits)
+    protocol.intern_terms(offer())
+    protocol.intern_splits(splits)
     paid = splits[::4]
     random.Random(1).shuffle(paid)
-    rows = usage(house.mint(offer(), paid))
-    fresh = pay_parts(house, rows, "scattered_fresh", step)
-    house.pay(rows)
-    steady = pay_parts(house, rows, "scattered_steady", step)
+    rows = usage(protocol.mint(offer(), paid))
+    fresh = pay_parts(protocol, rows, "scattered_fresh", step)
+    protocol.pay(rows)
+    steady = pay_parts(protocol, rows, "scattered_steady", step)
     row = each_row(steady, "scattered_steady")
     return {**fresh, **steady, "row_scattered_gas": row}
 
 
-def rows_mixed(house: House, step: Step) -> Figures:
+def rows_mixed(protocol: DeployedProtocol, step: Step) -> Figures:
     """Two rows a licence, in turn of one tier and of another: no row shares the offer of the row before."""
     step(f"{ROWS[-1] // 2} licences with two rows each")
     rows = [
         Row(license_id=row.license_id, tier=tier, metric=Metric.GENERATION, quantity=row.quantity)
-        for row in usage(house.catalogue(works(ROWS[-1] // 2, 1, "mixed")))
+        for row in usage(protocol.catalogue(works(ROWS[-1] // 2, 1, "mixed")))
         for tier in (Tier.TRAINING, Tier.GENERATIVE)
     ]
-    house.pay(rows)
-    steady = pay_parts(house, rows, "mixed_steady", step)
+    protocol.pay(rows)
+    steady = pay_parts(protocol, rows, "mixed_steady", step)
     return {"row_two_tiers_gas": each_row(steady, "mixed_steady")}
 
 
 # ---- licences -----------------------------------------------------------------------------------
 
 
-def minting(house: House, step: Step) -> Figures:
+def minting(protocol: DeployedProtocol, step: Step) -> Figures:
     """Mints by an owner that already holds a licence."""
     step("mints")
     terms, splits = offer(), works(MINTED[-1], 4, "mint")
-    house.catalogue(splits, terms)
-    registry, artist = house.registry, house.artist
-    item = house.mint_items(terms, splits[:1])[0]
+    protocol.catalogue(splits, terms)
+    registry, artist = protocol.registry, protocol.artist
+    item = protocol.mint_items(terms, splits[:1])[0]
     owner = signer("an artist without gas")
     message = Mint(
         account=owner.address,
@@ -160,21 +160,21 @@ def minting(house: House, step: Step) -> Figures:
         deadline=FOREVER,
     )
     # The signer holds a licence already, and has used a nonce of the same word.
-    _mint_signed(house, message.model_copy(update={"nonce": 2}))
+    _mint_signed(protocol, message.model_copy(update={"nonce": 2}))
     figures: Figures = {}
     for payees in PAYEES:
-        with house.chain.undone():
+        with protocol.chain.undone():
             split = raw_split(works(1, payees, "interned")[0])
-            figures[f"intern_split_r{payees}_gas"] = house.vault.act("internSplit", split)
-    with house.chain.undone():
+            figures[f"intern_split_r{payees}_gas"] = protocol.vault.act("internSplit", split)
+    with protocol.chain.undone():
         figures["mint_gas"] = registry.act("mint", *item, sender=artist)
-    with house.chain.undone():
-        figures["mint_signed_gas"] = _mint_signed(house, message)
+    with protocol.chain.undone():
+        figures["mint_signed_gas"] = _mint_signed(protocol, message)
     for key, given_terms, given_split in (
         ("mint_new_terms_gas", offer("another text"), splits[0]),
         ("mint_new_split_gas", terms, even_split([account(f"new payee {i}") for i in range(4)])),
     ):
-        with house.chain.undone():
+        with protocol.chain.undone():
             figures[key] = registry.act(
                 "mintWith",
                 artist,
@@ -189,60 +189,64 @@ def minting(house: House, step: Step) -> Figures:
     ):
         points = []
         for count in MINTED:
-            with house.chain.undone():
-                items = house.mint_items(terms, paid[:count])
+            with protocol.chain.undone():
+                items = protocol.mint_items(terms, paid[:count])
                 points.append((count, registry.act("mintBatch", items, sender=artist)))
         figures[key] = slope(points)
     return figures
 
 
-def _mint_signed(house: House, message: Mint) -> int:
+def _mint_signed(protocol: DeployedProtocol, message: Mint) -> int:
     key = signer("an artist without gas")
-    signed = (key.address, message.nonce, message.deadline, house.sign(message, key))
+    signed = (key.address, message.nonce, message.deadline, protocol.sign(message, key))
     digests = (message.terms, message.split, message.document, message.content)
-    return house.registry.act("mintBySignature", *digests, signed, sender=house.relay)
+    return protocol.registry.act("mintBySignature", *digests, signed, sender=protocol.relay)
 
 
 # ---- attestations and claims --------------------------------------------------------------------
 
 
-def attesting(house: House, step: Step) -> Figures:
+def attesting(protocol: DeployedProtocol, step: Step) -> Figures:
     """One report of one row, signed by more and more of ten attesters, and by three of four."""
     step("attestations")
-    rows = usage(house.catalogue(works(1, 1, "attested")))
-    house.pay(rows)
-    with house.chain.undone():
-        three_of_four = house.submit(house.report(rows))
-    house.set_attesters(10)
-    house.pay(rows)
+    rows = usage(protocol.catalogue(works(1, 1, "attested")))
+    protocol.pay(rows)
+    with protocol.chain.undone():
+        three_of_four = protocol.submit(protocol.report(rows))
+    protocol.set_attesters(10)
+    protocol.pay(rows)
     points = []
     for signatures in range(7, 11):
-        with house.chain.undone():
-            points.append((signatures, house.submit(house.report(rows), signatures=signatures)))
+        with protocol.chain.undone():
+            points.append(
+                (signatures, protocol.submit(protocol.report(rows), signatures=signatures))
+            )
     return {
         "attestation_gas": slope(points),
         "attestation_larger_set_gas": slope([(3, three_of_four), points[0]]),
     }
 
 
-def claiming(house: House, step: Step) -> Figures:
+def claiming(protocol: DeployedProtocol, step: Step) -> Figures:
     """A payee of 100 splits claims from 1, 10, all of them, having claimed before."""
     step("claims")
     payee = account("payee of many works")
     figures: Figures = {}
     splits = [even_split([payee, account(f"partner {i}")]) for i in range(4 * CLAIMED[-1])]
-    rows = usage(house.catalogue(splits))
+    rows = usage(protocol.catalogue(splits))
     ids = list(range(1, len(splits) + 1))
-    house.pay(rows)
-    with house.chain.undone():
-        figures["claim_first_gas"] = house.vault.act("claim", payee, ids[:1], sender=house.relay)
-    house.vault.act("claim", payee, ids, sender=house.relay)
-    house.pay(rows)
+    protocol.pay(rows)
+    with protocol.chain.undone():
+        figures["claim_first_gas"] = protocol.vault.act(
+            "claim", payee, ids[:1], sender=protocol.relay
+        )
+    protocol.vault.act("claim", payee, ids, sender=protocol.relay)
+    protocol.pay(rows)
     for label, chosen in (("", ids), ("scattered_", ids[::4])):
         points = []
         for count in CLAIMED:
-            with house.chain.undone():
-                gas = house.vault.act("claim", payee, chosen[:count], sender=house.relay)
+            with protocol.chain.undone():
+                gas = protocol.vault.act("claim", payee, chosen[:count], sender=protocol.relay)
                 points.append((count, gas))
             figures[f"claim_{label}{count}_gas"] = gas
         figures[f"claim_{label}split_gas"] = slope(points)

@@ -10,7 +10,7 @@ from rich.table import Table
 from scripts import toolchain
 from scripts.bench import artefacts, gas, peers
 from scripts.bench.chain import TRANSACTION_GAS_CAP, new_chain
-from scripts.bench.house import House
+from scripts.bench.protocol import DeployedProtocol
 from scripts.bench.results import Outcome, Target, machine, spaced
 
 PEER_NAMES: Final = {
@@ -27,12 +27,12 @@ def run(step: gas.Step) -> Outcome:
     ours, helpers = artefacts.built(), artefacts.helpers()
     with new_chain() as chain:
         step("a house on a new chain")
-        house = House(chain, ours, helpers["Batch"])
+        protocol = DeployedProtocol(chain, ours, helpers["Batch"])
         version = chain.rpc("web3_clientVersion")
-        figures = gas.measure(house, step)
-        assert house.batch is not None
+        figures = gas.measure(protocol, step)
+        assert protocol.batch is not None
         peer_costs = peers.Peers(
-            house, house.batch, helpers["PaymentSplitter"], artefacts.distributor()
+            protocol, protocol.batch, helpers["PaymentSplitter"], artefacts.distributor()
         ).measure(step)
     compiler = ours.compiler()
     environment = {

@@ -19,19 +19,18 @@ from eth_hash.auto import keccak
 from rich.table import Table
 from sqlalchemy import func, select
 
-from backend.database import Database
-from backend.database.tables import Earning, RawEvent, ReportRow
-from backend.index import Index
+from backend.db.index_db import Earning, IndexDatabase, RawEvent, ReportRow
+from backend.indexer.sync import Index
 from obbligato.chain.abis import DOLLAR
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
 from obbligato.documents import terms_with_legal_text
-from obbligato.rules.quorum import pack_signatures
-from obbligato.rules.rows import Row, pack_rows
-from obbligato.rules.splits import Payee, Split
-from obbligato.rules.terms import RateCard
-from obbligato.typed_data import Attestation, Contract, UsageReport, sign
-from obbligato.words import PPM, Flag, Metric, Pricing, Role, Tier
+from obbligato.protocol.constants import PPM, Flag, Metric, Pricing, Role, Tier
+from obbligato.protocol.quorum import pack_signatures
+from obbligato.protocol.rows import Row, pack_rows
+from obbligato.protocol.splits import Payee, Split
+from obbligato.protocol.terms import RateCard
+from obbligato.protocol.typed_data import Attestation, Contract, UsageReport, sign
 from scripts.bench.chain import BenchError
 from scripts.bench.results import Outcome, Target, machine, spaced
 from scripts.demo.__main__ import deploy
@@ -83,7 +82,7 @@ def run(step: Callable[[str], None]) -> Outcome:
 
 def backfill(chain: Chain, path: Path) -> Measured:
     """Index everything into a new database. Raises BenchError where events are missing."""
-    database = Database(f"sqlite:///{path}")
+    database = IndexDatabase(f"sqlite:///{path}")
     try:
         index = Index(database, chain, finality=0)
         began = time.perf_counter()

@@ -23,16 +23,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.table import Table
 
-from obbligato.catalogue import read_catalogue
 from obbligato.documents.evidence import Period
-from obbligato.metering.consents import ConsentInterval, Consents
 from obbligato.metering.files import UsageFile
 from obbligato.metering.metered import meter
 from obbligato.metering.verification import verify
+from obbligato.metering.workbench import ConsentInterval, Consents
+from obbligato.protocol.constants import Tier
 from obbligato.store import EmbeddedStore
-from obbligato.words import Tier
 from scripts.bench.chain import BenchError
 from scripts.bench.results import Outcome, Target, machine, spaced
+from scripts.demo.catalog import read_catalogue
 from scripts.toolchain import ROOT
 
 EVENTS: Final = 1_000_000

@@ -13,10 +13,10 @@ from typing import Final
 
 from eth_hash.auto import keccak
 
-from obbligato.rules.rows import unpack_credits
-from obbligato.rules.splits import Split
+from obbligato.protocol.rows import unpack_credits
+from obbligato.protocol.splits import Split
 from scripts.bench.chain import TRANSACTION_GAS_CAP, Artefact, Contract
-from scripts.bench.house import House, account, even_split, usage, works
+from scripts.bench.protocol import DeployedProtocol, account, even_split, usage, works
 
 WORKS: Final = 100
 PAYEES: Final = (4, 8)
@@ -40,9 +40,9 @@ class Work:
 
 @dataclass
 class Peers:
-    """The peers' contracts on the house's chain; the house's platform pays."""
+    """The peers' contracts on the deployed protocol's chain; the deployed protocol's platform pays."""
 
-    house: House
+    protocol: DeployedProtocol
     batch: Contract
     splitter_code: Artefact
     distributor_code: Artefact
@@ -63,7 +63,7 @@ class Peers:
     def _measure(
         self, found: dict[str, Costs], label: str, splits: list[Split], step: Step
     ) -> None:
-        chain = self.house.chain
+        chain = self.protocol.chain
         with chain.undone():
             step(f"{label}: obbligato")
             paid = self._obbligato(found["obbligato"], label, splits)
@@ -80,16 +80,17 @@ class Peers:
 
     def _obbligato(self, costs: Costs, label: str, splits: list[Split]) -> list[Work]:
         """The works with what one report earned each of them."""
-        house = self.house
-        rows = usage(house.catalogue(splits))
-        ids = [int(house.vault.ask("splitIdOf", split.digest())) for split in splits]
+        protocol = self.protocol
+        rows = usage(protocol.catalogue(splits))
+        ids = [int(protocol.vault.ask("splitIdOf", split.digest())) for split in splits]
         for state in STATES:
-            report = house.report(rows)
-            gas = house.submit(report) + house.settle(report)
+            report = protocol.report(rows)
+            gas = protocol.submit(report) + protocol.settle(report)
             costs[f"{label}_{state}"] = gas // WORKS
             holders = self._holders(splits, ids)
             claims = [
-                house.vault.act("claim", payee, held, sender=house.relay) for payee, held in holders
+                protocol.vault.act("claim", payee, held, sender=protocol.relay)
+                for payee, held in holders
             ]
             costs[f"claim_{label}_{state}"] = sum(claims) // len(claims)
             costs[f"delivered_{label}_{state}"] = (gas + sum(claims)) // WORKS
@@ -111,8 +112,8 @@ class Peers:
         def send(part: Sequence[Work]) -> int:
             due = [payment for work in part for payment in work.payments]
             accounts, amounts = [to for to, _ in due], [amount for _, amount in due]
-            arguments = (self.house.token.address, accounts, amounts, sum(amounts))
-            return self.batch.act("pay", *arguments, sender=self.house.admin)
+            arguments = (self.protocol.token.address, accounts, amounts, sum(amounts))
+            return self.batch.act("pay", *arguments, sender=self.protocol.admin)
 
         for state in STATES:
             costs[f"{label}_{state}"] = self._in_parts(paid, send) // len(paid)
@@ -123,7 +124,7 @@ class Peers:
         for work in paid:
             payees = [payee.account for payee in work.split.payees]
             shares = [payee.share for payee in work.split.payees]
-            made.append(self.house.chain.deploy(self.splitter_code, payees, shares))
+            made.append(self.protocol.chain.deploy(self.splitter_code, payees, shares))
         costs[f"create_{label}"] = made[0].gas
         address = {id(work): splitter.address for work, splitter in zip(paid, made, strict=True)}
 
@@ -131,8 +132,8 @@ class Peers:
             splitters = [address[id(work)] for work in part]
             amounts = [work.amount for work in part]
             payees = [payee.account for work in part for payee in work.split.payees]
-            arguments = (self.house.token.address, splitters, amounts, payees, sum(amounts))
-            return self.batch.act("payThrough", *arguments, sender=self.house.admin)
+            arguments = (self.protocol.token.address, splitters, amounts, payees, sum(amounts))
+            return self.batch.act("payThrough", *arguments, sender=self.protocol.admin)
 
         for state in STATES:
             costs[f"{label}_{state}"] = self._in_parts(paid, send) // len(paid)
@@ -144,7 +145,7 @@ class Peers:
         while True:
             size = -(-len(paid) // parts)
             chunks = [paid[i : i + size] for i in range(0, len(paid), size)]
-            with self.house.chain.undone():
+            with self.protocol.chain.undone():
                 fits = send(chunks[0]) < TRANSACTION_GAS_CAP
             if fits:
                 return sum(send(chunk) for chunk in chunks)
@@ -164,15 +165,15 @@ class Peers:
         ]
         tree = MerkleTree(leaves)
         for state in STATES:
-            distributor = self.house.chain.deploy(
-                self.distributor_code, self.house.token.address, tree.root
+            distributor = self.protocol.chain.deploy(
+                self.distributor_code, self.protocol.token.address, tree.root
             )
-            funded = self.house.token.act(
-                "transfer", distributor.address, sum(due.values()), sender=self.house.admin
+            funded = self.protocol.token.act(
+                "transfer", distributor.address, sum(due.values()), sender=self.protocol.admin
             )
             published = distributor.gas + funded
             claims = [
-                distributor.act("claim", i, to, amount, tree.proof(i), sender=self.house.relay)
+                distributor.act("claim", i, to, amount, tree.proof(i), sender=self.protocol.relay)
                 for i, (to, amount) in enumerate(due.items())
             ]
             costs[f"{label}_{state}"] = published // len(paid)

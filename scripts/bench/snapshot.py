@@ -15,20 +15,20 @@ from typing import Final
 
 from eth_hash.auto import keccak
 
-from obbligato.rules.rows import Row
-from obbligato.rules.terms import Terms
-from obbligato.typed_data import AcceptSplit, ApproveGrant, ApproveOperator, Claim, Mint
-from obbligato.words import Flag, Pricing, Tier, tiers_mask
+from obbligato.protocol.constants import Flag, Pricing, Tier, tiers_mask
+from obbligato.protocol.rows import Row
+from obbligato.protocol.terms import Terms
+from obbligato.protocol.typed_data import AcceptSplit, ApproveGrant, ApproveOperator, Claim, Mint
 from scripts.bench import artefacts
 from scripts.bench.artefacts import Artefacts
 from scripts.bench.chain import BenchError, new_chain, slope
-from scripts.bench.house import (
+from scripts.bench.protocol import (
     ARBITRATION,
     DAY,
     FOREVER,
     MODEL,
     UNIT,
-    House,
+    DeployedProtocol,
     Report,
     account,
     even_split,
@@ -50,13 +50,13 @@ Acts = dict[str, int]
 def measure(compiled: Artefacts) -> Acts:
     """The gas of every act, by what it does."""
     with new_chain() as chain:
-        house = House(chain, compiled)
-        acts = dict(house.gas)
+        protocol = DeployedProtocol(chain, compiled)
+        acts = dict(protocol.gas)
         for part in (_licences, _reports, _challenges, _grants, _escrow, _roles):
-            attesters = house.attesters
+            attesters = protocol.attesters
             with chain.undone():
-                acts |= part(house)
-            house.attesters = attesters
+                acts |= part(protocol)
+            protocol.attesters = attesters
         return acts
 
 
@@ -76,20 +76,20 @@ def write(acts: Acts, path: Path = SNAPSHOT) -> None:
 # ---- licences -----------------------------------------------------------------------------------
 
 
-def _licences(house: House) -> Acts:
-    registry, artist, relay = house.registry, house.artist, house.relay
+def _licences(protocol: DeployedProtocol) -> Acts:
+    registry, artist, relay = protocol.registry, protocol.artist, protocol.relay
     owner, payee = signer("an artist without gas"), signer("a payee whose share shrinks")
     terms, wider, dearer = offer(), _wider(offer()), offer("another text")
     splits = works(50, 4, "snapshot")
     acts: Acts = {}
-    acts["intern terms of two tiers"] = house.intern_terms(terms)
-    acts["intern a split of four payees"] = house.vault.act("internSplit", raw_split(splits[0]))
-    house.intern_terms(wider)
-    house.intern_terms(dearer)
-    house.intern_splits(splits[1:])
-    house.mint(terms, splits[:1])
+    acts["intern terms of two tiers"] = protocol.intern_terms(terms)
+    acts["intern a split of four payees"] = protocol.vault.act("internSplit", raw_split(splits[0]))
+    protocol.intern_terms(wider)
+    protocol.intern_terms(dearer)
+    protocol.intern_splits(splits[1:])
+    protocol.mint(terms, splits[:1])
 
-    item = house.mint_items(terms, splits[:1])[0]
+    item = protocol.mint_items(terms, splits[:1])[0]
     acts["mint"] = registry.act("mint", *item, sender=artist)
     new = works(1, 4, "new")[0]
     digests = keccak(b"document"), keccak(b"content")
@@ -98,8 +98,8 @@ def _licences(house: House) -> Acts:
     )
     points = []
     for count in (10, 50):
-        with house.chain.undone():
-            items = house.mint_items(terms, splits[:count])
+        with protocol.chain.undone():
+            items = protocol.mint_items(terms, splits[:count])
             points.append((count, registry.act("mintBatch", items, sender=artist)))
     acts["mint one more in a batch"] = slope(points)
     mint = Mint(
@@ -111,7 +111,7 @@ def _licences(house: House) -> Acts:
         nonce=1,
         deadline=FOREVER,
     )
-    signed = (owner.address, 1, FOREVER, house.sign(mint, owner))
+    signed = (owner.address, 1, FOREVER, protocol.sign(mint, owner))
     acts["mint by signature"] = registry.act(
         "mintBySignature", mint.terms, mint.split, *digests, signed, sender=relay
     )
@@ -128,8 +128,8 @@ def _licences(house: House) -> Acts:
     # The artist acts, so of those whose share shrinks only the other payee has to sign.
     before = even_split([artist, payee.address])
     after = even_split([artist, payee.address, account("a third payee")])
-    house.intern_splits([before, after])
-    (license_id,) = house.mint(terms, [before])
+    protocol.intern_splits([before, after])
+    (license_id,) = protocol.mint(terms, [before])
     accept = AcceptSplit(
         account=payee.address,
         license_id=license_id,
@@ -144,7 +144,7 @@ def _licences(house: House) -> Acts:
         license_id,
         raw_split(before),
         raw_split(after),
-        [(payee.address, 1, FOREVER, house.sign(accept, payee))],
+        [(payee.address, 1, FOREVER, protocol.sign(accept, payee))],
         sender=artist,
     )
     approve = ApproveOperator(
@@ -154,7 +154,7 @@ def _licences(house: House) -> Acts:
         "approveOperatorBySignature",
         relay,
         True,
-        (owner.address, 2, FOREVER, house.sign(approve, owner)),
+        (owner.address, 2, FOREVER, protocol.sign(approve, owner)),
         sender=relay,
     )
     return acts
@@ -169,92 +169,92 @@ def _wider(terms: Terms) -> Terms:
 # ---- reports and claims -------------------------------------------------------------------------
 
 
-def _reports(house: House) -> Acts:
-    oracle, vault, relay = house.oracle, house.vault, house.relay
+def _reports(protocol: DeployedProtocol) -> Acts:
+    oracle, vault, relay = protocol.oracle, protocol.vault, protocol.relay
     payee = signer("a payee of every work")
     splits = [even_split([payee.address, account(f"partner {i}")]) for i in range(ROWS)]
-    rows = usage(house.catalogue(splits))
+    rows = usage(protocol.catalogue(splits))
     ids = list(range(1, ROWS + 1))
     acts: Acts = {}
 
-    first = house.report(rows)
-    acts["submit 100 rows, first of a stream"] = house.submit(first)
-    acts["settle 100 rows"] = house.settle(first)
+    first = protocol.report(rows)
+    acts["submit 100 rows, first of a stream"] = protocol.submit(first)
+    acts["settle 100 rows"] = protocol.settle(first)
     acts["claim of 1, first"] = vault.act("claim", payee.address, ids[:1], sender=relay)
     acts["claim of 100, first"] = vault.act("claim", payee.address, ids, sender=relay)
-    second = house.report(rows)
-    acts["submit 100 rows"] = house.submit(second)
-    house.settle(second)
+    second = protocol.report(rows)
+    acts["submit 100 rows"] = protocol.submit(second)
+    protocol.settle(second)
     for count in (1, 10, 100):
-        with house.chain.undone():
+        with protocol.chain.undone():
             gas = vault.act("claim", payee.address, ids[:count], sender=relay)
             acts[f"claim of {count}"] = gas
     claim = Claim(account=payee.address, to=relay, minimum=1, nonce=1, deadline=FOREVER)
-    signed = (payee.address, 1, FOREVER, house.sign(claim, payee))
+    signed = (payee.address, 1, FOREVER, protocol.sign(claim, payee))
     acts["claim of 10 by signature"] = vault.act(
         "claimBySignature", relay, 1, ids[:10], signed, sender=relay
     )
-    acts["redirect"] = vault.act("redirect", relay, sender=house.artist)
+    acts["redirect"] = vault.act("redirect", relay, sender=protocol.artist)
 
-    one = house.report(rows[:1])
-    acts["submit 1 row"] = house.submit(one)
-    acts["settle 1 row"] = house.settle(one)
-    acts["submit no rows"] = house.submit(house.report([]))
-    pool = house.report(rows, pricing=Pricing.POOL, total=10**12)
-    acts["submit a pool of 100 rows"] = house.submit(pool)
+    one = protocol.report(rows[:1])
+    acts["submit 1 row"] = protocol.submit(one)
+    acts["settle 1 row"] = protocol.settle(one)
+    acts["submit no rows"] = protocol.submit(protocol.report([]))
+    pool = protocol.report(rows, pricing=Pricing.POOL, total=10**12)
+    acts["submit a pool of 100 rows"] = protocol.submit(pool)
     both = [
         Row(license_id=row.license_id, tier=tier, metric=row.metric, quantity=row.quantity)
         for row in rows[: ROWS // 2]
         for tier in (Tier.TRAINING, Tier.GENERATIVE)
     ]
-    acts["submit 100 rows, two tiers in turn"] = house.submit(house.report(both))
+    acts["submit 100 rows, two tiers in turn"] = protocol.submit(protocol.report(both))
 
     # More than the platform has: the report waits for its money.
-    with house.chain.undone():
-        vault.act("thaw", house.platform, _available(house), sender=house.admin)
-        house.chain.wait(60 * DAY)
-        vault.act("withdraw", house.platform, house.admin, sender=house.admin)
-        waiting = house.report(rows[:1])
-        acts["submit 1 row, escrow short"] = house.submit(waiting)
-        house.deposit(10**12)
+    with protocol.chain.undone():
+        vault.act("thaw", protocol.platform, _available(protocol), sender=protocol.admin)
+        protocol.chain.wait(60 * DAY)
+        vault.act("withdraw", protocol.platform, protocol.admin, sender=protocol.admin)
+        waiting = protocol.report(rows[:1])
+        acts["submit 1 row, escrow short"] = protocol.submit(waiting)
+        protocol.deposit(10**12)
         acts["fund"] = oracle.act("fund", waiting.report_id, sender=relay)
 
-    acts["set ten attesters"] = house.set_attesters(10)
-    acts["submit 1 row, seven of ten attesters"] = house.submit(house.report(rows[:1]))
+    acts["set ten attesters"] = protocol.set_attesters(10)
+    acts["submit 1 row, seven of ten attesters"] = protocol.submit(protocol.report(rows[:1]))
     return acts
 
 
-def _available(house: House) -> int:
+def _available(protocol: DeployedProtocol) -> int:
     """The platform's free money."""
-    escrow = house.vault.ask("escrowOf", house.platform)
+    escrow = protocol.vault.ask("escrowOf", protocol.platform)
     return int(escrow[0])
 
 
 # ---- challenges ---------------------------------------------------------------------------------
 
 
-def _challenges(house: House) -> Acts:
-    disputes, relay, arbiter = house.disputes, house.relay, house.arbiter
-    rows = usage(house.catalogue(works(ROWS, 2, "challenged")))
-    house.pay(rows)
+def _challenges(protocol: DeployedProtocol) -> Acts:
+    disputes, relay, arbiter = protocol.disputes, protocol.relay, protocol.arbiter
+    rows = usage(protocol.catalogue(works(ROWS, 2, "challenged")))
+    protocol.pay(rows)
     acts: Acts = {}
 
     # One unit too many, the arbiter agrees; then one unit too few of another row, and he agrees again.
-    report = house.report(rows)
-    house.submit(report)
+    report = protocol.report(rows)
+    protocol.submit(report)
     less, more = rows[49].quantity - UNIT, rows[50].quantity + UNIT
-    acts["challenge: less"] = _challenge(house, report, rows[49], less)
+    acts["challenge: less"] = _challenge(protocol, report, rows[49], less)
     acts["rule: less"] = disputes.act("rule", 1, less, sender=arbiter)
-    acts["challenge: more"] = _challenge(house, report, rows[50], more)
+    acts["challenge: more"] = _challenge(protocol, report, rows[50], more)
     acts["rule: more"] = disputes.act("rule", 2, more, sender=arbiter)
-    _challenge(house, report, rows[51], rows[51].quantity + UNIT)
+    _challenge(protocol, report, rows[51], rows[51].quantity + UNIT)
     acts["rule: the challenger loses"] = disputes.act("rule", 3, rows[51].quantity, sender=arbiter)
-    acts["settle 100 rows, one held"] = house.settle(report)
+    acts["settle 100 rows, one held"] = protocol.settle(report)
 
-    silent = house.report(rows)
-    house.submit(silent)
-    _challenge(house, silent, rows[0], rows[0].quantity - UNIT)
-    house.chain.wait(ARBITRATION + 1)
+    silent = protocol.report(rows)
+    protocol.submit(silent)
+    _challenge(protocol, silent, rows[0], rows[0].quantity - UNIT)
+    protocol.chain.wait(ARBITRATION + 1)
     acts["lapse"] = disputes.act("lapse", 4, sender=relay)
 
     acts["claim a recording"] = disputes.act("claimRecording", 7, keccak(b"evidence"), sender=relay)
@@ -264,36 +264,40 @@ def _challenges(house: House) -> Acts:
     return acts
 
 
-def _challenge(house: House, report: Report, row: Row, quantity: int) -> int:
+def _challenge(protocol: DeployedProtocol, report: Report, row: Row, quantity: int) -> int:
     case = (report.raw, report.rows, report.credits)
     claim = (row.license_id, int(row.tier), int(row.metric), quantity, keccak(b"evidence"))
-    return house.disputes.act("challenge", case, claim, [], sender=house.relay)
+    return protocol.disputes.act("challenge", case, claim, [], sender=protocol.relay)
 
 
 # ---- grants -------------------------------------------------------------------------------------
 
 
-def _grants(house: House) -> Acts:
-    grants, admin, relay = house.grants, house.admin, house.relay
+def _grants(protocol: DeployedProtocol) -> Acts:
+    grants, admin, relay = protocol.grants, protocol.admin, protocol.relay
     asking = int(Flag.GRANT_REQUIRED | Flag.GRANT_APPROVAL)
-    by_card = house.catalogue(works(ROWS, 2, "granted"), offer("by card", int(Flag.GRANT_REQUIRED)))
-    (asked,) = house.catalogue(works(1, 2, "asked"), offer("asked", asking))
+    by_card = protocol.catalogue(
+        works(ROWS, 2, "granted"), offer("by card", int(Flag.GRANT_REQUIRED))
+    )
+    (asked,) = protocol.catalogue(works(1, 2, "asked"), offer("asked", asking))
     acts: Acts = {}
     for license_id in by_card:
         gas = grants.act("buy", 1, license_id, int(Tier.GENERATIVE), MODEL, 2**63, sender=admin)
     acts["buy a grant"] = gas
     rows = usage(by_card)
-    acts["submit 100 rows, each under a grant"] = house.submit(house.report(rows))
+    acts["submit 100 rows, each under a grant"] = protocol.submit(protocol.report(rows))
 
     fee = 5_000_000
     terms = (asked, int(Tier.GENERATIVE), MODEL, fee)
     acts["ask for a grant"] = grants.act("ask", 1, *terms, sender=admin)
-    acts["approve a grant"] = grants.act("approve", 1, sender=house.artist)
+    acts["approve a grant"] = grants.act("approve", 1, sender=protocol.artist)
     acts["pay for a grant"] = grants.act("pay", 1, sender=admin)
     grants.act("ask", 1, *terms, sender=admin)
     owner = signer("an artist without gas")
-    house.registry.act("transferFrom", house.artist, owner.address, asked, sender=house.artist)
-    document = house.registry.ask("documentOf", asked)
+    protocol.registry.act(
+        "transferFrom", protocol.artist, owner.address, asked, sender=protocol.artist
+    )
+    document = protocol.registry.ask("documentOf", asked)
     approval = ApproveGrant(
         account=owner.address,
         license_id=asked,
@@ -306,7 +310,7 @@ def _grants(house: House) -> Acts:
         nonce=1,
         deadline=FOREVER,
     )
-    signed = (owner.address, 1, FOREVER, house.sign(approval, owner))
+    signed = (owner.address, 1, FOREVER, protocol.sign(approval, owner))
     acts["approve a grant by signature"] = grants.act(
         "approveBySignature", 2, document, signed, sender=relay
     )
@@ -316,14 +320,14 @@ def _grants(house: House) -> Acts:
 # ---- escrow and roles ---------------------------------------------------------------------------
 
 
-def _escrow(house: House) -> Acts:
-    vault, admin = house.vault, house.admin
+def _escrow(protocol: DeployedProtocol) -> Acts:
+    vault, admin = protocol.vault, protocol.admin
     acts: Acts = {}
     acts["add to the bond"] = vault.act("addBond", 1, UNIT, sender=admin)
     acts["thaw"] = vault.act("thaw", 1, UNIT, sender=admin)
     acts["cancel a thaw"] = vault.act("cancelThaw", 1, sender=admin)
     vault.act("thaw", 1, UNIT, sender=admin)
-    house.chain.wait(60 * DAY)
+    protocol.chain.wait(60 * DAY)
     acts["withdraw"] = vault.act("withdraw", 1, admin, sender=admin)
     acts["set a reporter"] = vault.act(
         "setReporter", 1, account("reporter two"), True, sender=admin
@@ -332,13 +336,15 @@ def _escrow(house: House) -> Acts:
     return acts
 
 
-def _roles(house: House) -> Acts:
-    oracle = house.oracle
+def _roles(protocol: DeployedProtocol) -> Acts:
+    oracle = protocol.oracle
     return {
-        "pause": oracle.act("pause", sender=house.guardian),
-        "unpause": oracle.act("unpause", sender=house.guardian),
-        "set four attesters": house.set_attesters(4),
-        "list a module": house.vault.act("listModule", account("module"), sender=house.governor),
+        "pause": oracle.act("pause", sender=protocol.guardian),
+        "unpause": oracle.act("unpause", sender=protocol.guardian),
+        "set four attesters": protocol.set_attesters(4),
+        "list a module": protocol.vault.act(
+            "listModule", account("module"), sender=protocol.governor
+        ),
     }
 
 

@@ -21,10 +21,10 @@ from obbligato.chain.deployment import read_deployment
 from obbligato.client import Expected, OracleClient, State, Usage
 from obbligato.documents import Recording, legal_text, license_document, terms_with_legal_text
 from obbligato.keys import LocalSigner
-from obbligato.rules.splits import Payee, Split
-from obbligato.rules.terms import RateCard
+from obbligato.protocol.constants import PPM, Flag, Role, Tier
+from obbligato.protocol.splits import Payee, Split
+from obbligato.protocol.terms import RateCard
 from obbligato.store import EmbeddedStore
-from obbligato.words import PPM, Flag, Role, Tier
 from scripts.bench.chain import BenchError
 from scripts.bench.results import Outcome, machine
 from scripts.demo.__main__ import deploy

@@ -18,14 +18,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from obbligato.catalogue import SERVICES, RecordingFacts, read_catalogue
+from obbligato.audit.ledger import Ledger
+from obbligato.audit.recompute import Recomputed, recompute
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
 from obbligato.errors import ObbligatoError
-from obbligato.ledger.recompute import Recomputed, recompute
-from obbligato.ledger.records import Ledger
 from obbligato.store import EmbeddedStore
 from scripts.demo.cast import cast
+from scripts.demo.catalog import SERVICES, RecordingFacts, read_catalogue
 from scripts.demo.story import DemoError, Story
 from scripts.stack import stack
 from scripts.toolchain import ROOT, ToolchainError, anvil, environment

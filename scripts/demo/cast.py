@@ -9,11 +9,11 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
-from obbligato.catalogue import RecordingFacts
 from obbligato.documents import terms_with_legal_text
-from obbligato.rules.splits import Payee, Split
-from obbligato.rules.terms import RateCard, Terms
-from obbligato.words import NOT_OFFERED, Flag, Role, Tier
+from obbligato.protocol.constants import NOT_OFFERED, Flag, Role, Tier
+from obbligato.protocol.splits import Payee, Split
+from obbligato.protocol.terms import RateCard, Terms
+from scripts.demo.catalog import RecordingFacts
 
 Account.enable_unaudited_hdwallet_features()
 MNEMONIC = "test test test test test test test test test test test junk"

@@ -20,12 +20,20 @@ from obbligato.client import Expected, OracleClient, PricedRow, State, Submissio
 from obbligato.documents import Period, Recording, legal_text, license_document
 from obbligato.errors import ObbligatoError
 from obbligato.keys import LocalSigner
-from obbligato.rules.rows import Credit, Row, pack_credits, pack_rows
-from obbligato.rules.splits import Split
-from obbligato.rules.terms import Terms
+from obbligato.protocol.constants import Metric, Pricing, Tier
+from obbligato.protocol.rows import Credit, Row, pack_credits, pack_rows
+from obbligato.protocol.splits import Split
+from obbligato.protocol.terms import Terms
+from obbligato.protocol.typed_data import (
+    ApproveOperator,
+    Claim,
+    Contract,
+    Message,
+    Mint,
+    UsageReport,
+    sign,
+)
 from obbligato.store import ContentStore
-from obbligato.typed_data import ApproveOperator, Claim, Contract, Message, Mint, UsageReport, sign
-from obbligato.words import Metric, Pricing, Tier
 from scripts.demo.cast import (
     ARBITER,
     METERED_PLATFORM,

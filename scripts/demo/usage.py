@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from obbligato.words import PPM, Metric, Tier
+from obbligato.protocol.constants import PPM, Metric, Tier
 from scripts.demo.cast import Entry
 
 

@@ -21,13 +21,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from obbligato.catalogue import read_catalogue
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
 from obbligato.errors import ObbligatoError
 from obbligato.store import EmbeddedStore
 from scripts.demo.__main__ import SOCIETY_MEMBERS, chosen, deploy
 from scripts.demo.cast import cast, person
+from scripts.demo.catalog import read_catalogue
 from scripts.demo.story import Story
 from scripts.stack import PASSWORD, backend_service, keystore, stack
 from scripts.toolchain import ROOT, ToolchainError, anvil, free_ports, rpc

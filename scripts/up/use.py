@@ -19,7 +19,7 @@ from obbligato.chain.deployment import read_deployment
 from obbligato.client import Expected, OracleClient, State, Usage
 from obbligato.errors import ObbligatoError
 from obbligato.keys import LocalSigner
-from obbligato.words import PPM
+from obbligato.protocol.constants import PPM
 from scripts.demo.cast import METERED_PLATFORM
 from scripts.demo.usage import write_events
 

@@ -7,30 +7,32 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.database import Database
-from backend.index import Index
-from backend.records import Records
+from backend.db.index_db import IndexDatabase
+from backend.db.service_db import ServiceDatabase
+from backend.indexer.sync import Index
 from backend.services import Services
 from backend.settings import BackendSettings
-from tests.story import Told
+from tests.scenario import Scenario
 
 
 @pytest.fixture(scope="session")
-def story_services(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+def story_services(
+    scenario: Scenario, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Services]:
     """Everything over the story, followed once; the records are empty at first."""
     folder = tmp_path_factory.mktemp("service")
-    house = told.house
-    index = Database(f"sqlite:///{folder}/index.db")
-    Index(index, house.chain, house.store, finality=3).sync()
+    protocol = scenario.protocol
+    index = IndexDatabase(f"sqlite:///{folder}/index.db")
+    Index(index, protocol.chain, protocol.store, finality=3).sync()
     services = Services(
         settings=BackendSettings(
-            rpc_urls=(house.url,), deployment=house.manifest, folder=folder, finality=3
+            rpc_urls=(protocol.url,), deployment=protocol.manifest, folder=folder, finality=3
         ),
-        chain=house.chain,
-        store=house.store,
-        index=index,
-        records=Records(f"sqlite:///{folder}/records.db"),
-        clock=lambda: told.acts.now(),
+        chain=protocol.chain,
+        store=protocol.store,
+        index_db=index,
+        service_db=ServiceDatabase(f"sqlite:///{folder}/records.db"),
+        clock=lambda: scenario.acts.now(),
     )
     yield services
     services.close()
@@ -39,7 +41,7 @@ def story_services(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="session")
 def story_client(story_services: Services) -> Iterator[TestClient]:
     """The API over the story. Errors are answers here as they are outside."""
-    from backend.api.app import create_app
+    from backend.app import create_app
 
     with TestClient(create_app(story_services), raise_server_exceptions=False) as client:
         yield client

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from backend.api.app import TAGS
-from backend.api.reference import Operation, description, operations, reference
+from backend.app import TAGS
+from backend.reference import Operation, description, operations, reference
 from scripts.toolchain import ROOT
 
 LISTED = Path(__file__).parent / "operations.txt"
@@ -82,7 +82,7 @@ def test_every_json_body_has_an_example(described: dict[str, Any], found: list[O
 
 def test_the_page_of_routes_is_what_the_api_says() -> None:
     assert (ROOT / "docs/api.md").read_text() == reference(), (
-        "run `python -m backend.api.reference docs/api.md`"
+        "run `python -m backend.reference docs/api.md`"
     )
 
 

@@ -18,7 +18,7 @@ from eth_account.signers.local import LocalAccount
 from scripts.demo.cast import RELAY
 from scripts.stack import PASSWORD, Service, backend_service
 from scripts.toolchain import free_ports
-from tests.onchain import ARTIST, DUO, LABEL, STRANGER, Acts, House, new_house
+from tests.onchain import ARTIST, DUO, LABEL, STRANGER, Acts, DeployedProtocol, new_protocol
 from tests.oracle.proxy import SEND, Proxy, proxy
 
 PATIENCE = 90
@@ -27,10 +27,10 @@ FINALITY = 8
 
 
 @dataclass
-class World:
+class BackendEnv:
     """A node behind a proxy, and the backend over it."""
 
-    house: House
+    protocol: DeployedProtocol
     acts: Acts
     proxy: Proxy
     backend: Service
@@ -56,7 +56,7 @@ class World:
 
     def minted(self, content: str) -> list[int]:
         """The licences on the chain for a content hash, by the chain's own events."""
-        events = self.house.chain.contract("LicenseRegistry").events.LicenseMinted()
+        events = self.protocol.chain.contract("LicenseRegistry").events.LicenseMinted()
         logs = events.get_logs(
             from_block=0, argument_filters={"content": bytes.fromhex(content[2:])}
         )
@@ -64,15 +64,15 @@ class World:
 
     def sent_by_relay(self) -> int:
         """Transactions of the relay that are in blocks."""
-        return int(self.house.chain.web3.eth.get_transaction_count(RELAY.address))
+        return int(self.protocol.chain.web3.eth.get_transaction_count(RELAY.address))
 
 
 class User:
     """Somebody with an account, over HTTP."""
 
-    def __init__(self, world: World, account: LocalAccount) -> None:
-        self.world, self.account = world, account
-        self.http = httpx.Client(base_url=world.backend.url, timeout=30)
+    def __init__(self, backend_env: BackendEnv, account: LocalAccount) -> None:
+        self.backend_env, self.account = backend_env, account
+        self.http = httpx.Client(base_url=backend_env.backend.url, timeout=30)
 
     def sign_in(self) -> User:
         asked = self.http.post(
@@ -106,7 +106,7 @@ class User:
             assert now["state"] != "failed", now
             return now if now["state"] in states else None
 
-        return self.world.until(found, mining=mining)
+        return self.backend_env.until(found, mining=mining)
 
 
 def request(title: str, **changed: Any) -> dict[str, Any]:
@@ -122,13 +122,13 @@ def content(title: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def backend_env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendEnv]:
     folder = tmp_path_factory.mktemp("processes")
-    with new_house(folder) as house, proxy(house.url) as node, free_ports() as port:
+    with new_protocol(folder) as protocol, proxy(protocol.url) as node, free_ports() as port:
         backend = backend_service(
             folder / "backend",
             rpc=node.url,
-            manifest=house.manifest,
+            manifest=protocol.manifest,
             port=port,
             OBBLIGATO_BACKEND_FINALITY=str(FINALITY),
             OBBLIGATO_BACKEND_READS_PER_MINUTE="100000",
@@ -137,7 +137,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             OBBLIGATO_BACKEND_ACCOUNT_DAY_ETHER="100",
             OBBLIGATO_BACKEND_DAY_ETHER="100",
         )
-        made = World(house, Acts(house), node, backend, folder)
+        made = BackendEnv(protocol, Acts(protocol), node, backend, folder)
         made.mine(FINALITY + 1)
         backend.start()
         try:
@@ -148,30 +148,30 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(autouse=True)
-def _everybody_leaves(world: World) -> Iterator[None]:
+def _everybody_leaves(backend_env: BackendEnv) -> Iterator[None]:
     yield
-    for user in world.users:
+    for user in backend_env.users:
         user.http.close()
-    world.users.clear()
+    backend_env.users.clear()
 
 
 @pytest.fixture
-def artist(world: World) -> User:
-    return world.user(ARTIST).sign_in()
+def artist(backend_env: BackendEnv) -> User:
+    return backend_env.user(ARTIST).sign_in()
 
 
 @contextlib.contextmanager
-def restarted(world: World, **changed: str) -> Iterator[None]:
+def restarted(backend_env: BackendEnv, **changed: str) -> Iterator[None]:
     """The backend with other settings in this block."""
-    world.backend.stop()
-    world.backend.start(**changed)
+    backend_env.backend.stop()
+    backend_env.backend.start(**changed)
     try:
-        world.backend.ready(PATIENCE)
+        backend_env.backend.ready(PATIENCE)
         yield
     finally:
-        world.backend.stop()
-        world.backend.start()
-        world.backend.ready(PATIENCE)
+        backend_env.backend.stop()
+        backend_env.backend.start()
+        backend_env.backend.ready(PATIENCE)
 
 
 # ---- crashes
@@ -183,19 +183,19 @@ def restarted(world: World, **changed: str) -> Iterator[None]:
     ids=["before it signs", "signed, not sent", "sent, no answer", "mined, not noted"],
 )
 def test_a_relay_that_is_killed_mints_exactly_once(
-    world: World, artist: User, method: str, forward: bool
+    backend_env: BackendEnv, artist: User, method: str, forward: bool
 ) -> None:
     title = f"Killed at {method} {forward}"
     act = artist.prepare(title).json()
-    held = world.proxy.hold(method, forward=forward)
+    held = backend_env.proxy.hold(method, forward=forward)
     assert artist.sign(act).status_code == 200
     held.wait()
-    world.backend.kill()
+    backend_env.backend.kill()
     held.abandon()
-    world.backend.start()
-    world.backend.ready(PATIENCE)
+    backend_env.backend.start()
+    backend_env.backend.ready(PATIENCE)
     final = artist.reach(act["id"], "final")
-    assert world.minted(content(title)) == [final["result"]["license_id"]]
+    assert backend_env.minted(content(title)) == [final["result"]["license_id"]]
 
 
 # ---- reorgs (fault 36)
@@ -203,27 +203,27 @@ def test_a_relay_that_is_killed_mints_exactly_once(
 
 @pytest.mark.parametrize("depth", [1, 6])
 def test_a_mint_survives_forks_and_is_never_final_before_it_is(
-    world: World, artist: User, depth: int
+    backend_env: BackendEnv, artist: User, depth: int
 ) -> None:
     title = f"Forked {depth}"
-    world.mine(FINALITY + 1)
+    backend_env.mine(FINALITY + 1)
     act = artist.prepare(title).json()
     artist.sign(act)
     artist.reach(act["id"], "confirmed", mining=True)
-    world.mine(max(0, depth - 1))
-    world.acts.node("anvil_reorg", depth, [])
+    backend_env.mine(max(0, depth - 1))
+    backend_env.acts.node("anvil_reorg", depth, [])
 
     def gone_or_back() -> bool:
         """The index follows the fork: what it says of the licence is what the chain says."""
         assert artist.act(act["id"])["state"] != "final"
         shown = artist.http.get("/v1/licenses", params={"content": content(title)}).json()["items"]
         assert all(each["certainty"] == "confirmed" for each in shown)
-        return [each["license_id"] for each in shown] == world.minted(content(title))
+        return [each["license_id"] for each in shown] == backend_env.minted(content(title))
 
-    world.until(gone_or_back)
+    backend_env.until(gone_or_back)
     final = artist.reach(act["id"], "final")
-    assert world.minted(content(title)) == [final["result"]["license_id"]]
-    world.until(
+    assert backend_env.minted(content(title)) == [final["result"]["license_id"]]
+    backend_env.until(
         lambda: (
             artist.http.get(f"/v1/licenses/{final['result']['license_id']}").json().get("certainty")
             == "final"
@@ -241,13 +241,13 @@ def test_a_mint_survives_forks_and_is_never_final_before_it_is(
     ids=["429", "500", "a page", "no answer"],
 )
 def test_a_failing_node_is_said_so_and_work_goes_on_after_it(
-    world: World, artist: User, fault: dict[str, Any]
+    backend_env: BackendEnv, artist: User, fault: dict[str, Any]
 ) -> None:
     title = f"Node fails {fault}"
     act = artist.prepare(title).json()
-    with world.proxy.having(**fault):
-        world.until(lambda: world.backend.get("/readyz") == 503)
-        shown = httpx.get(f"{world.backend.url}/readyz").json()
+    with backend_env.proxy.having(**fault):
+        backend_env.until(lambda: backend_env.backend.get("/readyz") == 503)
+        shown = httpx.get(f"{backend_env.backend.url}/readyz").json()
         assert shown["checks"]["rpc"]
         # What the index knows is still read.
         assert artist.http.get("/v1/licenses").status_code == 200
@@ -256,31 +256,35 @@ def test_a_failing_node_is_said_so_and_work_goes_on_after_it(
             503,
             "application/problem+json",
         )
-    world.until(lambda: world.backend.get("/readyz") == 200)
+    backend_env.until(lambda: backend_env.backend.get("/readyz") == 200)
     assert artist.sign(act).status_code == 200
     artist.reach(act["id"], "final")
-    assert len(world.minted(content(title))) == 1
+    assert len(backend_env.minted(content(title))) == 1
 
 
-def test_a_node_of_another_chain_stops_it_before_it_signs(world: World, artist: User) -> None:
+def test_a_node_of_another_chain_stops_it_before_it_signs(
+    backend_env: BackendEnv, artist: User
+) -> None:
     act = artist.prepare("Another chain").json()
-    with world.proxy.having(chain_id=1):
-        world.until(lambda: world.backend.get("/readyz") == 503)
-        sent = world.sent_by_relay()
+    with backend_env.proxy.having(chain_id=1):
+        backend_env.until(lambda: backend_env.backend.get("/readyz") == 503)
+        sent = backend_env.sent_by_relay()
         assert artist.sign(act).status_code == 503
-        assert world.sent_by_relay() == sent
+        assert backend_env.sent_by_relay() == sent
         # Such a node is not asked again: somebody has to look at it.
-        world.backend.stop()
-    world.backend.start()
-    world.backend.ready(PATIENCE)
+        backend_env.backend.stop()
+    backend_env.backend.start()
+    backend_env.backend.ready(PATIENCE)
     artist.sign(act)
     artist.reach(act["id"], "final")
 
 
-def test_with_ipfs_down_nothing_is_prepared_and_a_retry_works(world: World, artist: User) -> None:
+def test_with_ipfs_down_nothing_is_prepared_and_a_retry_works(
+    backend_env: BackendEnv, artist: User
+) -> None:
     title = "IPFS down"
     before = artist.http.get("/v1/acts", params={"limit": 200}).json()["items"]
-    with restarted_without_store(world):
+    with restarted_without_store(backend_env):
         answer = artist.prepare(title, key="ipfs")
         assert answer.status_code == 503, answer.text
         assert "nothing was prepared" in answer.json()["detail"]
@@ -293,36 +297,40 @@ def test_with_ipfs_down_nothing_is_prepared_and_a_retry_works(world: World, arti
 
 
 @contextlib.contextmanager
-def restarted_without_store(world: World) -> Iterator[None]:
+def restarted_without_store(backend_env: BackendEnv) -> Iterator[None]:
     """A Kubo that nobody runs: the process is up, its store is not."""
-    world.backend.stop()
-    world.backend.start(OBBLIGATO_BACKEND_KUBO="/ip4/127.0.0.1/tcp/9/http")
+    backend_env.backend.stop()
+    backend_env.backend.start(OBBLIGATO_BACKEND_KUBO="/ip4/127.0.0.1/tcp/9/http")
     try:
-        world.backend.answers()
-        world.until(lambda: httpx.get(f"{world.backend.url}/readyz").json()["checks"]["ipfs"])
+        backend_env.backend.answers()
+        backend_env.until(
+            lambda: httpx.get(f"{backend_env.backend.url}/readyz").json()["checks"]["ipfs"]
+        )
         yield
     finally:
-        world.backend.stop()
-        world.backend.start()
-        world.backend.ready(PATIENCE)
+        backend_env.backend.stop()
+        backend_env.backend.start()
+        backend_env.backend.ready(PATIENCE)
 
 
 # ---- the index is deleted (fault 38)
 
 
-def test_a_deleted_index_is_built_anew_and_says_the_same(world: World, artist: User) -> None:
+def test_a_deleted_index_is_built_anew_and_says_the_same(
+    backend_env: BackendEnv, artist: User
+) -> None:
     act = artist.prepare("Rebuilt").json()
     artist.sign(act)
     final = artist.reach(act["id"], "final")
     license_id = final["result"]["license_id"]
-    world.mine(FINALITY + 1)
+    backend_env.mine(FINALITY + 1)
     paths = (
         "/v1/licenses?limit=200",
         f"/v1/licenses/{license_id}",
         f"/v1/licenses/{license_id}/history",
         "/v1/status",
     )
-    head = world.acts.house.chain.web3.eth.block_number
+    head = backend_env.acts.protocol.chain.web3.eth.block_number
 
     def there() -> bool:
         return bool(artist.http.get("/v1/status").json().get("head_number") == head)
@@ -330,15 +338,15 @@ def test_a_deleted_index_is_built_anew_and_says_the_same(world: World, artist: U
     def answers() -> list[bytes]:
         return [artist.http.get(path).content for path in paths]
 
-    world.until(there)
+    backend_env.until(there)
     before = answers()
-    world.backend.stop()
-    for file in (world.folder / "backend").glob("index.db*"):
+    backend_env.backend.stop()
+    for file in (backend_env.folder / "backend").glob("index.db*"):
         file.unlink()
-    world.backend.start()
-    world.backend.ready(PATIENCE)
-    world.until(there)
-    world.until(lambda: answers() == before)
+    backend_env.backend.start()
+    backend_env.backend.ready(PATIENCE)
+    backend_env.until(there)
+    backend_env.until(lambda: answers() == before)
     # What only the records know is still there: the session, and the act.
     assert artist.act(act["id"])["state"] == "final"
     assert artist.http.get("/v1/sessions/current").json()["account"] == ARTIST.address
@@ -347,29 +355,33 @@ def test_a_deleted_index_is_built_anew_and_says_the_same(world: World, artist: U
 # ---- people (faults 2, 39, 40, 41)
 
 
-def test_a_key_prepares_one_act_whatever_happens_in_between(world: World, artist: User) -> None:
+def test_a_key_prepares_one_act_whatever_happens_in_between(
+    backend_env: BackendEnv, artist: User
+) -> None:
     first = artist.prepare("Idempotent", key="one")
-    world.backend.kill()
-    world.backend.start()
-    world.backend.ready(PATIENCE)
+    backend_env.backend.kill()
+    backend_env.backend.start()
+    backend_env.backend.ready(PATIENCE)
     again = artist.prepare("Idempotent", key="one")
     assert (first.status_code, again.json()["id"]) == (201, first.json()["id"])
     other = artist.prepare("Something else", key="one")
     assert (other.status_code, other.json()["field"]) == (409, "Idempotency-Key")
 
 
-def test_a_sign_in_cannot_be_used_twice(world: World) -> None:
-    user = world.user(STRANGER).sign_in()
-    again = httpx.post(f"{world.backend.url}/v1/sessions", json=user.proof)
+def test_a_sign_in_cannot_be_used_twice(backend_env: BackendEnv) -> None:
+    user = backend_env.user(STRANGER).sign_in()
+    again = httpx.post(f"{backend_env.backend.url}/v1/sessions", json=user.proof)
     assert (again.status_code, again.json()["field"]) == (401, "message.nonce")
 
 
-def test_nobody_touches_somebody_else_s_licence_or_act(world: World, artist: User) -> None:
+def test_nobody_touches_somebody_else_s_licence_or_act(
+    backend_env: BackendEnv, artist: User
+) -> None:
     act = artist.prepare("Mine").json()
     artist.sign(act)
     license_id = artist.reach(act["id"], "final")["result"]["license_id"]
-    stranger = world.user(STRANGER).sign_in()
-    world.until(lambda: artist.http.get(f"/v1/licenses/{license_id}").status_code == 200)
+    stranger = backend_env.user(STRANGER).sign_in()
+    backend_env.until(lambda: artist.http.get(f"/v1/licenses/{license_id}").status_code == 200)
     refused = stranger.http.post("/v1/acts/revoke", json={"license_id": license_id})
     assert (refused.status_code, refused.json()["field"]) == (403, "license_id")
     open_ = artist.prepare("Mine, too").json()
@@ -385,28 +397,28 @@ def test_nobody_touches_somebody_else_s_licence_or_act(world: World, artist: Use
     )
 
 
-def test_no_secret_is_in_the_log_or_in_an_answer(world: World, artist: User) -> None:
-    log = world.backend.log.read_text()
+def test_no_secret_is_in_the_log_or_in_an_answer(backend_env: BackendEnv, artist: User) -> None:
+    log = backend_env.backend.log.read_text()
     for secret in (artist.token, PASSWORD, RELAY.key.hex(), ARTIST.key.hex()):
         assert secret not in log
     assert artist.token not in artist.http.get("/v1/sessions/current").text
-    assert RELAY.key.hex() not in httpx.get(f"{world.backend.url}/metrics").text
+    assert RELAY.key.hex() not in httpx.get(f"{backend_env.backend.url}/metrics").text
 
 
-def test_a_keystore_that_others_can_read_is_refused_at_start(world: World) -> None:
-    keystore = world.folder / "backend" / "relay.json"
-    world.backend.stop()
+def test_a_keystore_that_others_can_read_is_refused_at_start(backend_env: BackendEnv) -> None:
+    keystore = backend_env.folder / "backend" / "relay.json"
+    backend_env.backend.stop()
     keystore.chmod(0o644)
     try:
-        world.backend.start()
-        assert world.backend.process is not None
-        assert world.backend.process.wait(timeout=PATIENCE) == 2
-        assert "chmod 600" in world.backend.tail(3)
+        backend_env.backend.start()
+        assert backend_env.backend.process is not None
+        assert backend_env.backend.process.wait(timeout=PATIENCE) == 2
+        assert "chmod 600" in backend_env.backend.tail(3)
     finally:
-        world.backend.stop()
+        backend_env.backend.stop()
         keystore.chmod(0o600)
-        world.backend.start()
-        world.backend.ready(PATIENCE)
+        backend_env.backend.start()
+        backend_env.backend.ready(PATIENCE)
 
 
 # ---- bad input (faults 10, 18, 46)
@@ -464,7 +476,7 @@ def test_a_keystore_that_others_can_read_is_refused_at_start(world: World) -> No
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_prepared(
-    world: World, artist: User, changed: dict[str, Any], field: str
+    backend_env: BackendEnv, artist: User, changed: dict[str, Any], field: str
 ) -> None:
     answer = artist.prepare("Wrong", **changed)
     assert answer.status_code == 422, answer.text
@@ -495,14 +507,14 @@ TITLES = [
 ]
 
 
-def test_titles_are_kept_whole_and_answers_are_data(world: World, artist: User) -> None:
+def test_titles_are_kept_whole_and_answers_are_data(backend_env: BackendEnv, artist: User) -> None:
     acts = [artist.prepare(title).json() for title in TITLES]
     for act in acts:
         assert artist.sign(act).status_code == 200
     ids = [artist.reach(act["id"], "final")["result"]["license_id"] for act in acts]
     for license_id, title in zip(ids, TITLES, strict=True):
         path = f"/v1/licenses/{license_id}"
-        world.until(lambda path=path: artist.http.get(path).json().get("title"), mining=True)
+        backend_env.until(lambda path=path: artist.http.get(path).json().get("title"), mining=True)
         answer = artist.http.get(path)
         assert answer.json()["title"] == title
         assert answer.headers["content-type"] == "application/json"
@@ -510,8 +522,8 @@ def test_titles_are_kept_whole_and_answers_are_data(world: World, artist: User) 
         assert artist.http.get(f"{path}/document").json()["recording"]["title"] == title
 
 
-def test_a_split_change_over_http_asks_who_loses(world: World) -> None:
-    duo = world.user(DUO).sign_in()
+def test_a_split_change_over_http_asks_who_loses(backend_env: BackendEnv) -> None:
+    duo = backend_env.user(DUO).sign_in()
     payees = [
         {"account": DUO.address, "share_ppm": 500_000, "role": "performer"},
         {"account": LABEL.address, "share_ppm": 500_000, "role": "label"},
@@ -519,19 +531,19 @@ def test_a_split_change_over_http_asks_who_loses(world: World) -> None:
     act = duo.prepare("Shared", payees=payees).json()
     duo.sign(act)
     license_id = duo.reach(act["id"], "final")["result"]["license_id"]
-    world.until(lambda: duo.http.get(f"/v1/licenses/{license_id}").status_code == 200)
+    backend_env.until(lambda: duo.http.get(f"/v1/licenses/{license_id}").status_code == 200)
     alone = [{"account": DUO.address, "share_ppm": 1_000_000, "role": "performer"}]
     change = duo.http.post(
         "/v1/acts/change-split", json={"license_id": license_id, "payees": alone}
     ).json()
     assert duo.sign(change).json()["state"] == "inviting"
-    label = world.user(LABEL).sign_in()
+    label = backend_env.user(LABEL).sign_in()
     (asked,) = label.http.get("/v1/invitations").json()["items"]
     assert asked["share_after_ppm"] == 0
     signed = LABEL.sign_typed_data(full_message=asked["typed_data"])
     # From the link alone, without a session.
     answer = httpx.post(
-        f"{world.backend.url}/v1/invitations/{asked['id']}/signature",
+        f"{backend_env.backend.url}/v1/invitations/{asked['id']}/signature",
         json={"signature": "0x" + signed.signature.hex()},
     )
     assert answer.json()["state"] == "agreed"

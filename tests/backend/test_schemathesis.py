@@ -14,7 +14,7 @@ from scripts.schemathesis.run import NoSchemathesis, program, run
 from scripts.stack import Service, backend_service
 from scripts.toolchain import free_ports
 from tests.onchain import ARTIST, Acts
-from tests.story import Told
+from tests.scenario import Scenario
 
 START_SECONDS = 180
 OFTEN = {
@@ -25,14 +25,14 @@ OFTEN = {
 
 
 @pytest.fixture
-def backend(told: Told, tmp_path: Path) -> Iterator[Service]:
+def backend(scenario: Scenario, tmp_path: Path) -> Iterator[Service]:
     """A real backend over the story, with blocks of its own; what it does to the chain is undone."""
-    shutil.copytree(told.house.folder, tmp_path / "blocks")
-    with Acts(told.house).undone(), free_ports() as port:
+    shutil.copytree(scenario.protocol.folder, tmp_path / "blocks")
+    with Acts(scenario.protocol).undone(), free_ports() as port:
         service = backend_service(
             tmp_path,
-            rpc=told.house.url,
-            manifest=told.house.manifest,
+            rpc=scenario.protocol.url,
+            manifest=scenario.protocol.manifest,
             port=port,
             **{"OBBLIGATO_STORE": str(tmp_path / "blocks"), **OFTEN},
         )

@@ -14,7 +14,7 @@ from obbligato.chain.client import Chain
 from obbligato.chain.deployment import CONTRACTS, read_deployment
 from obbligato.chain.inspection import Check, Verdict, inspect
 from obbligato.errors import ChainError, NotFound
-from tests.onchain import ARTIST, House
+from tests.onchain import ARTIST, DeployedProtocol
 
 Plain = dict[str, Any]
 HASH = "0x" + "ab" * 32
@@ -76,7 +76,7 @@ def test_a_manifest_reads_back_as_it_was_written(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]  # nothing half-written is left
 
 
-def test_the_deploy_script_s_manifest_is_one(onchain: House) -> None:
+def test_the_deploy_script_s_manifest_is_one(onchain: DeployedProtocol) -> None:
     deployment = read_deployment(onchain.manifest)
     assert deployment.chain_id == 31337
     assert set(deployment.contracts) == set(CONTRACTS)
@@ -147,14 +147,14 @@ def verdicts(chain: Chain) -> dict[str, Check]:
     return {check.what: check for check in inspect(chain)}
 
 
-def test_a_fresh_deployment_passes_every_check(onchain: House) -> None:
+def test_a_fresh_deployment_passes_every_check(onchain: DeployedProtocol) -> None:
     checks = verdicts(onchain.chain)
     assert {check.verdict for check in checks.values()} == {Verdict.OK}
     assert checks["Disputes.usageOracle"].found == onchain.chain.deployment.address("UsageOracle")
     assert checks["RoyaltyVault.thawPeriod"].found == str(28 * 86_400)
 
 
-def test_another_parameter_than_the_manifest_s_is_wrong(onchain: House) -> None:
+def test_another_parameter_than_the_manifest_s_is_wrong(onchain: DeployedProtocol) -> None:
     deployment = onchain.chain.deployment
     parameters = {**deployment.parameters, "challenge_window": 1}
     other = deployment.model_copy(update={"parameters": parameters})
@@ -162,14 +162,14 @@ def test_another_parameter_than_the_manifest_s_is_wrong(onchain: House) -> None:
     assert (check.verdict, check.expected, check.found) == (Verdict.WRONG, "1", "604800")
 
 
-def test_a_role_that_moved_is_changed_and_not_wrong(onchain: House) -> None:
+def test_a_role_that_moved_is_changed_and_not_wrong(onchain: DeployedProtocol) -> None:
     deployment = onchain.chain.deployment
     roles = deployment.roles.model_copy(update={"guardian": ARTIST.address})
     other = deployment.model_copy(update={"roles": roles})
     assert verdicts(Chain(onchain.chain.web3, other))["guardian"].verdict is Verdict.CHANGED
 
 
-def test_one_key_for_two_roles_is_wrong(onchain: House) -> None:
+def test_one_key_for_two_roles_is_wrong(onchain: DeployedProtocol) -> None:
     deployment = onchain.chain.deployment
     roles = deployment.roles.model_copy(update={"proposer": deployment.roles.arbiter})
     other = deployment.model_copy(update={"roles": roles})

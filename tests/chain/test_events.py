@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
+from obbligato.chain import events as reading
 from obbligato.chain.client import Chain
+from obbligato.chain.events import read_events
 from obbligato.errors import ChainError
-from obbligato.ledger import events as reading
-from obbligato.ledger.events import read_events
 from tests.chain.proxy import PASS, Answer, served
-from tests.story import Told
+from tests.scenario import Scenario
 
 
-def read(told: Told, answer: Answer, **options: Any) -> list[reading.Event]:
+def read(scenario: Scenario, answer: Answer, **options: Any) -> list[reading.Event]:
     """The events through a node that answers so."""
-    with served(answer, node=told.house.url) as url:
-        return list(read_events(Chain.connect(url, told.house.chain.deployment), **options))
+    with served(answer, node=scenario.protocol.url) as url:
+        return list(read_events(Chain.connect(url, scenario.protocol.chain.deployment), **options))
 
 
 def logs_changed(change: dict[str, Any]) -> Answer:
@@ -39,37 +39,41 @@ def logs_changed(change: dict[str, Any]) -> Answer:
     return answer
 
 
-def test_events_come_in_the_order_of_the_chain_with_the_time_of_their_block(told: Told) -> None:
-    found = list(read_events(told.house.chain))
+def test_events_come_in_the_order_of_the_chain_with_the_time_of_their_block(
+    scenario: Scenario,
+) -> None:
+    found = list(read_events(scenario.protocol.chain))
     places = [(event.block, event.index) for event in found]
     assert places == sorted(set(places))
-    web3 = told.house.chain.web3
+    web3 = scenario.protocol.chain.web3
     for event in (found[0], found[-1]):
         assert event.timestamp == web3.eth.get_block(event.block)["timestamp"]
 
 
 def test_any_size_of_query_gives_the_same_events(
-    told: Told, monkeypatch: pytest.MonkeyPatch
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = list(read_events(told.house.chain))
+    whole = list(read_events(scenario.protocol.chain))
     monkeypatch.setattr(reading, "BLOCKS_PER_QUERY", 7)
     seen: list[tuple[int, int]] = []
     parts = list(
-        read_events(told.house.chain, progress=lambda done, total: seen.append((done, total)))
+        read_events(
+            scenario.protocol.chain, progress=lambda done, total: seen.append((done, total))
+        )
     )
     assert parts == whole
     assert seen[-1][0] == seen[-1][1]
 
 
-def test_a_range_gives_the_events_of_its_blocks(told: Told) -> None:
-    whole = list(read_events(told.house.chain))
+def test_a_range_gives_the_events_of_its_blocks(scenario: Scenario) -> None:
+    whole = list(read_events(scenario.protocol.chain))
     middle = whole[len(whole) // 2].block
-    part = list(read_events(told.house.chain, since=middle, until=middle))
+    part = list(read_events(scenario.protocol.chain, since=middle, until=middle))
     assert part == [event for event in whole if event.block == middle]
 
 
-def test_a_node_that_lags_is_refused_and_not_read_as_silence(told: Told) -> None:
-    behind = told.house.chain.deployment.block
+def test_a_node_that_lags_is_refused_and_not_read_as_silence(scenario: Scenario) -> None:
+    behind = scenario.protocol.chain.deployment.block
 
     def answer(request: dict[str, Any]) -> Any:
         if request["method"] == "eth_getLogs":
@@ -79,22 +83,22 @@ def test_a_node_that_lags_is_refused_and_not_read_as_silence(told: Told) -> None
         return PASS
 
     with pytest.raises(ChainError, match=r"Block with id: .* not found|does not hold block"):
-        read(told, answer)
+        read(scenario, answer)
 
 
-def test_an_event_this_version_cannot_read_is_refused(told: Told) -> None:
+def test_an_event_this_version_cannot_read_is_refused(scenario: Scenario) -> None:
     log = {"topics": ["0x" + "11" * 32]}
     with pytest.raises(ChainError, match=r"an event in block .* that this version cannot read"):
-        read(told, logs_changed({"node": told.house.url, "log": log}))
+        read(scenario, logs_changed({"node": scenario.protocol.url, "log": log}))
 
 
-def test_a_garbled_event_is_refused(told: Told) -> None:
+def test_a_garbled_event_is_refused(scenario: Scenario) -> None:
     log = {"data": "0x01"}
     with pytest.raises(ChainError, match="the node garbled"):
-        read(told, logs_changed({"node": told.house.url, "log": log}))
+        read(scenario, logs_changed({"node": scenario.protocol.url, "log": log}))
 
 
 @pytest.mark.parametrize("log", [{"address": "0x" + "22" * 20}, {"blockNumber": "0xffffff"}])
-def test_logs_that_were_not_asked_for_are_refused(told: Told, log: dict[str, Any]) -> None:
+def test_logs_that_were_not_asked_for_are_refused(scenario: Scenario, log: dict[str, Any]) -> None:
     with pytest.raises(ChainError, match="not asked for"):
-        read(told, logs_changed({"node": told.house.url, "log": log}))
+        read(scenario, logs_changed({"node": scenario.protocol.url, "log": log}))

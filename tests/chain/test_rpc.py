@@ -16,14 +16,14 @@ from obbligato.chain.client import Chain, answered
 from obbligato.chain.rpc import FailoverProvider, WrongChain
 from obbligato.errors import ChainError, ContractRefused, InputError
 from scripts.toolchain import CHAIN_ID, free_ports
-from tests.onchain import ARTIST, House
+from tests.onchain import ARTIST, DeployedProtocol
 from tests.oracle.proxy import SEND, Proxy, proxy
 
 SECRET = "s3cr3t-key"
 
 
 @pytest.fixture
-def nodes(onchain: House) -> Iterator[tuple[Proxy, Proxy]]:
+def nodes(onchain: DeployedProtocol) -> Iterator[tuple[Proxy, Proxy]]:
     with proxy(onchain.url) as first, proxy(onchain.url) as second:
         yield first, second
 
@@ -118,7 +118,7 @@ def test_a_single_node_is_asked_once(nodes: tuple[Proxy, Proxy]) -> None:
 
 
 def test_a_refusal_is_an_answer_and_no_other_node_is_asked(
-    onchain: House, nodes: tuple[Proxy, Proxy]
+    onchain: DeployedProtocol, nodes: tuple[Proxy, Proxy]
 ) -> None:
     chain = Chain.connect([node.url for node in nodes], onchain.chain.deployment)
     with pytest.raises(ContractRefused, match="NotPayee"):
@@ -174,7 +174,9 @@ def test_a_node_that_was_gone_is_checked_again_before_it_is_used(
         web3.eth.get_block("latest")
 
 
-def test_failures_name_hosts_and_no_paths(onchain: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_failures_name_hosts_and_no_paths(
+    onchain: DeployedProtocol, caplog: pytest.LogCaptureFixture
+) -> None:
     with contextlib.ExitStack() as stack, caplog.at_level(logging.DEBUG, logger="obbligato"):
         failing = [stack.enter_context(proxy(onchain.url)) for _ in range(2)]
         for node in failing:
@@ -187,6 +189,6 @@ def test_failures_name_hosts_and_no_paths(onchain: House, caplog: pytest.LogCapt
     assert SECRET not in caplog.text
 
 
-def test_no_url_at_all_is_refused(onchain: House) -> None:
+def test_no_url_at_all_is_refused(onchain: DeployedProtocol) -> None:
     with pytest.raises(InputError, match="rpc: give the URL"):
         Chain.connect([], onchain.chain.deployment)

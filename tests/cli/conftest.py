@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from obbligato.cli.app import run
-from tests.story import Told
+from tests.scenario import Scenario
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def bare(capsys: pytest.CaptureFixture[str]) -> Command:
 
 
 @pytest.fixture
-def obbligato(bare: Command, told: Told) -> Command:
+def obbligato(bare: Command, scenario: Scenario) -> Command:
     """The command with the story's deployment and store."""
-    house = told.house
-    options = ("--rpc", house.url, "--deployment", house.manifest, "--store", house.folder)
+    protocol = scenario.protocol
+    options = ("--rpc", protocol.url, "--deployment", protocol.manifest, "--store", protocol.folder)
     return lambda *arguments: bare(*options, *arguments)

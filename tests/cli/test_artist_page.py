@@ -8,13 +8,13 @@ from pathlib import Path
 
 from typer.main import get_command
 
-from backend.acts.given import TermsGiven
+from backend.actions.schemas import TermsGiven
 from obbligato.cli.app import app
-from obbligato.client.backend.offers import terms_from
+from obbligato.documents.presets import PRESETS
 from obbligato.documents.split_sheet import read_split_sheet
-from obbligato.presets import PRESETS
-from obbligato.rules.splits import Split
-from obbligato.words import NOT_OFFERED, PPM, Tier
+from obbligato.documents.terms_input import terms_from
+from obbligato.protocol.constants import NOT_OFFERED, PPM, Tier
+from obbligato.protocol.splits import Split
 from scripts.toolchain import ROOT
 
 PAGE = Path(ROOT, "docs", "artist.md").read_text()

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from obbligato.client.backend.offers import terms_from
 from obbligato.documents import LicenseDocument, digest_from_cid
+from obbligato.documents.terms_input import terms_from
 from scripts.demo.cast import person
 from scripts.stack import PASSWORD, Service, backend_service, keystore
 from scripts.toolchain import free_ports
 from tests.cli.conftest import Command, Ran
-from tests.onchain import House, new_house
+from tests.onchain import DeployedProtocol, new_protocol
 
 ARTIST, LABEL = person("Nadia Vale of the tests"), person("a label of the tests")
 SHARED = (
@@ -32,7 +32,7 @@ SHARED = (
 class Backend:
     """A running backend, and the options of commands that use it."""
 
-    house: House
+    protocol: DeployedProtocol
     service: Service
     keys: Path
 
@@ -54,14 +54,14 @@ class Backend:
 @pytest.fixture(scope="module")
 def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     folder = tmp_path_factory.mktemp("artists")
-    with new_house(folder) as house, free_ports(1) as port:
+    with new_protocol(folder) as protocol, free_ports(1) as port:
         service = backend_service(
-            folder / "service", rpc=house.url, manifest=house.manifest, port=port
+            folder / "service", rpc=protocol.url, manifest=protocol.manifest, port=port
         )
         service.start()
         try:
             service.ready(180)
-            yield Backend(house, service, folder)
+            yield Backend(protocol, service, folder)
         finally:
             service.stop()
 
@@ -74,7 +74,7 @@ def artist(bare: Command, backend: Backend) -> Artist:
     """`obbligato artist …` of the artist, without questions."""
 
     def command(*words: object, who: LocalAccount = ARTIST) -> Ran:
-        options = ("--rpc", backend.house.url, "--deployment", backend.house.manifest)
+        options = ("--rpc", backend.protocol.url, "--deployment", backend.protocol.manifest)
         return bare(*options, "artist", *words, *backend.options(who))
 
     return command
@@ -91,13 +91,13 @@ def licensed(artist: Artist, title: str, *words: str) -> dict[str, Any]:
 
 
 def licence_of(backend: Backend, license_id: int) -> Any:
-    return backend.house.chain.call("LicenseRegistry", "licenseOf", license_id)
+    return backend.protocol.chain.call("LicenseRegistry", "licenseOf", license_id)
 
 
 def test_a_file_is_licensed_by_a_signature_alone(
     artist: Artist, backend: Backend, tmp_path: Path
 ) -> None:
-    chain = backend.house.chain
+    chain = backend.protocol.chain
     recording = tmp_path / "aurora.flac"
     recording.write_bytes(b"play it again")
     ran = artist(
@@ -128,10 +128,10 @@ def test_a_file_is_licensed_by_a_signature_alone(
 
 def test_the_same_command_again_mints_nothing_twice(artist: Artist, backend: Backend) -> None:
     first = licensed(artist, "Once", "--preset", "no-ai")
-    count = backend.house.chain.call("LicenseRegistry", "licenseCount")
+    count = backend.protocol.chain.call("LicenseRegistry", "licenseCount")
     again = licensed(artist, "Once", "--preset", "no-ai")
     assert (again["id"], again["license_id"]) == (first["id"], first["license_id"])
-    assert backend.house.chain.call("LicenseRegistry", "licenseCount") == count
+    assert backend.protocol.chain.call("LicenseRegistry", "licenseCount") == count
 
 
 def test_terms_of_a_file_and_a_split_sheet(
@@ -155,7 +155,7 @@ def test_terms_of_a_file_and_a_split_sheet(
         *("--split-sheet", str(tmp_path / "sheet.csv")),
     )
     number = shown["license_id"]
-    chain = backend.house.chain
+    chain = backend.protocol.chain
     assert chain.call("LicenseRegistry", "termsIdOf", terms_from(terms).digest())
     split_id = licence_of(backend, number)[6]
     assert chain.call("RoyaltyVault", "positionOf", split_id, LABEL.address)[0] == 300_000
@@ -171,7 +171,7 @@ def settled(what: Callable[[], Ran], seconds: float = 30) -> Ran:
 
 
 def test_a_licence_is_amended_revoked_and_reinstated(artist: Artist, backend: Backend) -> None:
-    chain = backend.house.chain
+    chain = backend.protocol.chain
     number = licensed(artist, "Changing", "--preset", "analysis-only")["license_id"]
     wider = ("amend", number, "--preset", "everything", "--yes", "--timeout", 60)
     ran = settled(lambda: artist(*wider))
@@ -192,7 +192,7 @@ def test_a_licence_is_amended_revoked_and_reinstated(artist: Artist, backend: Ba
 def test_a_payee_whose_share_shrinks_agrees_before_anything_changes(
     artist: Artist, backend: Backend
 ) -> None:
-    chain = backend.house.chain
+    chain = backend.protocol.chain
     number = licensed(artist, "Shared", "--preset", "no-ai", *SHARED)["license_id"]
     before = licence_of(backend, number)[6]
     mine = ("split", number, "--payee", f"{ARTIST.address}:1000000:performer")
@@ -218,7 +218,7 @@ def _confirmed(artist: Artist, act: str) -> Ran:
 
 
 def test_a_society_is_let_in_and_out(artist: Artist, backend: Backend) -> None:
-    chain = backend.house.chain
+    chain = backend.protocol.chain
     for end, approved in (((), True), (("--end",), False)):
         ran = artist("operator", LABEL.address, *end, "--yes", "--timeout", 60)
         assert ran.code == 0, ran.err
@@ -287,7 +287,7 @@ def test_presets_need_no_backend_and_make_a_file_of_terms(bare: Command) -> None
 def test_a_catalogue_is_imported_corrected_and_minted_line_by_line(
     artist: Artist, backend: Backend, tmp_path: Path
 ) -> None:
-    chain = backend.house.chain
+    chain = backend.protocol.chain
     file, wrong = tmp_path / "catalogue.csv", tmp_path / "wrong.csv"
     lines = [f"Track {number},Nadia Vale,{number:064x},,,no-ai" for number in range(1, 4)]
     payees = f"{ARTIST.address}:900000:performer|{LABEL.address}:100000:label"

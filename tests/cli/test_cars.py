@@ -9,9 +9,9 @@ from obbligato.documents import cid_from_digest, cid_of
 from obbligato.store import EmbeddedStore, read_car, write_car
 from scripts.toolchain import ROOT
 from tests.cli.conftest import Command
-from tests.story import Told
+from tests.scenario import Scenario
 
-KUBOS_FOLDER = ROOT / "tests/protocol/golden/kubo-folder.car"
+KUBOS_FOLDER = ROOT / "tests/store/golden/kubo-folder.car"
 # Of the story: four licences and one amendment; three texts, since OPEN and WIDER share one; the evidence of five
 # reports, of which one is a zero statement and has no chunk.
 DOCUMENTS, TEXTS, EVIDENCE, CHUNKS = 5, 3, 5, 4
@@ -23,7 +23,7 @@ def blocks_of(car: Path) -> dict[str | None, bytes]:
 
 
 def test_what_was_exported_is_all_that_a_recomputation_needs(
-    obbligato: Command, bare: Command, told: Told, tmp_path: Path
+    obbligato: Command, bare: Command, scenario: Scenario, tmp_path: Path
 ) -> None:
     car, folder = tmp_path / "all.car", tmp_path / "elsewhere"
     ran = obbligato("document", "export", car, "--json")
@@ -39,14 +39,21 @@ def test_what_was_exported_is_all_that_a_recomputation_needs(
     size = sum(map(len, held))
     assert ran.json == {"file": str(car), "blocks": count, "size": size, "passed_over": 0}
     assert len(held) == count
-    options = ("--rpc", told.house.url, "--deployment", told.house.manifest, "--store", folder)
+    options = (
+        "--rpc",
+        scenario.protocol.url,
+        "--deployment",
+        scenario.protocol.manifest,
+        "--store",
+        folder,
+    )
     assert bare(*options, "recompute").code == 0
 
 
 def test_reports_are_exported_with_the_licences_in_their_rows(
-    obbligato: Command, told: Told, tmp_path: Path
+    obbligato: Command, scenario: Scenario, tmp_path: Path
 ) -> None:
-    pool, zero = told.reports[1], told.reports[4]
+    pool, zero = scenario.reports[1], scenario.reports[4]
     car = tmp_path / "some.car"
     reports = [word for report in (pool, zero) for word in ("--report", report.report_id.hex())]
     ran = obbligato("document", "export", car, *reports)
@@ -56,19 +63,21 @@ def test_reports_are_exported_with_the_licences_in_their_rows(
     blocks = blocks_of(car)
     assert len(blocks) == count
     assert cid_from_digest(pool.header.evidence) in blocks
-    assert cid_from_digest(told.reports[0].header.evidence) not in blocks
+    assert cid_from_digest(scenario.reports[0].header.evidence) not in blocks
 
 
-def test_what_is_missing_is_listed_with_code_3(bare: Command, told: Told, tmp_path: Path) -> None:
-    house, car = told.house, tmp_path / "all.car"
-    folder = Path(shutil.copytree(house.folder, tmp_path / "blocks"))
-    lost, spoilt = (cid_from_digest(report.header.evidence) for report in told.reports[:2])
+def test_what_is_missing_is_listed_with_code_3(
+    bare: Command, scenario: Scenario, tmp_path: Path
+) -> None:
+    protocol, car = scenario.protocol, tmp_path / "all.car"
+    folder = Path(shutil.copytree(protocol.folder, tmp_path / "blocks"))
+    lost, spoilt = (cid_from_digest(report.header.evidence) for report in scenario.reports[:2])
     next(folder.rglob(lost)).unlink()
     next(folder.rglob(spoilt)).write_bytes(b"other bytes")
-    options = ("--rpc", house.url, "--deployment", house.manifest, "--store", folder)
+    options = ("--rpc", protocol.url, "--deployment", protocol.manifest, "--store", folder)
     ran = bare(*options, "document", "export", car, "--json")
     assert ran.code == 3
-    reports = [f"0x{report.report_id.hex()}" for report in told.reports[:2]]
+    reports = [f"0x{report.report_id.hex()}" for report in scenario.reports[:2]]
     assert [(one["cid"], one["what"]) for one in ran.json["missing"]] == [
         (None, f"chunks of the evidence of report {reports[0]}"),
         (None, f"chunks of the evidence of report {reports[1]}"),

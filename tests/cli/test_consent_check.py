@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 
 from obbligato.documents import Recording, license_document
-from obbligato.words import Tier
+from obbligato.protocol.constants import Tier
 from tests.cli.conftest import Command
 from tests.onchain import ARTIST, DUO, Acts, raw_terms, split
-from tests.story import MODEL, OPEN, Told
+from tests.scenario import MODEL, OPEN, Scenario
 
 SOLE, SHARED = "USUG12400910", "AA6Q72000047"
 
 
 @pytest.fixture(scope="module")
-def recordings(told: Told) -> Iterator[Acts]:
+def recordings(scenario: Scenario) -> Iterator[Acts]:
     """Licences 5 to 7: one recording of its own, and one that two licences claim."""
-    acts = Acts(told.house)
+    acts = Acts(scenario.protocol)
     with acts.undone():
         for owner, isrc, title in ((ARTIST, SOLE, "a"), (ARTIST, SHARED, "b"), (DUO, SHARED, "c")):
             content = hashlib.sha256(title.encode()).digest()
@@ -29,7 +29,7 @@ def recordings(told: Told) -> Iterator[Acts]:
                 title=title, artists=("Somebody",), isrc=isrc, content_hash=content
             )
             document = license_document(recording=recording, terms=OPEN)
-            acts.house.store.put(document.to_bytes())
+            acts.protocol.store.put(document.to_bytes())
             acts.chain.transact(
                 owner,
                 "LicenseRegistry",
@@ -79,7 +79,7 @@ def test_when_all_are_allowed_the_exit_code_is_0(
 
 
 def test_a_tier_the_terms_do_not_offer_is_a_no(
-    obbligato: Command, told: Told, tmp_path: Path
+    obbligato: Command, scenario: Scenario, tmp_path: Path
 ) -> None:
     ran = obbligato("consent", "check", csv_file(tmp_path, "license_id\n1\n"), "--tier", "VOICE")
     assert ran.code == 1
@@ -88,26 +88,28 @@ def test_a_tier_the_terms_do_not_offer_is_a_no(
 
 
 def test_a_no_of_before_and_after_says_since_when(
-    obbligato: Command, told: Told, tmp_path: Path
+    obbligato: Command, scenario: Scenario, tmp_path: Path
 ) -> None:
     path = csv_file(tmp_path, "license_id,tier\n1,ANALYSIS\n3,GENERATIVE\n")
     # ANALYSIS was added to licence 1 long after the first report's period began.
-    before = told.reports[0].header.period_start
+    before = scenario.reports[0].header.period_start
     ran = obbligato("consent", "check", path, "--at", before, "--json")
     assert ran.json["past"] is True
     assert ran.json["answers"][0]["reason"].startswith("no consent before 20")
-    registry = told.house.chain
+    registry = scenario.protocol.chain
     ends_at = registry.call("LicenseRegistry", "consentAt", 3, 3, 2**40 - 2)
     assert ends_at is False  # licence 3 was revoked
     ran = obbligato("consent", "check", path, "--at", "2999-01-01", "--json")
     assert ran.json["answers"][1]["reason"].startswith("no consent since 20")
 
 
-def test_every_answer_is_the_registrys(obbligato: Command, told: Told, tmp_path: Path) -> None:
+def test_every_answer_is_the_registrys(
+    obbligato: Command, scenario: Scenario, tmp_path: Path
+) -> None:
     uses = [(licence, tier) for licence in range(1, 6) for tier in Tier]
     text = "license_id,tier\n" + "".join(f"{licence},{tier.name}\n" for licence, tier in uses)
-    chain = told.house.chain
-    start = told.reports[0].header.period_start
+    chain = scenario.protocol.chain
+    start = scenario.reports[0].header.period_start
     for at in (
         start - 1,
         start,
@@ -122,14 +124,14 @@ def test_every_answer_is_the_registrys(obbligato: Command, told: Told, tmp_path:
 
 
 def test_a_grant_makes_a_yes_for_the_platform_and_model_that_hold_it(
-    obbligato: Command, told: Told, tmp_path: Path
+    obbligato: Command, scenario: Scenario, tmp_path: Path
 ) -> None:
     path = csv_file(tmp_path, "license_id,tier\n3,GENERATIVE\n")
-    at = told.reports[0].header.period_start + 60
+    at = scenario.reports[0].header.period_start + 60
     ran = obbligato("consent", "check", path, "--at", at)
     assert ran.code == 1
     assert "asks for a grant: buy one first" in ran.out
-    platform = ("--platform", told.rich, "--model")
+    platform = ("--platform", scenario.rich, "--model")
     ran = obbligato("consent", "check", path, "--at", at, *platform, "0x" + MODEL.hex())
     assert ran.code == 0
     assert "and a grant" in ran.out
@@ -168,10 +170,10 @@ def test_a_line_without_a_tier_needs_the_option(bare: Command, tmp_path: Path) -
     assert "give a column tier, or --tier" in ran.err
 
 
-def test_an_isrc_needs_the_documents(bare: Command, told: Told, tmp_path: Path) -> None:
-    house = told.house
+def test_an_isrc_needs_the_documents(bare: Command, scenario: Scenario, tmp_path: Path) -> None:
+    protocol = scenario.protocol
     path = csv_file(tmp_path, f"isrc\n{SOLE}\n")
-    options = ("--rpc", house.url, "--deployment", house.manifest)
+    options = ("--rpc", protocol.url, "--deployment", protocol.manifest)
     ran = bare(*options, "consent", "check", path, "--tier", "TRAINING")
     assert ran.code == 2
     assert "say where documents are" in ran.err

@@ -12,7 +12,7 @@ from obbligato import __version__
 from obbligato.documents import cid_of
 from scripts.toolchain import ROOT
 from tests.cli.conftest import Command
-from tests.story import OPEN, Told
+from tests.scenario import OPEN, Scenario
 
 CID_OF_HELLO = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"
 """Of the bytes `hello`, as `ipfs add --cid-version=1` prints it."""
@@ -115,7 +115,7 @@ def test_a_file_that_no_block_holds_is_refused(bare: Command, tmp_path: Path) ->
 
 def canonical() -> bytes:
     """The golden licence document, which is laid out for reading, as RFC 8785 writes it."""
-    golden = json.loads((ROOT / "tests/protocol/golden/license-document.json").read_bytes())
+    golden = json.loads((ROOT / "tests/documents/golden/license-document.json").read_bytes())
     text = json.dumps(golden, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     return text.encode()
 
@@ -147,16 +147,16 @@ def test_a_document_that_is_wrong_says_where(
 
 
 def test_evidence_is_shown_from_the_store_and_checked(
-    bare: Command, told: Told, tmp_path: Path
+    bare: Command, scenario: Scenario, tmp_path: Path
 ) -> None:
     from obbligato.documents import cid_from_digest
 
-    cid = cid_from_digest(told.reports[0].header.evidence)
-    ran = bare("--store", told.house.folder, "document", "show", f"ipfs://{cid}")
+    cid = cid_from_digest(scenario.reports[0].header.evidence)
+    ran = bare("--store", scenario.protocol.folder, "document", "show", f"ipfs://{cid}")
     assert ran.code == 0
     assert ran.json["totals"]["rows"] == 4
     file = tmp_path / "evidence.json"
-    file.write_bytes(told.house.store.get(cid))
+    file.write_bytes(scenario.protocol.store.get(cid))
     assert bare("document", "check", file, "--json").json["cid"] == cid
 
 
@@ -244,7 +244,9 @@ def test_a_split_that_is_wrong_says_where(
     assert (ran.code, said in ran.err) == (2, True), ran.err
 
 
-def test_the_manifest_is_shown_without_a_node(bare: Command, told: Told) -> None:
-    ran = bare("--deployment", told.house.manifest, "deployment", "show", "--json")
-    assert ran.json == json.loads(told.house.manifest.read_text())
-    assert "RoyaltyVault" in bare("--deployment", told.house.manifest, "deployment", "show").out
+def test_the_manifest_is_shown_without_a_node(bare: Command, scenario: Scenario) -> None:
+    ran = bare("--deployment", scenario.protocol.manifest, "deployment", "show", "--json")
+    assert ran.json == json.loads(scenario.protocol.manifest.read_text())
+    assert (
+        "RoyaltyVault" in bare("--deployment", scenario.protocol.manifest, "deployment", "show").out
+    )

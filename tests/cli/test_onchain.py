@@ -1,4 +1,4 @@
-"""Commands against the story of tests/story.py on a real node; figures are worked by hand there."""
+"""Commands against the story of tests/scenario.py on a real node; figures are worked by hand there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scripts.toolchain import free_ports
 from tests.chain.proxy import served
 from tests.cli.conftest import Command
 from tests.onchain import ARTIST, COLD, DUO, LABEL, STRANGER
-from tests.story import Told
+from tests.scenario import Scenario
 
 
 def test_a_deployment_that_is_what_it_says_passes(obbligato: Command) -> None:
@@ -24,13 +24,15 @@ def test_a_deployment_that_is_what_it_says_passes(obbligato: Command) -> None:
 
 
 def test_a_deployment_with_one_key_for_two_roles_fails(
-    bare: Command, told: Told, tmp_path: Path
+    bare: Command, scenario: Scenario, tmp_path: Path
 ) -> None:
-    data = json.loads(told.house.manifest.read_text())
+    data = json.loads(scenario.protocol.manifest.read_text())
     data["roles"]["proposer"] = data["roles"]["guardian"]
     manifest = tmp_path / "31337.json"
     manifest.write_text(json.dumps(data))
-    ran = bare("--rpc", told.house.url, "--deployment", manifest, "deployment", "check", "--json")
+    ran = bare(
+        "--rpc", scenario.protocol.url, "--deployment", manifest, "deployment", "check", "--json"
+    )
     assert (ran.code, ran.json["ok"]) == (1, False)
     (wrong,) = [check for check in ran.json["checks"] if check["verdict"] == "wrong"]
     assert (wrong["what"], wrong["found"]) == ("accounts with two roles", GUARDIAN.address)
@@ -81,8 +83,8 @@ def test_consent_is_the_exit_code(
     assert ("absence is not consent" in ran.out) == (code == 1)
 
 
-def test_consent_is_answered_for_any_moment(obbligato: Command, told: Told) -> None:
-    start = told.reports[0].header.period_start
+def test_consent_is_answered_for_any_moment(obbligato: Command, scenario: Scenario) -> None:
+    start = scenario.reports[0].header.period_start
     # ANALYSIS came later; GENERATIVE was there from the mint on, and nothing was before it.
     assert obbligato("consent", "at", 1, "ANALYSIS", "--time", start).code == 1
     ran = obbligato("consent", "at", 1, "GENERATIVE", "--time", start, "--json")
@@ -114,16 +116,18 @@ def test_a_payee_sees_where_it_is_paid(obbligato: Command) -> None:
     assert (nobody["claimable_units"], nobody["splits"]) == (0, [])
 
 
-def test_reports_are_listed_in_order(obbligato: Command, told: Told) -> None:
+def test_reports_are_listed_in_order(obbligato: Command, scenario: Scenario) -> None:
     listed = obbligato("report", "list", "--json").json["reports"]
-    assert [one["report_id"] for one in listed] == ["0x" + r.report_id.hex() for r in told.reports]
+    assert [one["report_id"] for one in listed] == [
+        "0x" + r.report_id.hex() for r in scenario.reports
+    ]
     assert [one["total_units"] for one in listed] == [26_893_800, 1_000_003, 2_400_000, 240_000, 0]
     assert [one["pricing"] for one in listed] == ["METERED", "POOL", *["METERED"] * 3]
     assert "$26.893800" in obbligato("report", "list").out
 
 
-def test_a_report_is_shown_by_how_its_id_begins(obbligato: Command, told: Told) -> None:
-    report_id = told.reports[0].report_id.hex()
+def test_a_report_is_shown_by_how_its_id_begins(obbligato: Command, scenario: Scenario) -> None:
+    report_id = scenario.reports[0].report_id.hex()
     shown = obbligato("report", "show", report_id[:8], "--json").json
     assert shown["report_id"] == "0x" + report_id
     assert [row["amount_units"] for row in shown["rows"]] == [
@@ -160,37 +164,41 @@ def test_a_report_that_is_not_there_is_said_to_be_none(
 # ---- quotes
 
 
-def period(told: Told) -> tuple[object, ...]:
-    header = told.reports[0].header
+def period(scenario: Scenario) -> tuple[object, ...]:
+    header = scenario.reports[0].header
     return "--start", header.period_start, "--end", header.period_end
 
 
-def quoted(obbligato: Command, told: Told, file: Path, *options: object) -> object:
-    return obbligato("quote", file, *period(told), *options)
+def quoted(obbligato: Command, scenario: Scenario, file: Path, *options: object) -> object:
+    return obbligato("quote", file, *period(scenario), *options)
 
 
-def test_a_metered_quote_prices_every_row(obbligato: Command, told: Told, tmp_path: Path) -> None:
+def test_a_metered_quote_prices_every_row(
+    obbligato: Command, scenario: Scenario, tmp_path: Path
+) -> None:
     file = tmp_path / "rows.csv"
     file.write_text(
         "license_id,tier,metric,quantity\n"
         "1,GENERATIVE,GENERATION,10000000000\n2,3,3,12345000000\n3,GENERATIVE,2,1000000\n"
     )
-    ran = obbligato("quote", file, *period(told), "--json")
+    ran = obbligato("quote", file, *period(scenario), "--json")
     assert ran.code == 0
     assert [row["amount_units"] for row in ran.json["rows"]] == [24_000_000, 493_800, 1_200]
     assert [row["grant_needed"] for row in ran.json["rows"]] == [False, False, True]
     assert ran.json["total_units"] == 24_495_000
-    assert "quote: $24.495000 METERED for 3 rows" in obbligato("quote", file, *period(told)).out
+    assert "quote: $24.495000 METERED for 3 rows" in obbligato("quote", file, *period(scenario)).out
 
 
-def test_a_pool_quote_shares_its_total(obbligato: Command, told: Told, tmp_path: Path) -> None:
+def test_a_pool_quote_shares_its_total(
+    obbligato: Command, scenario: Scenario, tmp_path: Path
+) -> None:
     file = tmp_path / "rows.jsonl"
     lines = [
         {"license_id": 1, "tier": "TRAINING", "metric": "PLAYBACK", "quantity": 3_000_000},
         {"license_id": 2, "tier": 2, "metric": 3, "quantity": 7_000_000},
     ]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    options = (*period(told), "--pricing", "pool", "--total", 1_000_003, "--json")
+    options = (*period(scenario), "--pricing", "pool", "--total", 1_000_003, "--json")
     ran = obbligato("quote", file, *options)
     assert [row["amount_units"] for row in ran.json["rows"]] == [300_000, 700_003]
 
@@ -218,24 +226,29 @@ def test_a_pool_quote_shares_its_total(obbligato: Command, told: Told, tmp_path:
     ],
 )
 def test_a_refused_quote_names_the_row(
-    obbligato: Command, told: Told, tmp_path: Path, rows: str, options: tuple[str, ...], said: str
+    obbligato: Command,
+    scenario: Scenario,
+    tmp_path: Path,
+    rows: str,
+    options: tuple[str, ...],
+    said: str,
 ) -> None:
     file = tmp_path / "rows.csv"
     file.write_text(f"license_id,tier,metric,quantity\n{rows}")
-    ran = obbligato("quote", file, *period(told), *options)
+    ran = obbligato("quote", file, *period(scenario), *options)
     assert (ran.code, ran.out) == (1, "")
     assert said in ran.err
 
 
 def test_a_quote_for_a_platform_asks_for_its_grants(
-    obbligato: Command, told: Told, tmp_path: Path
+    obbligato: Command, scenario: Scenario, tmp_path: Path
 ) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("license_id,tier,metric,quantity\n1,3,2,1000000\n3,3,2,1000000\n")
-    model = "0x" + told.reports[0].header.model_id.hex()
-    granted = ("--platform", told.rich, "--model", model)
-    assert obbligato("quote", file, *period(told), *granted).code == 0
-    ran = obbligato("quote", file, *period(told), "--platform", told.poor, "--model", model)
+    model = "0x" + scenario.reports[0].header.model_id.hex()
+    granted = ("--platform", scenario.rich, "--model", model)
+    assert obbligato("quote", file, *period(scenario), *granted).code == 0
+    ran = obbligato("quote", file, *period(scenario), "--platform", scenario.poor, "--model", model)
     assert (ran.code, ran.out) == (1, "")
     assert "row 1: licence 3 asks for a grant for GENERATIVE" in ran.err
 
@@ -272,34 +285,38 @@ def test_a_true_deployment_is_recomputed_with_code_0(obbligato: Command) -> None
         5,
         8,
     )
-    # The sum of what tests/story.py says each split received.
+    # The sum of what tests/scenario.py says each split received.
     assert shown["received_units"] == 1_234_140_000 + 4_413_843 + 151_200_000
 
 
-def test_missing_evidence_has_a_code_of_its_own(bare: Command, told: Told, tmp_path: Path) -> None:
-    house, report = told.house, told.reports[1]
-    blocks = Path(shutil.copytree(house.folder, tmp_path / "blocks"))
+def test_missing_evidence_has_a_code_of_its_own(
+    bare: Command, scenario: Scenario, tmp_path: Path
+) -> None:
+    protocol, report = scenario.protocol, scenario.reports[1]
+    blocks = Path(shutil.copytree(protocol.folder, tmp_path / "blocks"))
     (evidence,) = blocks.rglob(cid_from_digest(report.header.evidence))
     evidence.unlink()
-    options = ("--rpc", house.url, "--deployment", house.manifest, "--store", blocks)
+    options = ("--rpc", protocol.url, "--deployment", protocol.manifest, "--store", blocks)
     ran = bare(*options, "recompute")
     assert ran.code == 3
     first, *_, last = ran.out.splitlines()
     assert first.startswith(f"missing: report {report.report_id.hex()}: evidence is missing")
     assert last == "recompute: MISSING EVIDENCE, 0 differences, 1 documents missing"
 
-    (other,) = blocks.rglob(cid_from_digest(told.reports[0].header.evidence))
+    (other,) = blocks.rglob(cid_from_digest(scenario.reports[0].header.evidence))
     other.write_bytes(b"{}")
     ran = bare(*options, "recompute", "--json")
     assert (ran.code, ran.json["outcome"]) == (1, "differs")
     assert [difference["kind"] for difference in ran.json["differences"]] == ["wrong", "missing"]
 
 
-def test_a_store_that_cannot_be_asked_leaves_everything_missing(bare: Command, told: Told) -> None:
-    house = told.house
+def test_a_store_that_cannot_be_asked_leaves_everything_missing(
+    bare: Command, scenario: Scenario
+) -> None:
+    protocol = scenario.protocol
     with free_ports() as port:
         gateway = f"http://127.0.0.1:{port}"
-        options = ("--rpc", house.url, "--deployment", house.manifest, "--gateway", gateway)
+        options = ("--rpc", protocol.url, "--deployment", protocol.manifest, "--gateway", gateway)
         ran = bare(*options, "recompute", "--json")
         assert (ran.code, ran.json["outcome"]) == (3, "missing evidence")
         assert bare("--gateway", gateway, "document", "show", CID).code == 4
@@ -308,8 +325,10 @@ def test_a_store_that_cannot_be_asked_leaves_everything_missing(bare: Command, t
 CID = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"
 
 
-def test_a_node_that_cannot_be_asked_has_a_code_of_its_own(bare: Command, told: Told) -> None:
-    options = ("--deployment", told.house.manifest)
+def test_a_node_that_cannot_be_asked_has_a_code_of_its_own(
+    bare: Command, scenario: Scenario
+) -> None:
+    options = ("--deployment", scenario.protocol.manifest)
     with free_ports() as port:
         ran = bare("--rpc", f"http://127.0.0.1:{port}/v3/s3cr3t", *options, "license", "list")
     assert (ran.code, ran.out) == (4, "")
@@ -321,11 +340,11 @@ def test_a_node_that_cannot_be_asked_has_a_code_of_its_own(bare: Command, told: 
 
 
 def test_settings_come_from_the_environment(
-    bare: Command, told: Told, monkeypatch: pytest.MonkeyPatch
+    bare: Command, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OBBLIGATO_RPC_URL", told.house.url)
-    monkeypatch.setenv("OBBLIGATO_DEPLOYMENT", str(told.house.manifest))
-    monkeypatch.setenv("OBBLIGATO_STORE", str(told.house.folder))
+    monkeypatch.setenv("OBBLIGATO_RPC_URL", scenario.protocol.url)
+    monkeypatch.setenv("OBBLIGATO_DEPLOYMENT", str(scenario.protocol.manifest))
+    monkeypatch.setenv("OBBLIGATO_STORE", str(scenario.protocol.folder))
     assert bare("recompute").code == 0
     assert bare("payee", "claimable", STRANGER.address).code == 0
 

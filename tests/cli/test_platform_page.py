@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from obbligato.client.models import State
 from obbligato.client.signing import request_text
 from obbligato.documents import UsageEvent
-from obbligato.tables import named
-from obbligato.words import Metric, Tier
+from obbligato.documents.file_inputs import named
+from obbligato.protocol.constants import Metric, Tier
+from obbligato.schemas.oracle import State
 from scripts.toolchain import ROOT
 
 PAGE = Path(ROOT, "docs", "platform.md").read_text()

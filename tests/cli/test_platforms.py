@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from obbligato.chain.abis import DOLLAR
-from obbligato.client import protocol
+from obbligato.client import steps as protocol
 from obbligato.keys import create_keystore
 from scripts.demo.cast import RELAY, node_account, person
 from tests.cli.conftest import Command
 from tests.onchain import DAY, DOLLARS, Acts
-from tests.story import MODEL, Told
+from tests.scenario import MODEL, Scenario
 
 ADMIN, REPORTER = node_account(19), person("a reporter of the command line's tests")
 
@@ -30,8 +30,8 @@ def signing(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def acts(told: Told) -> Iterator[Acts]:
-    made = Acts(told.house)
+def acts(scenario: Scenario) -> Iterator[Acts]:
+    made = Acts(scenario.protocol)
     with made.undone():
         made.chain.transact(RELAY, DOLLAR, "mint", ADMIN.address, 10_000 * DOLLARS)
         yield made
@@ -70,14 +70,16 @@ def test_a_platform_from_its_registration_to_its_withdrawal(
     assert acts.chain.call(DOLLAR, "balanceOf", ADMIN.address) == 9_850 * DOLLARS - bond
 
 
-def test_a_platform_shows_how_far_each_model_is_reported(obbligato: Command, told: Told) -> None:
-    shown = obbligato("platform", "show", told.rich, "--json").json
+def test_a_platform_shows_how_far_each_model_is_reported(
+    obbligato: Command, scenario: Scenario
+) -> None:
+    shown = obbligato("platform", "show", scenario.rich, "--json").json
     streams = {stream["model_id"]: stream for stream in shown["streams"]}
     # Reports 1 and 5 of the story, the second of them a zero statement.
     of_model = streams["0x" + MODEL.hex()]
     assert of_model["reports"] == 2
-    assert of_model["covered_until"] == told.reports[4].header.period_end
-    assert "closing      yes" in obbligato("platform", "show", told.rich).out
+    assert of_model["covered_until"] == scenario.reports[4].header.period_end
+    assert "closing      yes" in obbligato("platform", "show", scenario.rich).out
 
 
 def test_a_platform_that_does_not_exist_is_not_found(obbligato: Command) -> None:
@@ -131,18 +133,18 @@ def test_usage_that_no_oracle_takes_is_refused_before_it_is_asked(
     assert reason in ran.err
 
 
-def test_the_oracle_must_be_named(bare: Command, told: Told) -> None:
-    options = ("--deployment", told.house.manifest)
+def test_the_oracle_must_be_named(bare: Command, scenario: Scenario) -> None:
+    options = ("--deployment", scenario.protocol.manifest)
     ran = bare(*options, "platform", "submit", "--zero", "--platform", "1", *PERIOD)
     assert ran.code == 2
     assert "--oracle URL, or set OBBLIGATO_ORACLE_URL" in ran.err
 
 
 def test_an_oracle_that_is_not_there_is_said_to_be_unreachable(
-    bare: Command, told: Told, signing: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    bare: Command, scenario: Scenario, signing: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "FIRST_DELAY_SECONDS", 0.001)
-    options = ("--deployment", told.house.manifest)
+    options = ("--deployment", scenario.protocol.manifest)
     oracle = ("--oracle", "http://127.0.0.1:9", *signing)
     ran = bare(*options, "platform", "status", "ab" * 16, "--platform", "1", *oracle)
     assert (ran.code, ran.out) == (4, "")
@@ -150,10 +152,10 @@ def test_an_oracle_that_is_not_there_is_said_to_be_unreachable(
 
 
 def test_an_api_key_of_the_environment_is_never_shown(
-    bare: Command, told: Told, monkeypatch: pytest.MonkeyPatch
+    bare: Command, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OBBLIGATO_API_KEY", "obb_1_secret")
-    options = ("--deployment", told.house.manifest)
+    options = ("--deployment", scenario.protocol.manifest)
     oracle = ("--oracle", "http://oracle.example")
     ran = bare(*options, "platform", "status", "ab" * 16, "--platform", "1", *oracle)
     assert ran.code == 2
@@ -162,9 +164,9 @@ def test_an_api_key_of_the_environment_is_never_shown(
 
 
 def test_a_file_that_is_missing_is_named(
-    bare: Command, told: Told, signing: tuple[str, ...], tmp_path: Path
+    bare: Command, scenario: Scenario, signing: tuple[str, ...], tmp_path: Path
 ) -> None:
-    options = ("--deployment", told.house.manifest)
+    options = ("--deployment", scenario.protocol.manifest)
     oracle = ("--oracle", "http://127.0.0.1:9", *signing)
     missing = tmp_path / "march.jsonl"
     ran = bare(*options, "platform", "quote", missing, "--platform", "1", *PERIOD, *oracle)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from obbligato.chain.abis import DOLLAR
-from obbligato.client.acts import Withdrawal, deposit, escrow_of, register, withdraw
+from obbligato.client.platform import Withdrawal, deposit, escrow_of, register, withdraw
 from obbligato.errors import ContractRefused, NotFound, RefusedError
 from obbligato.keys import LocalSigner
 from scripts.demo.cast import RELAY, node_account, person
-from tests.onchain import ARTIST, DAY, DOLLARS, Acts, House, split
-from tests.story import GENERATED, MODEL, OPEN
+from tests.onchain import ARTIST, DAY, DOLLARS, Acts, DeployedProtocol, split
+from tests.scenario import GENERATED, MODEL, OPEN
 
 ADMIN = node_account(19)
 SIGNER = LocalSigner(bytes(ADMIN.key))
@@ -20,8 +20,8 @@ REPORTER = person("a reporter of the client's tests")
 
 
 @pytest.fixture
-def acts(onchain: House) -> Iterator[Acts]:
-    """The house as it was, after the test too."""
+def acts(onchain: DeployedProtocol) -> Iterator[Acts]:
+    """The deployed protocol as it was, after the test too."""
     made = Acts(onchain)
     with made.undone():
         yield made

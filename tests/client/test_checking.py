@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from obbligato.client.checking import Expected, Sums, checked_headers
-from obbligato.client.models import PricedRow, State, Submission
-from obbligato.client.problems import HeaderRefused
+from obbligato.client.errors import HeaderRefused
 from obbligato.client.usage import Usage
+from obbligato.client.verify_reports import Expected, Sums, checked_headers
 from obbligato.documents.cid import cid_from_digest
-from obbligato.eip712 import Contract, Domain
-from obbligato.rules.rows import Row, rows_digest
-from obbligato.typed_data import UsageReport
-from obbligato.words import Metric, Pricing, Tier
+from obbligato.protocol.constants import Metric, Pricing, Tier
+from obbligato.protocol.eip712 import Contract, Domain
+from obbligato.protocol.rows import Row, rows_digest
+from obbligato.protocol.typed_data import UsageReport
+from obbligato.schemas.oracle import PricedRow, State, Submission
 
 MODEL = hashlib.sha256(b"model").digest()
 EVIDENCE = hashlib.sha256(b"evidence").digest()

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from obbligato.client.models import State
-from obbligato.client.problems import ApiProblem, OracleUnreachable, StillWaiting
-from obbligato.client.protocol import ATTEMPTS, Endpoint, Flow, Hash, Pause, Reply, Send
+from obbligato.client.errors import ApiProblem, OracleUnreachable, StillWaiting
+from obbligato.client.oracle_verbs import Verbs
 from obbligato.client.signing import check_request
+from obbligato.client.steps import ATTEMPTS, Endpoint, Flow, Hash, Pause, Reply, Send
 from obbligato.client.usage import Usage, local_file
-from obbligato.client.verbs import Verbs
 from obbligato.errors import InputError
 from obbligato.keys import LocalSigner
-from obbligato.rules.rows import Row
-from obbligato.words import Metric, Pricing, Tier
+from obbligato.protocol.constants import Metric, Pricing, Tier
+from obbligato.protocol.rows import Row
+from obbligato.schemas.oracle import State
 
 SIGNER = LocalSigner(b"\x05" * 32)
 ORACLE = "0x5FbDB2315678afecb367f032d93F642f64180aa3"

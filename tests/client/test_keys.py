@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from obbligato.eip712 import Contract, Domain
 from obbligato.errors import InputError
 from obbligato.keys import (
     LocalSigner,
@@ -20,7 +19,8 @@ from obbligato.keys import (
     sign_transaction,
     sign_with,
 )
-from obbligato.typed_data import Attestation, sign
+from obbligato.protocol.eip712 import Contract, Domain
+from obbligato.protocol.typed_data import Attestation, sign
 
 KEY = bytes.fromhex("4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318")
 ADDRESS = "0x2c7536E3605D9C16a7a3D7b1898e529396a65c23"

@@ -21,7 +21,7 @@ from obbligato.client.signing import (
 )
 from obbligato.errors import InputError
 from obbligato.keys import LocalSigner
-from obbligato.rules.quorum import CURVE_ORDER
+from obbligato.protocol.quorum import CURVE_ORDER
 
 KEY, OTHER_KEY = b"\x01" * 32, b"\x02" * 32
 ORACLE = "0x5FbDB2315678afecb367f032d93F642f64180aa3"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contracts.house import House, new_house
+from tests.contracts.protocol import DeployedProtocol, new_protocol
 
 
 @pytest.fixture(scope="module")
-def house() -> House:
+def protocol() -> DeployedProtocol:
     """The deployment."""
-    return new_house()
+    return new_protocol()
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from brownie import Wei, accounts, project
 from eth_hash.auto import keccak
 
-from obbligato.words import Metric, Tier
-from tests.contracts.house import DEPLOYER, KEYS, MODEL, House, Report
+from obbligato.protocol.constants import Metric, Tier
 from tests.contracts.moments import ask_all
+from tests.contracts.protocol import DEPLOYER, KEYS, MODEL, DeployedProtocol, Report
 
 DEAD = "0x000000000000000000000000000000000000dEaD"
 EVIDENCE = keccak(b"what the challenger knows")
@@ -83,8 +83,8 @@ def acting_as(contract: Any) -> dict[str, Any]:
     return {"from": accounts.at(contract.address, force=True)}
 
 
-def escrow(house: House, platform: int) -> Escrow:
-    return Escrow(*_plain(house.vault.escrowOf(platform)))
+def escrow(protocol: DeployedProtocol, platform: int) -> Escrow:
+    return Escrow(*_plain(protocol.vault.escrowOf(platform)))
 
 
 def _plain(found: Iterable[Any]) -> list[Any]:
@@ -92,38 +92,42 @@ def _plain(found: Iterable[Any]) -> list[Any]:
     return [int(value) if type(value) is Wei else value for value in found]
 
 
-def state(house: House, report: Report) -> int:
-    return int(house.oracle.reportOf(house.report_id(report))[1])
+def state(protocol: DeployedProtocol, report: Report) -> int:
+    return int(protocol.oracle.reportOf(protocol.report_id(report))[1])
 
 
-def stream(house: House, platform: int, model: bytes = MODEL) -> tuple[bytes, int, int]:
+def stream(
+    protocol: DeployedProtocol, platform: int, model: bytes = MODEL
+) -> tuple[bytes, int, int]:
     """(last report, sequence, covered until)"""
-    last, sequence, covered = house.oracle.streamOf(platform, model)
+    last, sequence, covered = protocol.oracle.streamOf(platform, model)
     return bytes(last), int(sequence), int(covered)
 
 
-def standing(house: House, platform: int) -> tuple[Any, ...]:
+def standing(protocol: DeployedProtocol, platform: int) -> tuple[Any, ...]:
     """What a refused submission must leave as it was."""
-    reserved = house.vault.reservedOf(house.oracle, platform)
-    return stream(house, platform), escrow(house, platform), reserved
+    reserved = protocol.vault.reservedOf(protocol.oracle, platform)
+    return stream(protocol, platform), escrow(protocol, platform), reserved
 
 
-def challenge_of(house: House, challenge_id: int) -> Challenge:
-    return Challenge(*_plain(house.disputes.challengeOf(challenge_id)))
+def challenge_of(protocol: DeployedProtocol, challenge_id: int) -> Challenge:
+    return Challenge(*_plain(protocol.disputes.challengeOf(challenge_id)))
 
 
-def arrears_of(house: House, challenge_id: int) -> Arrears:
-    return Arrears(*_plain(house.disputes.arrearsOf(challenge_id)))
+def arrears_of(protocol: DeployedProtocol, challenge_id: int) -> Arrears:
+    return Arrears(*_plain(protocol.disputes.arrearsOf(challenge_id)))
 
 
 def record_of(
-    house: House,
+    protocol: DeployedProtocol,
     report: Report,
     license_id: int,
     tier: Tier = Tier.GENERATIVE,
     metric: Metric = Metric.GENERATION,
 ) -> RowRecord:
-    found = house.disputes.rowRecordOf(house.report_id(report), license_id, int(tier), int(metric))
+    found = protocol.disputes.rowRecordOf(
+        protocol.report_id(report), license_id, int(tier), int(metric)
+    )
     return RowRecord(*_plain(found))
 
 
@@ -138,7 +142,7 @@ def row_claim(
 
 
 def challenge(
-    house: House,
+    protocol: DeployedProtocol,
     report: Report,
     license_id: int,
     quantity: int,
@@ -150,7 +154,7 @@ def challenge(
     case: tuple[Any, ...] | None = None,
 ) -> int:
     """Challenge a row directly. The challenge's id."""
-    tx = house.disputes.challenge(
+    tx = protocol.disputes.challenge(
         report.case if case is None else case,
         row_claim(license_id, quantity, tier, metric),
         list(bond_splits),
@@ -165,17 +169,20 @@ def packed_credits(*pairs: tuple[int, int]) -> bytes:
 
 
 def check_books(
-    house: House, payees: Iterable[str] = (), modules: Iterable[str] = (), stranded: int = 0
+    protocol: DeployedProtocol,
+    payees: Iterable[str] = (),
+    modules: Iterable[str] = (),
+    stranded: int = 0,
 ) -> None:
     """All that the vault owes anyone is exactly what it holds, and no split has paid more than it received.
 
     `stranded` is what came in for splits that were full: the vault holds it and owes it to nobody.
     """
-    v = house.vault
+    v = protocol.vault
     platforms = range(1, v.platformCount() + 1)
     splits = range(1, v.splitCount() + 1)
     people = [*(key.address for key in KEYS), DEAD, *payees]
-    core = [house.oracle.address, house.disputes.address, *modules]
+    core = [protocol.oracle.address, protocol.disputes.address, *modules]
 
     escrows = [Escrow(*found) for found in ask_all([(v.escrowOf, (p,)) for p in platforms])]
     reserved = ask_all([(v.reservedOf, (m, p)) for m in core for p in platforms])
@@ -197,4 +204,4 @@ def check_books(
         - sum(claimed)
         + sum(refunds)
     )
-    assert house.token.balanceOf(v) == owed + stranded
+    assert protocol.token.balanceOf(v) == owed + stranded

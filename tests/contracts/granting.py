@@ -6,20 +6,20 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
-from obbligato.rules.terms import RateCard, Terms
-from obbligato.words import Flag, Tier
-from tests.contracts.house import (
+from obbligato.protocol.constants import Flag, Tier
+from obbligato.protocol.terms import RateCard, Terms
+from tests.contracts.moments import ask_all, next_at
+from tests.contracts.protocol import (
     ARTIST,
     DAY,
     DOLLAR,
     LABEL,
     MODEL,
     PLATFORM_ADMIN,
-    House,
+    DeployedProtocol,
     split,
     terms,
 )
-from tests.contracts.moments import ask_all, next_at
 
 ADMIN = {"from": PLATFORM_ADMIN}
 OWNER = {"from": ARTIST}
@@ -40,7 +40,7 @@ def offer(flags: int = 0, *, fee: int = FEE, **members: Any) -> Terms:
 
 
 def buy(
-    house: House,
+    protocol: DeployedProtocol,
     platform: int,
     license_id: int,
     *,
@@ -52,11 +52,11 @@ def buy(
 ) -> Any:
     if at is not None:
         next_at(at)
-    return house.grants.buy(platform, license_id, tier, model, maximum, sender)
+    return protocol.grants.buy(platform, license_id, tier, model, maximum, sender)
 
 
 def covered(
-    house: House,
+    protocol: DeployedProtocol,
     platform: int,
     license_id: int,
     *periods: tuple[int, int],
@@ -65,4 +65,4 @@ def covered(
 ) -> list[bool]:
     """Whether each of the periods overlaps a grant."""
     key = (license_id, tier, platform, model)
-    return ask_all([(house.grants.covers, (*key, *period)) for period in periods])
+    return ask_all([(protocol.grants.covers, (*key, *period)) for period in periods])

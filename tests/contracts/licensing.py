@@ -9,12 +9,12 @@ from typing import Any
 from brownie import project
 from eth_hash.auto import keccak
 
-from obbligato.rules.rows import Credit, unpack_credits
-from obbligato.rules.splits import Split
-from obbligato.rules.terms import Terms
-from obbligato.words import Pricing
-from tests.contracts.house import ARTIST, CONTENT, DEPLOYER, House, split
+from obbligato.protocol.constants import Pricing
+from obbligato.protocol.rows import Credit, unpack_credits
+from obbligato.protocol.splits import Split
+from obbligato.protocol.terms import Terms
 from tests.contracts.moments import next_at
+from tests.contracts.protocol import ARTIST, CONTENT, DEPLOYER, DeployedProtocol, split
 
 
 def deploy(name: str, *arguments: Any) -> Any:
@@ -24,7 +24,7 @@ def deploy(name: str, *arguments: Any) -> Any:
 
 
 def licenses(
-    house: House,
+    protocol: DeployedProtocol,
     offers: Sequence[Terms],
     pays: Split | None = None,
     *,
@@ -32,17 +32,17 @@ def licenses(
     at: int | None = None,
 ) -> list[int]:
     """Mint one licence for each offer, in one batch (at this second, if one is given); their ids."""
-    paid = house.intern_split(pays or split((owner, 1_000_000)))
+    paid = protocol.intern_split(pays or split((owner, 1_000_000)))
     items = []
     known: dict[bytes, bytes] = {}
     for offer in offers:
         digest = offer.digest()
         if digest not in known:
-            known[digest] = house.intern_terms(offer)
-        items.append((owner, digest, paid, keccak(b"document %d" % next(house.nonces)), CONTENT))
+            known[digest] = protocol.intern_terms(offer)
+        items.append((owner, digest, paid, keccak(b"document %d" % next(protocol.nonces)), CONTENT))
     if at is not None:
         next_at(at)
-    first = int(house.registry.mintBatch(items, {"from": owner}).return_value)
+    first = int(protocol.registry.mintBatch(items, {"from": owner}).return_value)
     return list(range(first, first + len(items)))
 
 
@@ -52,7 +52,7 @@ def packed_row(license_id: int, tier: int, metric: int, quantity: int) -> bytes:
 
 
 def priced(
-    house: House,
+    protocol: DeployedProtocol,
     packed: bytes,
     start: int,
     end: int,
@@ -60,9 +60,9 @@ def priced(
     total: int = 0,
 ) -> tuple[list[Credit], int, tuple[int, ...]]:
     """(credits, sum, words of rows that need a grant) by the registry."""
-    credits_, total, granted = house.registry.price(packed, start, end, int(pricing), total)
+    credits_, total, granted = protocol.registry.price(packed, start, end, int(pricing), total)
     return unpack_credits(bytes(credits_)), int(total), tuple(int(word) for word in granted)
 
 
-def document_of(house: House, license_id: int) -> bytes:
-    return bytes(house.registry.documentOf(license_id))
+def document_of(protocol: DeployedProtocol, license_id: int) -> bytes:
+    return bytes(protocol.registry.documentOf(license_id))

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from brownie import web3
 
-from tests.contracts.house import Refusal, decode_error
+from tests.contracts.protocol import Refusal, decode_error
 
 
 def rpc(method: str, *arguments: Any) -> Any:

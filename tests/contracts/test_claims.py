@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from obbligato.rules.splits import divide, entitlement
-from obbligato.typed_data import Claim, Redirect
+from obbligato.protocol.splits import divide, entitlement
+from obbligato.protocol.typed_data import Claim, Redirect
 from tests.contracts.contest import check_books, deploy, packed_credits
-from tests.contracts.house import (
+from tests.contracts.protocol import (
     ARTIST,
     DOLLAR,
     GOVERNOR,
@@ -21,7 +21,7 @@ from tests.contracts.house import (
     RELAY,
     SOCIETY,
     STRANGER,
-    House,
+    DeployedProtocol,
     raw_split,
     refused,
     row,
@@ -32,19 +32,19 @@ ZERO = "0x" + "00" * 20
 
 
 @pytest.fixture(scope="module")
-def lane(house: House) -> tuple[Any, int]:
+def lane(protocol: DeployedProtocol) -> tuple[Any, int]:
     """A module that can credit splits without reports, and its platform."""
-    platform = house.platform(10_000 * DOLLAR)
-    lane = deploy("TestModule", house.vault)
-    house.vault.listModule(lane, {"from": GOVERNOR})
-    house.wait(house.parameters.module_delay)
-    house.vault.enableModule(platform, lane, True, {"from": PLATFORM_ADMIN})
+    platform = protocol.platform(10_000 * DOLLAR)
+    lane = deploy("TestModule", protocol.vault)
+    protocol.vault.listModule(lane, {"from": GOVERNOR})
+    protocol.wait(protocol.parameters.module_delay)
+    protocol.vault.enableModule(platform, lane, True, {"from": PLATFORM_ADMIN})
     lane.reserve(platform, 10_000 * DOLLAR, {"from": RELAY})
     return lane, platform
 
 
 @pytest.fixture(scope="module")
-def pays(house: House) -> list[int]:
+def pays(protocol: DeployedProtocol) -> list[int]:
     """Six splits that share payees, from whole to a millionth."""
     made = [
         split((ARTIST, 333_333), (LABEL, 333_333), (PRODUCER, 333_334)),
@@ -55,7 +55,8 @@ def pays(house: House) -> list[int]:
         split((LABEL, 142_857), (ARTIST, 857_143)),
     ]
     return [
-        int(house.vault.internSplit(raw_split(one), {"from": RELAY}).return_value) for one in made
+        int(protocol.vault.internSplit(raw_split(one), {"from": RELAY}).return_value)
+        for one in made
     ]
 
 
@@ -63,8 +64,8 @@ def pay(lane: tuple[Any, int], *pairs: tuple[int, int]) -> None:
     lane[0].credit(lane[1], packed_credits(*pairs), {"from": RELAY})
 
 
-def claim(house: House, payee: str, ids: list[int], sender: str = RELAY) -> Any:
-    return house.vault.claim(payee, ids, {"from": sender})
+def claim(protocol: DeployedProtocol, payee: str, ids: list[int], sender: str = RELAY) -> Any:
+    return protocol.vault.claim(payee, ids, {"from": sender})
 
 
 # ---- entitlement --------------------------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ def claim(house: House, payee: str, ids: list[int], sender: str = RELAY) -> Any:
     [(1, (0, 0, 0), 1), (100, (33, 33, 33), 1), (1_000_000, (333_333, 333_333, 333_334), 0)],
 )
 def test_a_three_way_split_never_pays_more_than_came_in(
-    house: House,
+    protocol: DeployedProtocol,
     lane: tuple[Any, int],
     pays: list[int],
     received: int,
@@ -85,20 +86,20 @@ def test_a_three_way_split_never_pays_more_than_came_in(
 ) -> None:
     pay(lane, (pays[0], received))
     found = tuple(
-        claim(house, payee, [pays[0]]).return_value for payee in (ARTIST, LABEL, PRODUCER)
+        claim(protocol, payee, [pays[0]]).return_value for payee in (ARTIST, LABEL, PRODUCER)
     )
     assert found == paid
     assert received - sum(found) == left
-    check_books(house, modules=[lane[0].address])
+    check_books(protocol, modules=[lane[0].address])
 
 
 def test_what_was_rounded_away_is_paid_once_enough_has_come_in(
-    house: House, lane: tuple[Any, int], pays: list[int]
+    protocol: DeployedProtocol, lane: tuple[Any, int], pays: list[int]
 ) -> None:
     paid = []
     for _ in range(7):
         pay(lane, (pays[0], 1))
-        paid.append(claim(house, ARTIST, [pays[0]]).return_value)
+        paid.append(claim(protocol, ARTIST, [pays[0]]).return_value)
     # floor(n * 333 333 / 1 000 000) first grows at n = 4 and at n = 7.
     assert paid == [0, 0, 0, 1, 0, 0, 1]
 
@@ -122,7 +123,7 @@ SHARES = [333_333, 500_000, 1, 1_000_000, 999_999, 857_143]
     ],
 )
 def test_order_batching_and_caller_of_claims_change_nothing(
-    house: House,
+    protocol: DeployedProtocol,
     lane: tuple[Any, int],
     pays: list[int],
     batches: list[list[tuple[int, int]]],
@@ -136,32 +137,34 @@ def test_order_batching_and_caller_of_claims_change_nothing(
     for batch in batches:
         pay(lane, *[(pays[number], amount) for number, amount in batch])
         if len(batches) > 1:  # claiming between the credits changes nothing either
-            claim(house, ARTIST, [pays[batch[0][0]]], next(callers))
+            claim(protocol, ARTIST, [pays[batch[0][0]]], next(callers))
     for numbers in claims:
-        claim(house, ARTIST, [pays[number] for number in numbers], next(callers))
-    assert house.token.balanceOf(ARTIST) == expected
-    check_books(house, modules=[lane[0].address])
+        claim(protocol, ARTIST, [pays[number] for number in numbers], next(callers))
+    assert protocol.token.balanceOf(ARTIST) == expected
+    check_books(protocol, modules=[lane[0].address])
 
 
 def test_claimable_is_what_a_claim_then_pays(
-    house: House, lane: tuple[Any, int], pays: list[int]
+    protocol: DeployedProtocol, lane: tuple[Any, int], pays: list[int]
 ) -> None:
     pay(lane, *[(one, 1_000_003) for one in pays])
-    promised = house.vault.claimable(LABEL, [pays[0], pays[1], pays[5]])
+    promised = protocol.vault.claimable(LABEL, [pays[0], pays[1], pays[5]])
     assert promised == 333_333 + 500_001 + 142_857
-    assert house.vault.claimable(LABEL, [pays[0], pays[1], pays[5], pays[0], pays[1]]) == promised
-    assert claim(house, LABEL, [pays[0], pays[1], pays[5]]).return_value == promised
-    assert house.vault.claimable(LABEL, [pays[0], pays[1], pays[5]]) == 0
+    assert (
+        protocol.vault.claimable(LABEL, [pays[0], pays[1], pays[5], pays[0], pays[1]]) == promised
+    )
+    assert claim(protocol, LABEL, [pays[0], pays[1], pays[5]]).return_value == promised
+    assert protocol.vault.claimable(LABEL, [pays[0], pays[1], pays[5]]) == 0
 
 
 # ---- claiming -----------------------------------------------------------------------------------------------------
 
 
 def test_many_splits_are_one_transfer_and_one_event(
-    house: House, lane: tuple[Any, int], pays: list[int]
+    protocol: DeployedProtocol, lane: tuple[Any, int], pays: list[int]
 ) -> None:
     pay(lane, *[(one, 1_000_000) for one in pays])
-    tx = claim(house, ARTIST, pays)
+    tx = claim(protocol, ARTIST, pays)
     # 333 333 + 500 000 + 1 + 1 000 000 + 999 999 + 857 143
     assert tx.return_value == 3_690_476
     assert len(tx.events["Transfer"]) == len(tx.events["Claimed"]) == 1
@@ -173,206 +176,216 @@ def test_many_splits_are_one_transfer_and_one_event(
         0,
     )
     assert list(event["splitIds"]) == pays
-    assert house.token.balanceOf(ARTIST) == 3_690_476
+    assert protocol.token.balanceOf(ARTIST) == 3_690_476
 
 
 def test_a_second_claim_pays_nothing_and_moves_nothing(
-    house: House, lane: tuple[Any, int], pays: list[int]
+    protocol: DeployedProtocol, lane: tuple[Any, int], pays: list[int]
 ) -> None:
     pay(lane, (pays[3], 500))
-    assert claim(house, ARTIST, [pays[3]]).return_value == 500
-    again = claim(house, ARTIST, [pays[3]])
+    assert claim(protocol, ARTIST, [pays[3]]).return_value == 500
+    again = claim(protocol, ARTIST, [pays[3]])
     assert again.return_value == 0
     assert len(again.events) == 0
-    assert claim(house, ARTIST, []).return_value == 0
-    assert house.token.balanceOf(ARTIST) == 500
+    assert claim(protocol, ARTIST, []).return_value == 0
+    assert protocol.token.balanceOf(ARTIST) == 500
 
 
 def test_a_split_named_twice_in_one_claim_is_paid_once(
-    house: House, lane: tuple[Any, int], pays: list[int]
+    protocol: DeployedProtocol, lane: tuple[Any, int], pays: list[int]
 ) -> None:
     pay(lane, (pays[3], 500))
-    assert claim(house, ARTIST, [pays[3], pays[3], pays[3]]).return_value == 500
-    check_books(house, modules=[lane[0].address])
+    assert claim(protocol, ARTIST, [pays[3], pays[3], pays[3]]).return_value == 500
+    check_books(protocol, modules=[lane[0].address])
 
 
 def test_a_stranger_may_ask_but_the_money_goes_to_the_payee(
-    house: House, lane: tuple[Any, int], pays: list[int]
+    protocol: DeployedProtocol, lane: tuple[Any, int], pays: list[int]
 ) -> None:
     pay(lane, (pays[3], 500))
-    claim(house, ARTIST, [pays[3]], STRANGER)
-    assert house.token.balanceOf(ARTIST) == 500
-    assert house.token.balanceOf(STRANGER) == 0
+    claim(protocol, ARTIST, [pays[3]], STRANGER)
+    assert protocol.token.balanceOf(ARTIST) == 500
+    assert protocol.token.balanceOf(STRANGER) == 0
 
 
 def test_whoever_is_no_payee_is_refused_by_split(
-    house: House, lane: tuple[Any, int], pays: list[int]
+    protocol: DeployedProtocol, lane: tuple[Any, int], pays: list[int]
 ) -> None:
     pay(lane, (pays[3], 500))
     with refused("NotPayee", pays[3], STRANGER):
-        claim(house, STRANGER, [pays[3]], STRANGER)
+        claim(protocol, STRANGER, [pays[3]], STRANGER)
     with refused("NotPayee", pays[3], LABEL):
-        claim(house, LABEL, [pays[1], pays[3]])
+        claim(protocol, LABEL, [pays[1], pays[3]])
     with refused("NotPayee", 2**32 - 1, ARTIST):
-        claim(house, ARTIST, [2**32 - 1])
+        claim(protocol, ARTIST, [2**32 - 1])
     with refused("NotPayee", 0, ARTIST):
-        house.vault.claimable(ARTIST, [0])
+        protocol.vault.claimable(ARTIST, [0])
 
 
-def test_a_settled_report_pays_what_the_rules_say(house: House, lane: tuple[Any, int]) -> None:
+def test_a_settled_report_pays_what_the_rules_say(
+    protocol: DeployedProtocol, lane: tuple[Any, int]
+) -> None:
     shares = split((ARTIST, 333_333), (LABEL, 333_333), (PRODUCER, 333_334))
-    license_id = house.license(pays=shares)
-    platform = house.platform(DOLLAR)
-    house.wait(86_400)
-    house.settled(platform, [row(license_id, 100_001)])
+    license_id = protocol.license(pays=shares)
+    platform = protocol.platform(DOLLAR)
+    protocol.wait(86_400)
+    protocol.settled(platform, [row(license_id, 100_001)])
     # 100 001 millionths at 1 000 are 100.001 units, of which 100 are paid.
     for payee, due in divide(100, shares).items():
-        assert claim(house, payee, [house.split_id(shares)]).return_value == due == 33
+        assert claim(protocol, payee, [protocol.split_id(shares)]).return_value == due == 33
 
 
 # ---- redirecting --------------------------------------------------------------------------------------------------
 
 
 def test_a_redirected_payee_is_paid_where_it_chose_until_it_undoes_it(
-    house: House, lane: tuple[Any, int], pays: list[int]
+    protocol: DeployedProtocol, lane: tuple[Any, int], pays: list[int]
 ) -> None:
-    assert house.vault.recipientOf(ARTIST) == ARTIST
-    tx = house.vault.redirect(SOCIETY, {"from": ARTIST})
+    assert protocol.vault.recipientOf(ARTIST) == ARTIST
+    tx = protocol.vault.redirect(SOCIETY, {"from": ARTIST})
     assert (tx.events["Redirected"]["payee"], tx.events["Redirected"]["to"]) == (ARTIST, SOCIETY)
     pay(lane, (pays[3], 70))
-    assert claim(house, ARTIST, [pays[3]], STRANGER).events["Claimed"]["to"] == SOCIETY
-    assert (house.token.balanceOf(SOCIETY), house.token.balanceOf(ARTIST)) == (70, 0)
+    assert claim(protocol, ARTIST, [pays[3]], STRANGER).events["Claimed"]["to"] == SOCIETY
+    assert (protocol.token.balanceOf(SOCIETY), protocol.token.balanceOf(ARTIST)) == (70, 0)
 
-    house.vault.redirect(ZERO, {"from": ARTIST})
-    assert house.vault.recipientOf(ARTIST) == ARTIST
+    protocol.vault.redirect(ZERO, {"from": ARTIST})
+    assert protocol.vault.recipientOf(ARTIST) == ARTIST
     pay(lane, (pays[3], 5))
-    claim(house, ARTIST, [pays[3]])
-    assert (house.token.balanceOf(SOCIETY), house.token.balanceOf(ARTIST)) == (70, 5)
+    claim(protocol, ARTIST, [pays[3]])
+    assert (protocol.token.balanceOf(SOCIETY), protocol.token.balanceOf(ARTIST)) == (70, 5)
 
 
-def test_money_is_never_sent_where_nobody_could_take_it_out(house: House) -> None:
-    for to in (house.vault.address, house.token.address):
+def test_money_is_never_sent_where_nobody_could_take_it_out(protocol: DeployedProtocol) -> None:
+    for to in (protocol.vault.address, protocol.token.address):
         with refused("RecipientInvalid", to):
-            house.vault.redirect(to, {"from": ARTIST})
+            protocol.vault.redirect(to, {"from": ARTIST})
     with refused("RecipientInvalid", ZERO):
-        claim(house, ZERO, [])
+        claim(protocol, ZERO, [])
 
 
-def redirect_message(house: House, to: str, **changes: Any) -> Redirect:
-    made = Redirect(account=ARTIST, to=to, nonce=next(house.nonces), deadline=house.deadline())
+def redirect_message(protocol: DeployedProtocol, to: str, **changes: Any) -> Redirect:
+    made = Redirect(
+        account=ARTIST, to=to, nonce=next(protocol.nonces), deadline=protocol.deadline()
+    )
     return made.model_copy(update=changes)
 
 
-def test_a_signed_redirect_may_be_relayed_once(house: House) -> None:
-    message = redirect_message(house, SOCIETY)
-    house.vault.redirectBySignature(SOCIETY, house.signed(message), {"from": STRANGER})
-    assert house.vault.recipientOf(ARTIST) == SOCIETY
-    house.vault.redirect(ZERO, {"from": ARTIST})
+def test_a_signed_redirect_may_be_relayed_once(protocol: DeployedProtocol) -> None:
+    message = redirect_message(protocol, SOCIETY)
+    protocol.vault.redirectBySignature(SOCIETY, protocol.signed(message), {"from": STRANGER})
+    assert protocol.vault.recipientOf(ARTIST) == SOCIETY
+    protocol.vault.redirect(ZERO, {"from": ARTIST})
     with refused("NonceUsed", ARTIST, message.nonce):
-        house.vault.redirectBySignature(SOCIETY, house.signed(message), {"from": STRANGER})
-    assert house.vault.recipientOf(ARTIST) == ARTIST
+        protocol.vault.redirectBySignature(SOCIETY, protocol.signed(message), {"from": STRANGER})
+    assert protocol.vault.recipientOf(ARTIST) == ARTIST
 
 
-def test_nobody_else_redirects_a_payee(house: House) -> None:
-    forged = redirect_message(house, STRANGER)
+def test_nobody_else_redirects_a_payee(protocol: DeployedProtocol) -> None:
+    forged = redirect_message(protocol, STRANGER)
     with refused("SignatureInvalid", ARTIST):
-        house.vault.redirectBySignature(
-            STRANGER, house.signed(forged, by=STRANGER), {"from": STRANGER}
+        protocol.vault.redirectBySignature(
+            STRANGER, protocol.signed(forged, by=STRANGER), {"from": STRANGER}
         )
-    signed = house.signed(redirect_message(house, SOCIETY))
+    signed = protocol.signed(redirect_message(protocol, SOCIETY))
     with refused("SignatureInvalid", ARTIST):
-        house.vault.redirectBySignature(STRANGER, signed, {"from": STRANGER})
-    assert house.vault.recipientOf(ARTIST) == ARTIST
+        protocol.vault.redirectBySignature(STRANGER, signed, {"from": STRANGER})
+    assert protocol.vault.recipientOf(ARTIST) == ARTIST
 
 
 # ---- claiming by signature ----------------------------------------------------------------------------------------
 
 
-def claim_message(house: House, **changes: Any) -> Claim:
+def claim_message(protocol: DeployedProtocol, **changes: Any) -> Claim:
     made = Claim(
-        account=ARTIST, to=SOCIETY, minimum=0, nonce=next(house.nonces), deadline=house.deadline()
+        account=ARTIST,
+        to=SOCIETY,
+        minimum=0,
+        nonce=next(protocol.nonces),
+        deadline=protocol.deadline(),
     )
     return made.model_copy(update=changes)
 
 
-def claim_signed(house: House, message: Claim, ids: list[int], **changes: Any) -> Any:
+def claim_signed(protocol: DeployedProtocol, message: Claim, ids: list[int], **changes: Any) -> Any:
     to, minimum = changes.get("to", message.to), changes.get("minimum", message.minimum)
-    by = changes.get("signed") or house.signed(message)
-    return house.vault.claimBySignature(to, minimum, ids, by, {"from": RELAY})
+    by = changes.get("signed") or protocol.signed(message)
+    return protocol.vault.claimBySignature(to, minimum, ids, by, {"from": RELAY})
 
 
 def test_a_signed_claim_pays_the_address_it_names_even_if_redirected(
-    house: House, lane: tuple[Any, int], pays: list[int]
+    protocol: DeployedProtocol, lane: tuple[Any, int], pays: list[int]
 ) -> None:
-    house.vault.redirect(LABEL, {"from": ARTIST})
+    protocol.vault.redirect(LABEL, {"from": ARTIST})
     pay(lane, (pays[3], 900))
-    tx = claim_signed(house, claim_message(house, minimum=900), [pays[3]])
+    tx = claim_signed(protocol, claim_message(protocol, minimum=900), [pays[3]])
     assert tx.return_value == 900
     assert (tx.events["Claimed"]["payee"], tx.events["Claimed"]["to"]) == (ARTIST, SOCIETY)
-    assert house.token.balanceOf(SOCIETY) == 900
+    assert protocol.token.balanceOf(SOCIETY) == 900
 
 
 def test_a_signed_claim_below_its_minimum_is_refused_and_stays_usable(
-    house: House, lane: tuple[Any, int], pays: list[int]
+    protocol: DeployedProtocol, lane: tuple[Any, int], pays: list[int]
 ) -> None:
     pay(lane, (pays[3], 899))
-    message = claim_message(house, minimum=900)
+    message = claim_message(protocol, minimum=900)
     with refused("ClaimBelowMinimum", ARTIST, 899, 900):
-        claim_signed(house, message, [pays[3]])
-    assert not house.vault.isNonceUsed(ARTIST, message.nonce)
+        claim_signed(protocol, message, [pays[3]])
+    assert not protocol.vault.isNonceUsed(ARTIST, message.nonce)
     pay(lane, (pays[3], 1))
-    assert claim_signed(house, message, [pays[3]]).return_value == 900
-    assert house.vault.isNonceUsed(ARTIST, message.nonce)
+    assert claim_signed(protocol, message, [pays[3]]).return_value == 900
+    assert protocol.vault.isNonceUsed(ARTIST, message.nonce)
     with refused("NonceUsed", ARTIST, message.nonce):
-        claim_signed(house, message, [pays[3]])
+        claim_signed(protocol, message, [pays[3]])
 
 
 def test_a_relay_cannot_change_where_or_how_much_a_signed_claim_pays(
-    house: House, lane: tuple[Any, int], pays: list[int]
+    protocol: DeployedProtocol, lane: tuple[Any, int], pays: list[int]
 ) -> None:
     pay(lane, (pays[3], 900))
-    message = claim_message(house, minimum=500)
+    message = claim_message(protocol, minimum=500)
     with refused("SignatureInvalid", ARTIST):
-        claim_signed(house, message, [pays[3]], to=RELAY)
+        claim_signed(protocol, message, [pays[3]], to=RELAY)
     with refused("SignatureInvalid", ARTIST):
-        claim_signed(house, message, [pays[3]], minimum=0)
-    account, nonce, deadline, signature = house.signed(message)
+        claim_signed(protocol, message, [pays[3]], minimum=0)
+    account, nonce, deadline, signature = protocol.signed(message)
     with refused("SignatureInvalid", ARTIST):
-        claim_signed(house, message, [pays[3]], signed=(account, nonce + 1, deadline, signature))
+        claim_signed(protocol, message, [pays[3]], signed=(account, nonce + 1, deadline, signature))
     with refused("SignatureInvalid", LABEL):
-        claim_signed(house, message, [pays[3]], signed=(LABEL, nonce, deadline, signature))
-    assert house.token.balanceOf(RELAY) == 0
+        claim_signed(protocol, message, [pays[3]], signed=(LABEL, nonce, deadline, signature))
+    assert protocol.token.balanceOf(RELAY) == 0
 
 
 def test_a_signed_claim_is_never_paid_to_the_vault_the_token_or_nobody(
-    house: House, lane: tuple[Any, int], pays: list[int]
+    protocol: DeployedProtocol, lane: tuple[Any, int], pays: list[int]
 ) -> None:
     pay(lane, (pays[3], 900))
-    for to in (ZERO, house.vault.address, house.token.address):
+    for to in (ZERO, protocol.vault.address, protocol.token.address):
         with refused("RecipientInvalid", to):
-            claim_signed(house, claim_message(house, to=to), [pays[3]])
+            claim_signed(protocol, claim_message(protocol, to=to), [pays[3]])
 
 
 def test_a_withdrawn_or_late_signature_claims_nothing(
-    house: House, lane: tuple[Any, int], pays: list[int]
+    protocol: DeployedProtocol, lane: tuple[Any, int], pays: list[int]
 ) -> None:
-    withdrawn = claim_message(house)
-    house.vault.cancelNonce(withdrawn.nonce, {"from": ARTIST})
+    withdrawn = claim_message(protocol)
+    protocol.vault.cancelNonce(withdrawn.nonce, {"from": ARTIST})
     with refused("NonceUsed", ARTIST, withdrawn.nonce):
-        claim_signed(house, withdrawn, [pays[3]])
-    late = claim_message(house, deadline=house.now() - 1)
+        claim_signed(protocol, withdrawn, [pays[3]])
+    late = claim_message(protocol, deadline=protocol.now() - 1)
     with refused("SignatureExpired", ARTIST, late.deadline):
-        claim_signed(house, late, [pays[3]])
+        claim_signed(protocol, late, [pays[3]])
 
 
-def test_a_wallet_contract_signs_its_claim(house: House, lane: tuple[Any, int]) -> None:
+def test_a_wallet_contract_signs_its_claim(
+    protocol: DeployedProtocol, lane: tuple[Any, int]
+) -> None:
     wallet = deploy("TestWallet", ARTIST)
-    paid = house.vault.internSplit(
+    paid = protocol.vault.internSplit(
         raw_split(split((wallet.address, 1_000_000))), {"from": RELAY}
     ).return_value
     pay(lane, (paid, 40))
-    message = claim_message(house, account=wallet.address)
+    message = claim_message(protocol, account=wallet.address)
     assert KEY_OF.get(wallet.address) is None
-    by = house.signed(message, by=ARTIST)
-    assert claim_signed(house, message, [paid], signed=by).return_value == 40
-    assert house.token.balanceOf(SOCIETY) == 40
+    by = protocol.signed(message, by=ARTIST)
+    assert claim_signed(protocol, message, [paid], signed=by).return_value == 40
+    assert protocol.token.balanceOf(SOCIETY) == 40

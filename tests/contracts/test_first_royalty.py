@@ -2,57 +2,57 @@
 
 from __future__ import annotations
 
-from obbligato.words import Pricing
-from tests.contracts.house import (
+from obbligato.protocol.constants import Pricing
+from tests.contracts.protocol import (
     ARTIST,
     ATTESTERS,
     LABEL,
     PLATFORM_ADMIN,
     RELAY,
     UNIT,
-    House,
+    DeployedProtocol,
     refused,
     row,
     split,
 )
 
 
-def test_an_artist_is_paid_for_attested_use(house: House) -> None:
+def test_an_artist_is_paid_for_attested_use(protocol: DeployedProtocol) -> None:
     pays = split((ARTIST, 700_000), (LABEL, 300_000))
-    license_id = house.license(pays=pays)
-    platform = house.platform()
-    house.wait(30 * 86_400)
+    license_id = protocol.license(pays=pays)
+    platform = protocol.platform()
+    protocol.wait(30 * 86_400)
 
     # 12 345 generations at 1 000 millionths each: 12.345 dollars.
-    report = house.settled(platform, [row(license_id, 12_345 * UNIT)])
+    report = protocol.settled(platform, [row(license_id, 12_345 * UNIT)])
     assert report.header.total == 12_345_000
 
-    house.vault.claim(ARTIST, [house.split_id(pays)], {"from": RELAY})
-    house.vault.claim(LABEL, [house.split_id(pays)], {"from": RELAY})
-    assert house.token.balanceOf(ARTIST) == 8_641_500
-    assert house.token.balanceOf(LABEL) == 3_703_500
+    protocol.vault.claim(ARTIST, [protocol.split_id(pays)], {"from": RELAY})
+    protocol.vault.claim(LABEL, [protocol.split_id(pays)], {"from": RELAY})
+    assert protocol.token.balanceOf(ARTIST) == 8_641_500
+    assert protocol.token.balanceOf(LABEL) == 3_703_500
 
 
-def test_a_report_without_a_quorum_is_refused(house: House) -> None:
-    license_id = house.license()
-    platform = house.platform()
-    house.wait(30 * 86_400)
-    report = house.report(platform, [row(license_id, UNIT)])
+def test_a_report_without_a_quorum_is_refused(protocol: DeployedProtocol) -> None:
+    license_id = protocol.license()
+    platform = protocol.platform()
+    protocol.wait(30 * 86_400)
+    report = protocol.report(platform, [row(license_id, UNIT)])
     with refused("QuorumMissing", 2, 3):
-        house.submit(report, signers=ATTESTERS[:2])
+        protocol.submit(report, signers=ATTESTERS[:2])
     with refused("EscrowShort", platform, 1_000_000_000, 1_000_000_001):
-        house.vault.thaw(platform, 1_000_000_001, {"from": PLATFORM_ADMIN})
+        protocol.vault.thaw(platform, 1_000_000_001, {"from": PLATFORM_ADMIN})
     with refused("PeriodInvalid", 5, 5):
-        house.registry.price(b"", 5, 5, 1, 0)
+        protocol.registry.price(b"", 5, 5, 1, 0)
 
 
-def test_a_pool_is_shared_by_weight(house: House) -> None:
-    first, second = house.license(), house.license()
-    platform = house.platform()
-    house.wait(30 * 86_400)
-    report = house.report(
+def test_a_pool_is_shared_by_weight(protocol: DeployedProtocol) -> None:
+    first, second = protocol.license(), protocol.license()
+    platform = protocol.platform()
+    protocol.wait(30 * 86_400)
+    report = protocol.report(
         platform, [row(first, UNIT), row(second, 2 * UNIT)], pricing=Pricing.POOL, total=10_000
     )
-    house.submit(report)
+    protocol.submit(report)
     # 10 000 in the ratio 1 : 2, prefix by prefix: 3 333 and 6 667.
     assert report.credits.hex() == "00000001" + f"{3333:016x}" + "00000001" + f"{6667:016x}"

@@ -15,7 +15,8 @@ from tests.contracts.contest import (
     state,
     stream,
 )
-from tests.contracts.house import (
+from tests.contracts.moments import mine_at, next_at
+from tests.contracts.protocol import (
     ARTIST,
     DAY,
     DOLLAR,
@@ -25,13 +26,12 @@ from tests.contracts.house import (
     SOCIETY,
     STRANGER,
     UNIT,
-    House,
+    DeployedProtocol,
     Report,
     refused,
     row,
     split,
 )
-from tests.contracts.moments import mine_at, next_at
 
 ADMIN = {"from": PLATFORM_ADMIN}
 COST = 2_000
@@ -40,172 +40,177 @@ WINDOW, SETTLEMENT, THAW = 7 * DAY, 21 * DAY, 28 * DAY
 
 
 @pytest.fixture(scope="module")
-def license_id(house: House) -> int:
-    return house.license(pays=split((ARTIST, 500_000), (LABEL, 500_000)))
+def license_id(protocol: DeployedProtocol) -> int:
+    return protocol.license(pays=split((ARTIST, 500_000), (LABEL, 500_000)))
 
 
 @pytest.fixture(scope="module")
-def platform(house: House, license_id: int) -> int:
+def platform(protocol: DeployedProtocol, license_id: int) -> int:
     """A platform whose escrow is exactly one unit short of a report of two generations."""
-    made = house.platform(COST - 1)
-    house.wait(30 * DAY)
+    made = protocol.platform(COST - 1)
+    protocol.wait(30 * DAY)
     return made
 
 
 @pytest.fixture
-def unfunded(house: House, platform: int, license_id: int) -> Report:
-    report = house.report(platform, [row(license_id, 2 * UNIT)])
-    house.submit(report)
+def unfunded(protocol: DeployedProtocol, platform: int, license_id: int) -> Report:
+    report = protocol.report(platform, [row(license_id, 2 * UNIT)])
+    protocol.submit(report)
     return report
 
 
-def top_up(house: House, platform: int, amount: int) -> None:
-    house.fund_account(STRANGER, amount)
-    house.vault.deposit(platform, amount, {"from": STRANGER})
+def top_up(protocol: DeployedProtocol, platform: int, amount: int) -> None:
+    protocol.fund_account(STRANGER, amount)
+    protocol.vault.deposit(platform, amount, {"from": STRANGER})
 
 
-def fund(house: House, report: Report, sender: str = STRANGER) -> int:
+def fund(protocol: DeployedProtocol, report: Report, sender: str = STRANGER) -> int:
     """Fund by anyone; the end of the window that starts now."""
-    tx = house.oracle.fund(house.report_id(report), {"from": sender})
+    tx = protocol.oracle.fund(protocol.report_id(report), {"from": sender})
     assert tx.events["ReportFunded"]["end"] == tx.timestamp + WINDOW
     return int(tx.timestamp) + WINDOW
 
 
 def test_escrow_that_is_exactly_enough_is_enough(
-    house: House, license_id: int, platform: int
+    protocol: DeployedProtocol, license_id: int, platform: int
 ) -> None:
-    top_up(house, platform, 1)
-    report = house.report(platform, [row(license_id, 2 * UNIT)])
-    house.submit(report)
-    assert state(house, report) == PENDING
-    assert escrow(house, platform)[:2] == (0, 0)
+    top_up(protocol, platform, 1)
+    report = protocol.report(platform, [row(license_id, 2 * UNIT)])
+    protocol.submit(report)
+    assert state(protocol, report) == PENDING
+    assert escrow(protocol, platform)[:2] == (0, 0)
 
 
 def test_escrow_one_unit_short_leaves_the_report_unfunded_and_its_sequence_used(
-    house: House, license_id: int, platform: int
+    protocol: DeployedProtocol, license_id: int, platform: int
 ) -> None:
-    report = house.report(platform, [row(license_id, 2 * UNIT)])
-    tx = house.submit(report)
+    report = protocol.report(platform, [row(license_id, 2 * UNIT)])
+    tx = protocol.submit(report)
     assert tx.events["ReportUnfunded"]["needed"] == COST
     assert "ReportFunded" not in tx.events
     # No window is running: its end is not set.
-    assert house.oracle.reportOf(house.report_id(report))[1:5] == (UNFUNDED, platform, COST, 0)
-    assert stream(house, platform) == (house.report_id(report), 1, report.header.period_end)
-    assert escrow(house, platform) == (COST - 1, 0, 1_000 * DOLLAR, 0, 1)
-    assert house.vault.reservedOf(house.oracle, platform) == 0
+    assert protocol.oracle.reportOf(protocol.report_id(report))[1:5] == (
+        UNFUNDED,
+        platform,
+        COST,
+        0,
+    )
+    assert stream(protocol, platform) == (protocol.report_id(report), 1, report.header.period_end)
+    assert escrow(protocol, platform) == (COST - 1, 0, 1_000 * DOLLAR, 0, 1)
+    assert protocol.vault.reservedOf(protocol.oracle, platform) == 0
 
 
 def test_an_unfunded_report_is_neither_settled_nor_challenged(
-    house: House, license_id: int, platform: int, unfunded: Report
+    protocol: DeployedProtocol, license_id: int, platform: int, unfunded: Report
 ) -> None:
-    report_id = house.report_id(unfunded)
-    house.pass_window()
+    report_id = protocol.report_id(unfunded)
+    protocol.pass_window()
     with refused("NotPending", report_id):
-        house.settle(unfunded)
-    house.fund_account(ARTIST, MINIMUM)
+        protocol.settle(unfunded)
+    protocol.fund_account(ARTIST, MINIMUM)
     with refused("NotChallengeable", report_id):
-        challenge(house, unfunded, license_id, UNIT, by=ARTIST)
+        challenge(protocol, unfunded, license_id, UNIT, by=ARTIST)
     with refused("NotChallengeable", report_id):
-        challenge(house, unfunded, license_id, 3 * UNIT, by=ARTIST)
+        challenge(protocol, unfunded, license_id, 3 * UNIT, by=ARTIST)
 
 
 def test_a_report_that_is_short_cannot_be_funded_yet(
-    house: House, platform: int, unfunded: Report
+    protocol: DeployedProtocol, platform: int, unfunded: Report
 ) -> None:
     with refused("EscrowShort", platform, COST):
-        fund(house, unfunded)
-    assert escrow(house, platform).obligations == 1
-    assert state(house, unfunded) == UNFUNDED
+        fund(protocol, unfunded)
+    assert escrow(protocol, platform).obligations == 1
+    assert state(protocol, unfunded) == UNFUNDED
 
 
 def test_only_an_unfunded_report_is_funded_and_only_once(
-    house: House, platform: int, unfunded: Report
+    protocol: DeployedProtocol, platform: int, unfunded: Report
 ) -> None:
     with refused("NotUnfunded", b"\7" * 32):
-        house.oracle.fund(b"\7" * 32, {"from": RELAY})
-    top_up(house, platform, COST)
-    fund(house, unfunded)
-    with refused("NotUnfunded", house.report_id(unfunded)):
-        fund(house, unfunded)
-    assert house.vault.reservedOf(house.oracle, platform) == COST
+        protocol.oracle.fund(b"\7" * 32, {"from": RELAY})
+    top_up(protocol, platform, COST)
+    fund(protocol, unfunded)
+    with refused("NotUnfunded", protocol.report_id(unfunded)):
+        fund(protocol, unfunded)
+    assert protocol.vault.reservedOf(protocol.oracle, platform) == COST
 
 
 def test_a_top_up_and_fund_start_the_window_and_free_the_platform(
-    house: House, license_id: int, platform: int, unfunded: Report
+    protocol: DeployedProtocol, license_id: int, platform: int, unfunded: Report
 ) -> None:
-    house.wait(40 * DAY)
-    top_up(house, platform, 1)
-    end = fund(house, unfunded)
-    assert escrow(house, platform) == (0, 0, 1_000 * DOLLAR, 0, 0)
+    protocol.wait(40 * DAY)
+    top_up(protocol, platform, 1)
+    end = fund(protocol, unfunded)
+    assert escrow(protocol, platform) == (0, 0, 1_000 * DOLLAR, 0, 0)
     next_at(end - 1)
-    with refused("WindowOpen", house.report_id(unfunded), end):
-        house.settle(unfunded)
+    with refused("WindowOpen", protocol.report_id(unfunded), end):
+        protocol.settle(unfunded)
     next_at(end)
-    house.settle(unfunded)
-    assert state(house, unfunded) == SETTLED
+    protocol.settle(unfunded)
+    assert state(protocol, unfunded) == SETTLED
     # The next one finds its platform free again, and its escrow empty.
-    following = house.report(platform, [row(license_id, UNIT)])
-    house.submit(following)
-    assert state(house, following) == UNFUNDED
-    check_books(house)
+    following = protocol.report(platform, [row(license_id, UNIT)])
+    protocol.submit(following)
+    assert state(protocol, following) == UNFUNDED
+    check_books(protocol)
 
 
 def test_until_it_is_funded_its_platform_reports_nothing_not_even_zero(
-    house: House, license_id: int, platform: int, unfunded: Report
+    protocol: DeployedProtocol, license_id: int, platform: int, unfunded: Report
 ) -> None:
-    house.wait(DAY)
+    protocol.wait(DAY)
     for rows in ([row(license_id, UNIT)], []):
         with refused("PlatformObliged", platform, 1):
-            house.submit(house.report(platform, rows))
+            protocol.submit(protocol.report(platform, rows))
     with refused("PlatformObliged", platform, 1):
-        house.submit(house.report(platform, [row(license_id, UNIT)], model=b"\2" * 32))
+        protocol.submit(protocol.report(platform, [row(license_id, UNIT)], model=b"\2" * 32))
 
 
 def test_until_it_is_funded_its_platform_withdraws_nothing(
-    house: House, platform: int, license_id: int
+    protocol: DeployedProtocol, platform: int, license_id: int
 ) -> None:
-    tx = house.vault.thaw(platform, 500, ADMIN)
+    tx = protocol.vault.thaw(platform, 500, ADMIN)
     ends_at = int(tx.timestamp) + THAW
     mine_at(ends_at + DAY)
-    report = house.report(platform, [row(license_id, 2 * UNIT)])
-    pushed = int(house.submit(report).timestamp) + SETTLEMENT
+    report = protocol.report(platform, [row(license_id, 2 * UNIT)])
+    pushed = int(protocol.submit(report).timestamp) + SETTLEMENT
     # Even a report that could not be funded pushed the thaw that had just ended.
-    assert escrow(house, platform) == (COST - 501, 500, 1_000 * DOLLAR, pushed, 1)
+    assert escrow(protocol, platform) == (COST - 501, 500, 1_000 * DOLLAR, pushed, 1)
     mine_at(pushed + DAY)
     with refused("PlatformObliged", platform, 1):
-        house.vault.withdraw(platform, SOCIETY, ADMIN)
+        protocol.vault.withdraw(platform, SOCIETY, ADMIN)
     with refused("PlatformObliged", platform, 1):
-        house.vault.close(platform, ADMIN)
+        protocol.vault.close(platform, ADMIN)
     # Funding takes thawing money too.
-    top_up(house, platform, 1)
-    fund(house, report)
-    assert escrow(house, platform)[:2] == (0, 0)
+    top_up(protocol, platform, 1)
+    fund(protocol, report)
+    assert escrow(protocol, platform)[:2] == (0, 0)
 
 
 def test_one_platforms_short_escrow_is_no_other_platforms_concern(
-    house: House, license_id: int, platform: int, unfunded: Report
+    protocol: DeployedProtocol, license_id: int, platform: int, unfunded: Report
 ) -> None:
-    rich = house.platform(DOLLAR)
-    report = house.report(rich, [row(license_id, UNIT)])
-    house.submit(report)
-    assert state(house, report) == PENDING
-    assert escrow(house, rich) == (DOLLAR - 1_000, 0, 1_000 * DOLLAR, 0, 0)
+    rich = protocol.platform(DOLLAR)
+    report = protocol.report(rich, [row(license_id, UNIT)])
+    protocol.submit(report)
+    assert state(protocol, report) == PENDING
+    assert escrow(protocol, rich) == (DOLLAR - 1_000, 0, 1_000 * DOLLAR, 0, 0)
     with refused("EscrowShort", platform, COST):
-        fund(house, unfunded)
+        fund(protocol, unfunded)
 
 
 def test_a_withdrawal_with_a_report_open_leaves_the_reserve_alone(
-    house: House, license_id: int
+    protocol: DeployedProtocol, license_id: int
 ) -> None:
-    platform = house.platform(10_000)
-    ends_at = int(house.vault.thaw(platform, 10_000, ADMIN).timestamp) + THAW
+    platform = protocol.platform(10_000)
+    ends_at = int(protocol.vault.thaw(platform, 10_000, ADMIN).timestamp) + THAW
     mine_at(ends_at - DAY)
-    report = house.report(platform, [row(license_id, 2 * UNIT)])
-    pushed = int(house.submit(report).timestamp) + SETTLEMENT
+    report = protocol.report(platform, [row(license_id, 2 * UNIT)])
+    pushed = int(protocol.submit(report).timestamp) + SETTLEMENT
     next_at(pushed)
-    house.vault.withdraw(platform, SOCIETY, ADMIN)
-    assert house.token.balanceOf(SOCIETY) == 8_000
-    assert house.vault.reservedOf(house.oracle, platform) == COST
-    house.settle(report)
-    assert house.vault.receivedOf(house.registry.licenseOf(license_id)[6]) == COST
-    check_books(house)
+    protocol.vault.withdraw(platform, SOCIETY, ADMIN)
+    assert protocol.token.balanceOf(SOCIETY) == 8_000
+    assert protocol.vault.reservedOf(protocol.oracle, platform) == COST
+    protocol.settle(report)
+    assert protocol.vault.receivedOf(protocol.registry.licenseOf(license_id)[6]) == COST
+    check_books(protocol)

@@ -7,11 +7,19 @@ from typing import Any
 import pytest
 from eth_hash.auto import keccak
 
-from obbligato.rules.terms import RateCard, Terms
-from obbligato.words import Flag, Tier
-from tests.contracts.house import ARTIST, DAY, DEFAULT_CARD, DOCUMENT, House, refused, terms
+from obbligato.protocol.constants import Flag, Tier
+from obbligato.protocol.terms import RateCard, Terms
 from tests.contracts.licensing import document_of
 from tests.contracts.moments import ask_all, mine_at, next_at
+from tests.contracts.protocol import (
+    ARTIST,
+    DAY,
+    DEFAULT_CARD,
+    DOCUMENT,
+    DeployedProtocol,
+    refused,
+    terms,
+)
 from tests.protocol.vectors import vectors
 
 YEAR = 365 * DAY
@@ -28,51 +36,55 @@ MORE = dict.fromkeys((Tier.TRAINING, Tier.GENERATIVE, Tier.VOICE), DEFAULT_CARD)
 
 
 @pytest.fixture(scope="module")
-def ids(house: House) -> dict[bytes, int]:
+def ids(protocol: DeployedProtocol) -> dict[bytes, int]:
     """The ids of the terms above, by digest."""
     for offer in (ONE, TWO, THREE, DEARER, NONE):
-        house.intern_terms(offer)
+        protocol.intern_terms(offer)
     return {
-        offer.digest(): int(house.registry.termsIdOf(offer.digest()))
+        offer.digest(): int(protocol.registry.termsIdOf(offer.digest()))
         for offer in (ONE, TWO, THREE, DEARER, NONE)
     }
 
 
 @pytest.fixture
-def licence(house: House, ids: dict[bytes, int]) -> int:
+def licence(protocol: DeployedProtocol, ids: dict[bytes, int]) -> int:
     """A licence for TRAINING and GENERATIVE, minted at START."""
     next_at(START)
-    return house.license(TWO, document=DOCUMENT)
+    return protocol.license(TWO, document=DOCUMENT)
 
 
-def amend(house: House, license_id: int, offer: Terms, document: bytes, at: int) -> Any:
+def amend(
+    protocol: DeployedProtocol, license_id: int, offer: Terms, document: bytes, at: int
+) -> Any:
     next_at(at)
-    return house.registry.amend(license_id, offer.digest(), document, {"from": ARTIST})
+    return protocol.registry.amend(license_id, offer.digest(), document, {"from": ARTIST})
 
 
-def terms_at(house: House, license_id: int, *moments: int) -> list[int]:
-    return ask_all([(house.registry.termsAt, (license_id, moment)) for moment in moments])
+def terms_at(protocol: DeployedProtocol, license_id: int, *moments: int) -> list[int]:
+    return ask_all([(protocol.registry.termsAt, (license_id, moment)) for moment in moments])
 
 
-def consents(house: House, license_id: int, tier: Tier, *moments: int) -> list[bool]:
-    return ask_all([(house.registry.consentAt, (license_id, tier, moment)) for moment in moments])
+def consents(protocol: DeployedProtocol, license_id: int, tier: Tier, *moments: int) -> list[bool]:
+    return ask_all(
+        [(protocol.registry.consentAt, (license_id, tier, moment)) for moment in moments]
+    )
 
 
 def test_consent_begins_in_the_second_of_the_mint(
-    house: House, licence: int, ids: dict[bytes, int]
+    protocol: DeployedProtocol, licence: int, ids: dict[bytes, int]
 ) -> None:
     two = ids[TWO.digest()]
-    assert terms_at(house, licence, 0, START - 1, START, START + 1) == [0, 0, two, two]
-    assert consents(house, licence, Tier.GENERATIVE, START - 1, START) == [False, True]
-    assert consents(house, licence, Tier.VOICE, START) == [False]
+    assert terms_at(protocol, licence, 0, START - 1, START, START + 1) == [0, 0, two, two]
+    assert consents(protocol, licence, Tier.GENERATIVE, START - 1, START) == [False, True]
+    assert consents(protocol, licence, Tier.VOICE, START) == [False]
     # Left alone it renews by itself, for any time that can be asked for.
-    assert terms_at(house, licence, START + 50 * YEAR, 2**256 - 1) == [two, two]
+    assert terms_at(protocol, licence, START + 50 * YEAR, 2**256 - 1) == [two, two]
 
 
 def test_a_change_of_price_waits_for_the_next_term(
-    house: House, licence: int, ids: dict[bytes, int]
+    protocol: DeployedProtocol, licence: int, ids: dict[bytes, int]
 ) -> None:
-    tx = amend(house, licence, DEARER, NEW, START + 100 * DAY)
+    tx = amend(protocol, licence, DEARER, NEW, START + 100 * DAY)
     dearer = ids[DEARER.digest()]
     assert dict(tx.events["LicenseAmended"]) == {
         "licenseId": licence,
@@ -83,7 +95,7 @@ def test_a_change_of_price_waits_for_the_next_term(
     assert tx.events["MetadataUpdate"]["tokenId"] == licence
     two = ids[TWO.digest()]
     moments = (START, START + 100 * DAY, START + YEAR - 1, START + YEAR, START + YEAR + 1)
-    assert terms_at(house, licence, *moments) == [two, two, two, dearer, dearer]
+    assert terms_at(protocol, licence, *moments) == [two, two, two, dearer, dearer]
 
 
 @pytest.mark.parametrize(
@@ -122,160 +134,172 @@ def test_a_change_of_price_waits_for_the_next_term(
         "more tiers but one dearer",
     ],
 )
-def test_whatever_does_more_than_add_tiers_waits(house: House, licence: int, offer: Terms) -> None:
-    house.intern_terms(offer)
-    tx = amend(house, licence, offer, NEW, START + DAY)
+def test_whatever_does_more_than_add_tiers_waits(
+    protocol: DeployedProtocol, licence: int, offer: Terms
+) -> None:
+    protocol.intern_terms(offer)
+    tx = amend(protocol, licence, offer, NEW, START + DAY)
     assert tx.events["LicenseAmended"]["from"] == START + YEAR
-    assert document_of(house, licence) == DOCUMENT
+    assert document_of(protocol, licence) == DOCUMENT
 
 
 @pytest.mark.parametrize("field", ["training_run", "generation", "playback", "grant_fee"])
 def test_an_added_tier_waits_if_any_price_of_another_changes(
-    house: House, licence: int, field: str
+    protocol: DeployedProtocol, licence: int, field: str
 ) -> None:
     card = DEFAULT_CARD.model_copy(update={field: getattr(DEFAULT_CARD, field) + 1})
     offer = terms({Tier.TRAINING: DEFAULT_CARD, Tier.GENERATIVE: card, Tier.VOICE: DEFAULT_CARD})
-    house.intern_terms(offer)
-    tx = amend(house, licence, offer, NEW, START + DAY)
+    protocol.intern_terms(offer)
+    tx = amend(protocol, licence, offer, NEW, START + DAY)
     assert tx.events["LicenseAmended"]["from"] == START + YEAR
 
 
 def test_an_added_tier_is_in_force_at_once_and_the_term_runs_on(
-    house: House, licence: int, ids: dict[bytes, int]
+    protocol: DeployedProtocol, licence: int, ids: dict[bytes, int]
 ) -> None:
-    tx = amend(house, licence, THREE, NEW, START + 100 * DAY)
+    tx = amend(protocol, licence, THREE, NEW, START + 100 * DAY)
     now = START + 100 * DAY
     assert tx.events["LicenseAmended"]["from"] == now
-    assert consents(house, licence, Tier.ANALYSIS, now - 1, now, now + 1) == [False, True, True]
-    assert consents(house, licence, Tier.TRAINING, now - 1, now, now + 1) == [True, True, True]
-    assert document_of(house, licence) == NEW
+    assert consents(protocol, licence, Tier.ANALYSIS, now - 1, now, now + 1) == [False, True, True]
+    assert consents(protocol, licence, Tier.TRAINING, now - 1, now, now + 1) == [True, True, True]
+    assert document_of(protocol, licence) == NEW
     # terms, from, anchor, next terms, next from, end, split
-    assert house.registry.licenseOf(licence) == (ids[THREE.digest()], now, START, 0, 0, 0, 1)
-    assert house.registry.termEndOf(licence) == START + YEAR
+    assert protocol.registry.licenseOf(licence) == (ids[THREE.digest()], now, START, 0, 0, 0, 1)
+    assert protocol.registry.termEndOf(licence) == START + YEAR
 
 
 def test_the_same_terms_change_the_document_and_nothing_else(
-    house: House, licence: int, ids: dict[bytes, int]
+    protocol: DeployedProtocol, licence: int, ids: dict[bytes, int]
 ) -> None:
-    before = house.registry.licenseOf(licence)
-    tx = amend(house, licence, TWO, NEW, START + DAY)
+    before = protocol.registry.licenseOf(licence)
+    tx = amend(protocol, licence, TWO, NEW, START + DAY)
     assert dict(tx.events["LicenseAmended"]) == {
         "licenseId": licence,
         "termsId": ids[TWO.digest()],
         "from": START + DAY,
         "document": "0x" + NEW.hex(),
     }
-    assert document_of(house, licence) == NEW
-    assert house.registry.licenseOf(licence) == before
+    assert document_of(protocol, licence) == NEW
+    assert protocol.registry.licenseOf(licence) == before
 
 
 def test_amending_to_the_terms_in_force_withdraws_what_waits(
-    house: House, licence: int, ids: dict[bytes, int]
+    protocol: DeployedProtocol, licence: int, ids: dict[bytes, int]
 ) -> None:
-    amend(house, licence, DEARER, NEW, START + DAY)
-    amend(house, licence, TWO, NEWER, START + 2 * DAY)
+    amend(protocol, licence, DEARER, NEW, START + DAY)
+    amend(protocol, licence, TWO, NEWER, START + 2 * DAY)
     mine_at(START + 2 * YEAR)
-    assert terms_at(house, licence, START + YEAR, START + 2 * YEAR) == [ids[TWO.digest()]] * 2
-    assert document_of(house, licence) == NEWER
+    assert terms_at(protocol, licence, START + YEAR, START + 2 * YEAR) == [ids[TWO.digest()]] * 2
+    assert document_of(protocol, licence) == NEWER
 
 
 def test_a_later_amendment_replaces_the_one_that_waits(
-    house: House, licence: int, ids: dict[bytes, int]
+    protocol: DeployedProtocol, licence: int, ids: dict[bytes, int]
 ) -> None:
-    amend(house, licence, DEARER, NEW, START + DAY)
-    amend(house, licence, ONE, NEWER, START + 2 * DAY)
+    amend(protocol, licence, DEARER, NEW, START + DAY)
+    amend(protocol, licence, ONE, NEWER, START + 2 * DAY)
     mine_at(START + YEAR)
-    assert terms_at(house, licence, START + YEAR) == [ids[ONE.digest()]]
-    assert document_of(house, licence) == NEWER
+    assert terms_at(protocol, licence, START + YEAR) == [ids[ONE.digest()]]
+    assert document_of(protocol, licence) == NEWER
 
 
-def test_tiers_are_not_added_while_an_amendment_waits(house: House, licence: int) -> None:
-    amend(house, licence, DEARER, NEW, START + DAY)
+def test_tiers_are_not_added_while_an_amendment_waits(
+    protocol: DeployedProtocol, licence: int
+) -> None:
+    amend(protocol, licence, DEARER, NEW, START + DAY)
     with refused("AmendmentPending", licence, START + YEAR):
-        amend(house, licence, THREE, NEWER, START + 2 * DAY)
-    amend(house, licence, TWO, DOCUMENT, START + 3 * DAY)
-    amend(house, licence, THREE, NEWER, START + 4 * DAY)
-    assert consents(house, licence, Tier.ANALYSIS, START + 4 * DAY) == [True]
+        amend(protocol, licence, THREE, NEWER, START + 2 * DAY)
+    amend(protocol, licence, TWO, DOCUMENT, START + 3 * DAY)
+    amend(protocol, licence, THREE, NEWER, START + 4 * DAY)
+    assert consents(protocol, licence, Tier.ANALYSIS, START + 4 * DAY) == [True]
 
 
 def test_tiers_are_added_to_the_amendment_once_it_took_effect(
-    house: House, licence: int, ids: dict[bytes, int]
+    protocol: DeployedProtocol, licence: int, ids: dict[bytes, int]
 ) -> None:
-    amend(house, licence, ONE, NEW, START + DAY)
+    amend(protocol, licence, ONE, NEW, START + DAY)
     # At the first second of the new term the amendment no longer waits.
-    amend(house, licence, TWO, NEWER, START + YEAR)
-    assert consents(house, licence, Tier.GENERATIVE, START + YEAR - 1, START + YEAR) == [True] * 2
-    assert document_of(house, licence) == NEWER
-    assert house.registry.termEndOf(licence) == START + 2 * YEAR
+    amend(protocol, licence, TWO, NEWER, START + YEAR)
+    assert (
+        consents(protocol, licence, Tier.GENERATIVE, START + YEAR - 1, START + YEAR) == [True] * 2
+    )
+    assert document_of(protocol, licence) == NEWER
+    assert protocol.registry.termEndOf(licence) == START + 2 * YEAR
 
 
 def test_the_document_changes_in_the_second_its_terms_take_effect(
-    house: House, licence: int
+    protocol: DeployedProtocol, licence: int
 ) -> None:
-    amend(house, licence, DEARER, NEW, START + DAY)
+    amend(protocol, licence, DEARER, NEW, START + DAY)
     mine_at(START + YEAR - 1)
-    assert document_of(house, licence) == DOCUMENT
-    before = house.registry.tokenURI(licence)
+    assert document_of(protocol, licence) == DOCUMENT
+    before = protocol.registry.tokenURI(licence)
     mine_at(START + YEAR)
-    assert document_of(house, licence) == NEW
-    assert house.registry.tokenURI(licence) != before
+    assert document_of(protocol, licence) == NEW
+    assert protocol.registry.tokenURI(licence) != before
 
 
-def test_a_term_of_another_length_counts_from_its_own_start(house: House, licence: int) -> None:
+def test_a_term_of_another_length_counts_from_its_own_start(
+    protocol: DeployedProtocol, licence: int
+) -> None:
     longer = terms(term_days=1096)
-    house.intern_terms(longer)
-    amend(house, licence, longer, NEW, START + DAY)
-    assert house.registry.termEndOf(licence) == START + YEAR
+    protocol.intern_terms(longer)
+    amend(protocol, licence, longer, NEW, START + DAY)
+    assert protocol.registry.termEndOf(licence) == START + YEAR
     mine_at(START + YEAR)
-    assert house.registry.termEndOf(licence) == START + YEAR + 1096 * DAY
+    assert protocol.registry.termEndOf(licence) == START + YEAR + 1096 * DAY
     # And so once it has been written into its place.
-    amend(house, licence, longer, NEWER, START + YEAR + DAY)
-    assert house.registry.termEndOf(licence) == START + YEAR + 1096 * DAY
+    amend(protocol, licence, longer, NEWER, START + YEAR + DAY)
+    assert protocol.registry.termEndOf(licence) == START + YEAR + 1096 * DAY
 
 
 @pytest.mark.parametrize(
     "vector", [one for one in vectors("hand_worked") if one.values[0]["kind"] == "termEnd"]
 )
-def test_terms_end_where_the_hand_worked_vectors_say(house: House, vector: dict[str, Any]) -> None:
+def test_terms_end_where_the_hand_worked_vectors_say(
+    protocol: DeployedProtocol, vector: dict[str, Any]
+) -> None:
     asked = vector["input"]
     shift = START - asked["anchor"]
     next_at(START)
-    license_id = house.license(terms(term_days=asked["termDays"]))
+    license_id = protocol.license(terms(term_days=asked["termDays"]))
     mine_at(asked["moment"] + shift)
-    assert house.registry.termEndOf(license_id) == vector["expected"]["end"] + shift
+    assert protocol.registry.termEndOf(license_id) == vector["expected"]["end"] + shift
 
 
 def test_amendments_of_one_second_leave_no_trace_before_it(
-    house: House, ids: dict[bytes, int]
+    protocol: DeployedProtocol, ids: dict[bytes, int]
 ) -> None:
     next_at(START)
-    license_id = house.license(ONE)
-    amend(house, license_id, TWO, NEW, START)
-    amend(house, license_id, THREE, NEWER, START)
-    amend(house, license_id, DEARER, DOCUMENT, START)
+    license_id = protocol.license(ONE)
+    amend(protocol, license_id, TWO, NEW, START)
+    amend(protocol, license_id, THREE, NEWER, START)
+    amend(protocol, license_id, DEARER, DOCUMENT, START)
     three = ids[THREE.digest()]
-    assert terms_at(house, license_id, START - 1, START, START + 1) == [0, three, three]
-    assert terms_at(house, license_id, START + YEAR) == [ids[DEARER.digest()]]
-    assert document_of(house, license_id) == NEWER
+    assert terms_at(protocol, license_id, START - 1, START, START + 1) == [0, three, three]
+    assert terms_at(protocol, license_id, START + YEAR) == [ids[DEARER.digest()]]
+    assert document_of(protocol, license_id) == NEWER
 
 
-def test_terms_must_be_known_and_a_document_given(house: House, licence: int) -> None:
+def test_terms_must_be_known_and_a_document_given(protocol: DeployedProtocol, licence: int) -> None:
     unknown = keccak(b"unknown")
     sender = {"from": ARTIST}
     with refused("UnknownTerms", unknown):
-        house.registry.amend(licence, unknown, NEW, sender)
+        protocol.registry.amend(licence, unknown, NEW, sender)
     for offer in (ONE, TWO, THREE):
         with refused("DigestMissing", "document"):
-            house.registry.amend(licence, offer.digest(), bytes(32), sender)
+            protocol.registry.amend(licence, offer.digest(), bytes(32), sender)
 
 
-def test_a_licence_that_does_not_exist_answers_nothing(house: House, licence: int) -> None:
-    registry = house.registry
+def test_a_licence_that_does_not_exist_answers_nothing(
+    protocol: DeployedProtocol, licence: int
+) -> None:
+    registry = protocol.registry
     for unknown in (0, licence + 1, 2**32 - 1):
-        assert terms_at(house, unknown, 0, START, 2**256 - 1) == [0, 0, 0]
-        assert consents(house, unknown, Tier.TRAINING, START) == [False]
+        assert terms_at(protocol, unknown, 0, START, 2**256 - 1) == [0, 0, 0]
+        assert consents(protocol, unknown, Tier.TRAINING, START) == [False]
         assert registry.licenseOf(unknown) == (0, 0, 0, 0, 0, 0, 0)
-        assert document_of(house, unknown) == bytes(32)
+        assert document_of(protocol, unknown) == bytes(32)
         assert not registry.isLicensor(unknown, ARTIST)
         with refused("UnknownLicense", unknown):
             registry.termEndOf(unknown)
@@ -286,8 +310,8 @@ def test_a_licence_that_does_not_exist_answers_nothing(house: House, licence: in
             registry.amend(unknown, TWO.digest(), NEW, {"from": ARTIST})
 
 
-def test_numbers_that_are_no_tier_are_never_consented_to(house: House) -> None:
+def test_numbers_that_are_no_tier_are_never_consented_to(protocol: DeployedProtocol) -> None:
     next_at(START)
-    license_id = house.license(terms(dict.fromkeys(Tier, DEFAULT_CARD)))
-    asked = [(house.registry.consentAt, (license_id, tier, START)) for tier in range(256)]
+    license_id = protocol.license(terms(dict.fromkeys(Tier, DEFAULT_CARD)))
+    asked = [(protocol.registry.consentAt, (license_id, tier, START)) for tier in range(256)]
     assert ask_all(asked) == [1 <= tier <= 6 for tier in range(256)]

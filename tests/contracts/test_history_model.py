@@ -11,23 +11,23 @@ from brownie import accounts
 from eth_hash.auto import keccak
 
 from obbligato.errors import RefusedError
-from obbligato.rules.history import LicenseHistory
-from obbligato.rules.rows import unpack_credits
-from obbligato.rules.terms import RateCard, Terms
-from obbligato.words import Metric, Pricing, Tier
-from tests.contracts.house import (
+from obbligato.protocol.constants import Metric, Pricing, Tier
+from obbligato.protocol.history import LicenseHistory
+from obbligato.protocol.rows import unpack_credits
+from obbligato.protocol.terms import RateCard, Terms
+from tests.contracts.licensing import licenses, packed_row
+from tests.contracts.moments import ask_all, mine_at, next_at
+from tests.contracts.protocol import (
     ARTIST,
     CONTENT,
     DAY,
     UNIT,
-    House,
+    DeployedProtocol,
     Refusal,
     refused,
     split,
     terms,
 )
-from tests.contracts.licensing import licenses, packed_row
-from tests.contracts.moments import ask_all, mine_at, next_at
 
 YEAR = 365 * DAY
 START = 2_000_000_000
@@ -59,7 +59,7 @@ def offers() -> list[Terms]:
 class Life:
     """One licence on the chain and in the model, and every answer about the past it ever gave."""
 
-    house: House
+    protocol: DeployedProtocol
     sender: dict[str, Any]
     disputes: dict[str, Any]
     terms: dict[int, Terms]
@@ -77,7 +77,7 @@ class Life:
         # A revoked licence mostly comes back, or its life would be short.
         weights = [60, 12, 4, 1] if self.history.ends_at is None else [15, 5, 60, 3]
         kind = dice.choices(["amend", "revoke", "reinstate", "void"], weights)[0]
-        registry = self.house.registry
+        registry = self.protocol.registry
         if kind == "amend":
             terms_id, document = dice.choice(list(self.terms)), keccak(dice.randbytes(8))
             offer = {"terms_id": terms_id, "terms": self.terms[terms_id], "document": document}
@@ -104,7 +104,7 @@ class Life:
 
     def moment(self, dice: random.Random) -> int:
         """Now, soon, or about the end of the term."""
-        end = int(self.house.registry.termEndOf(self.license_id))
+        end = int(self.protocol.registry.termEndOf(self.license_id))
         later = self.now + dice.randrange(100 * DAY)
         choices = [self.now, self.now, self.now + 1, later, later, end - 1, end, end + 1]
         return max(self.now, dice.choice(choices))
@@ -136,7 +136,7 @@ class Life:
     def check(self) -> None:
         """The chain answers as the model, and as it ever answered about the past."""
         moments = self.moments()
-        registry, one = self.house.registry, self.license_id
+        registry, one = self.protocol.registry, self.license_id
         found = ask_all([(registry.termsAt, (one, moment)) for moment in moments])
         assert found == [self.history.terms_at(moment) for moment in moments]
         asked = [(tier, moment) for moment in moments for tier in Tier]
@@ -163,10 +163,10 @@ class Life:
             tier = dice.choice(list(Tier))
             start, end = sorted(dice.sample(moments, 2))
             row = (self.license_id, tier, Metric.PLAYBACK)
-            rates.append((self.house.registry.rateFor, (*row, start, end)))
+            rates.append((self.protocol.registry.rateFor, (*row, start, end)))
             before = dice.choice([one for one, offer in self.others.items() if offer.offers(tier)])
             rows = packed_row(before, tier, Metric.PLAYBACK, UNIT) + packed_row(*row, UNIT)
-            reports.append((self.house.registry.price, (rows, start, end, Pricing.METERED, 0)))
+            reports.append((self.protocol.registry.price, (rows, start, end, Pricing.METERED, 0)))
             first = self.history.first_moment(tier, start, end)
             if first is None:
                 wanted.append(Refusal("NoConsent", row))
@@ -182,39 +182,39 @@ class Life:
 
 
 @pytest.fixture(scope="module")
-def catalogue(house: House) -> dict[int, Terms]:
+def catalogue(protocol: DeployedProtocol) -> dict[int, Terms]:
     """The offers by their ids on the chain."""
-    house.intern_split(split((ARTIST, 1_000_000)))
+    protocol.intern_split(split((ARTIST, 1_000_000)))
     found = {}
     for offer in offers():
-        digest = house.intern_terms(offer)
-        found[int(house.registry.termsIdOf(digest))] = offer
+        digest = protocol.intern_terms(offer)
+        found[int(protocol.registry.termsIdOf(digest))] = offer
     return found
 
 
 @pytest.fixture(scope="module")
-def others(house: House, catalogue: dict[int, Terms]) -> dict[int, Terms]:
+def others(protocol: DeployedProtocol, catalogue: dict[int, Terms]) -> dict[int, Terms]:
     """One licence with each offer, a day older than the one whose life is told."""
     offers = list(catalogue.values())
-    return dict(zip(licenses(house, offers, at=START - DAY), offers, strict=True))
+    return dict(zip(licenses(protocol, offers, at=START - DAY), offers, strict=True))
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_random_life_is_the_models_and_its_past_stands(
-    house: House, catalogue: dict[int, Terms], others: dict[int, Terms], seed: int
+    protocol: DeployedProtocol, catalogue: dict[int, Terms], others: dict[int, Terms], seed: int
 ) -> None:
     dice = random.Random(seed)
     first = dice.choice(list(catalogue))
     document = keccak(b"first document")
     paid = split((ARTIST, 1_000_000)).digest()
     next_at(START)
-    tx = house.registry.mint(
+    tx = protocol.registry.mint(
         ARTIST, catalogue[first].digest(), paid, document, CONTENT, {"from": ARTIST}
     )
     life = Life(
-        house=house,
+        protocol=protocol,
         sender={"from": ARTIST},
-        disputes={"from": accounts.at(house.disputes.address, force=True)},
+        disputes={"from": accounts.at(protocol.disputes.address, force=True)},
         terms=catalogue,
         license_id=int(tx.return_value),
         history=LicenseHistory.mint(

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.core import given  # Brownie's own would undo the chain before each example
 
-from obbligato.rules.rows import Credit, pack_credits
-from obbligato.words import TIER_WEIGHTS
+from obbligato.protocol.constants import TIER_WEIGHTS
+from obbligato.protocol.rows import Credit, pack_credits
 from tests.contracts.licensing import deploy, packed_row
 
 # Pure calls leave nothing behind, so examples may share the chain of one test.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.contracts.contest import MINIMUM, SETTLED, UNFUNDED, challenge, check_books, state
-from tests.contracts.house import (
+from tests.contracts.moments import mine_at, next_at
+from tests.contracts.protocol import (
     ARBITER,
     ARTIST,
     ATTESTERS,
@@ -19,162 +20,163 @@ from tests.contracts.house import (
     SOCIETY,
     STRANGER,
     UNIT,
-    House,
+    DeployedProtocol,
     Report,
     refused,
     row,
     split,
 )
-from tests.contracts.moments import mine_at, next_at
 
 ZERO = "0x" + "00" * 20
 PAUSE, SPACING = 14 * DAY, 90 * DAY
 
 
 @pytest.fixture(scope="module")
-def license_id(house: House) -> int:
-    return house.license(pays=split((ARTIST, 1_000_000)))
+def license_id(protocol: DeployedProtocol) -> int:
+    return protocol.license(pays=split((ARTIST, 1_000_000)))
 
 
 @pytest.fixture(scope="module")
-def platform(house: House, license_id: int) -> int:
-    made = house.platform(100 * DOLLAR)
-    house.wait(30 * DAY)
+def platform(protocol: DeployedProtocol, license_id: int) -> int:
+    made = protocol.platform(100 * DOLLAR)
+    protocol.wait(30 * DAY)
     return made
 
 
-def pause(house: House, by: str) -> int:
+def pause(protocol: DeployedProtocol, by: str) -> int:
     """Pause; when it ends by itself."""
-    tx = house.oracle.pause({"from": by})
+    tx = protocol.oracle.pause({"from": by})
     until = int(tx.timestamp) + PAUSE
     assert (tx.events["PausedUntil"]["until"], tx.events["PausedUntil"]["by"]) == (until, by)
-    assert house.oracle.pausedUntil() == until
+    assert protocol.oracle.pausedUntil() == until
     return until
 
 
-def submitted(house: House, platform: int, license_id: int) -> Report:
-    report = house.report(platform, [row(license_id, 2 * UNIT)])
-    house.submit(report)
+def submitted(protocol: DeployedProtocol, platform: int, license_id: int) -> Report:
+    report = protocol.report(platform, [row(license_id, 2 * UNIT)])
+    protocol.submit(report)
     return report
 
 
 def test_while_paused_nothing_is_submitted_or_settled(
-    house: House, platform: int, license_id: int
+    protocol: DeployedProtocol, platform: int, license_id: int
 ) -> None:
-    report = submitted(house, platform, license_id)
-    house.pass_window()
-    until = pause(house, GUARDIAN)
+    report = submitted(protocol, platform, license_id)
+    protocol.pass_window()
+    until = pause(protocol, GUARDIAN)
     with refused("Paused", until):
-        house.settle(report)
+        protocol.settle(report)
     with refused("Paused", until):
-        house.submit(house.report(platform, [row(license_id, UNIT)]))
+        protocol.submit(protocol.report(platform, [row(license_id, UNIT)]))
     next_at(until - 1)
     with refused("Paused", until):
-        house.settle(report)
+        protocol.settle(report)
     next_at(until)
-    house.settle(report)
-    assert state(house, report) == SETTLED
-    house.submit(house.report(platform, [row(license_id, UNIT)]))
+    protocol.settle(report)
+    assert state(protocol, report) == SETTLED
+    protocol.submit(protocol.report(platform, [row(license_id, UNIT)]))
 
 
 def test_while_paused_money_is_claimed_and_withdrawn_and_rows_are_challenged_and_ruled(
-    house: House, platform: int, license_id: int
+    protocol: DeployedProtocol, platform: int, license_id: int
 ) -> None:
-    house.vault.thaw(platform, DOLLAR, {"from": PLATFORM_ADMIN})
-    house.wait(21 * DAY)
-    paid = house.settled(platform, [row(license_id, UNIT)])
-    report = submitted(house, platform, license_id)
-    thawed = house.vault.escrowOf(platform)[3]
+    protocol.vault.thaw(platform, DOLLAR, {"from": PLATFORM_ADMIN})
+    protocol.wait(21 * DAY)
+    paid = protocol.settled(platform, [row(license_id, UNIT)])
+    report = submitted(protocol, platform, license_id)
+    thawed = protocol.vault.escrowOf(platform)[3]
     mine_at(thawed - 10 * DAY)
-    late = house.report(platform, [row(license_id, 2 * UNIT)])
-    with refused("Paused", pause(house, GUARDIAN)):
-        house.submit(late)
-    assert state(house, paid) == SETTLED
+    late = protocol.report(platform, [row(license_id, 2 * UNIT)])
+    with refused("Paused", pause(protocol, GUARDIAN)):
+        protocol.submit(late)
+    assert state(protocol, paid) == SETTLED
 
-    split_id = house.registry.licenseOf(license_id)[6]
-    house.vault.claim(ARTIST, [split_id], {"from": RELAY})
-    assert house.token.balanceOf(ARTIST) == 1_000
-    house.fund_account(LABEL, MINIMUM)
-    contested = challenge(house, report, license_id, 3 * UNIT, by=LABEL)
-    house.disputes.rule(contested, 3 * UNIT, {"from": ARBITER})
-    assert house.vault.receivedOf(split_id) == 2_000
-    pushed = house.vault.escrowOf(platform)[3]
+    split_id = protocol.registry.licenseOf(license_id)[6]
+    protocol.vault.claim(ARTIST, [split_id], {"from": RELAY})
+    assert protocol.token.balanceOf(ARTIST) == 1_000
+    protocol.fund_account(LABEL, MINIMUM)
+    contested = challenge(protocol, report, license_id, 3 * UNIT, by=LABEL)
+    protocol.disputes.rule(contested, 3 * UNIT, {"from": ARBITER})
+    assert protocol.vault.receivedOf(split_id) == 2_000
+    pushed = protocol.vault.escrowOf(platform)[3]
     # Pausing does not move the clock of a thaw: only the challenge did.
-    assert pushed == house.disputes.challengeOf(contested)[3] + 21 * DAY
+    assert pushed == protocol.disputes.challengeOf(contested)[3] + 21 * DAY
     next_at(pushed)
-    pause(house, GOVERNOR)
-    house.vault.withdraw(platform, SOCIETY, {"from": PLATFORM_ADMIN})
-    assert house.token.balanceOf(SOCIETY) == DOLLAR
-    check_books(house)
+    pause(protocol, GOVERNOR)
+    protocol.vault.withdraw(platform, SOCIETY, {"from": PLATFORM_ADMIN})
+    assert protocol.token.balanceOf(SOCIETY) == DOLLAR
+    check_books(protocol)
 
 
-def test_a_pause_moves_no_window(house: House, platform: int, license_id: int) -> None:
-    report = submitted(house, platform, license_id)
-    end = house.oracle.reportOf(house.report_id(report))[4]
-    pause(house, GUARDIAN)
-    assert house.oracle.reportOf(house.report_id(report))[4] == end
-    house.fund_account(STRANGER, 2 * MINIMUM)
+def test_a_pause_moves_no_window(
+    protocol: DeployedProtocol, platform: int, license_id: int
+) -> None:
+    report = submitted(protocol, platform, license_id)
+    end = protocol.oracle.reportOf(protocol.report_id(report))[4]
+    pause(protocol, GUARDIAN)
+    assert protocol.oracle.reportOf(protocol.report_id(report))[4] == end
+    protocol.fund_account(STRANGER, 2 * MINIMUM)
     mine_at(end)
     # The window ended while paused: too late to reduce the row, early enough to settle once unpaused.
-    with refused("ChallengeTooLate", house.report_id(report), end):
-        challenge(house, report, license_id, UNIT, by=STRANGER)
-    house.oracle.unpause({"from": GUARDIAN})
-    house.settle(report)
+    with refused("ChallengeTooLate", protocol.report_id(report), end):
+        challenge(protocol, report, license_id, UNIT, by=STRANGER)
+    protocol.oracle.unpause({"from": GUARDIAN})
+    protocol.settle(report)
 
 
 def test_an_unfunded_report_is_funded_while_paused(
-    house: House, license_id: int, platform: int
+    protocol: DeployedProtocol, license_id: int, platform: int
 ) -> None:
-    poor = house.platform(0)
-    report = submitted(house, poor, license_id)
-    assert state(house, report) == UNFUNDED
-    pause(house, GUARDIAN)
-    house.fund_account(STRANGER, 2_000)
-    house.vault.deposit(poor, 2_000, {"from": STRANGER})
-    tx = house.oracle.fund(house.report_id(report), {"from": STRANGER})
+    poor = protocol.platform(0)
+    report = submitted(protocol, poor, license_id)
+    assert state(protocol, report) == UNFUNDED
+    pause(protocol, GUARDIAN)
+    protocol.fund_account(STRANGER, 2_000)
+    protocol.vault.deposit(poor, 2_000, {"from": STRANGER})
+    tx = protocol.oracle.fund(protocol.report_id(report), {"from": STRANGER})
     assert tx.events["ReportFunded"]["end"] == tx.timestamp + 7 * DAY
 
 
-def test_the_guardian_pauses_once_in_ninety_days(house: House) -> None:
-    until = pause(house, GUARDIAN)
+def test_the_guardian_pauses_once_in_ninety_days(protocol: DeployedProtocol) -> None:
+    until = pause(protocol, GUARDIAN)
     again = until - PAUSE + SPACING
     with refused("PausedTooSoon", again):
-        house.oracle.pause({"from": GUARDIAN})
+        protocol.oracle.pause({"from": GUARDIAN})
     next_at(again - 1)
     with refused("PausedTooSoon", again):
-        house.oracle.pause({"from": GUARDIAN})
+        protocol.oracle.pause({"from": GUARDIAN})
     next_at(again)
-    pause(house, GUARDIAN)
+    pause(protocol, GUARDIAN)
 
 
-def test_lifting_a_pause_early_gives_the_guardian_no_other(house: House) -> None:
-    until = pause(house, GUARDIAN)
-    tx = house.oracle.unpause({"from": GUARDIAN})
-    assert tx.events["PausedUntil"]["until"] == house.oracle.pausedUntil() == 0
+def test_lifting_a_pause_early_gives_the_guardian_no_other(protocol: DeployedProtocol) -> None:
+    until = pause(protocol, GUARDIAN)
+    tx = protocol.oracle.unpause({"from": GUARDIAN})
+    assert tx.events["PausedUntil"]["until"] == protocol.oracle.pausedUntil() == 0
     with refused("PausedTooSoon", until - PAUSE + SPACING):
-        house.oracle.pause({"from": GUARDIAN})
+        protocol.oracle.pause({"from": GUARDIAN})
 
 
-def test_another_guardian_does_not_start_the_ninety_days_anew(house: House) -> None:
-    until = pause(house, GUARDIAN)
-    house.oracle.setGuardian(SOCIETY, {"from": GOVERNOR})
+def test_another_guardian_does_not_start_the_ninety_days_anew(protocol: DeployedProtocol) -> None:
+    until = pause(protocol, GUARDIAN)
+    protocol.oracle.setGuardian(SOCIETY, {"from": GOVERNOR})
     with refused("PausedTooSoon", until - PAUSE + SPACING):
-        house.oracle.pause({"from": SOCIETY})
+        protocol.oracle.pause({"from": SOCIETY})
 
 
-def test_the_governor_pauses_at_any_time_and_lifts_any_pause(house: House) -> None:
-    pause(house, GOVERNOR)
-    house.wait(DAY)
-    pause(house, GOVERNOR)
+def test_the_governor_pauses_at_any_time_and_lifts_any_pause(protocol: DeployedProtocol) -> None:
+    pause(protocol, GOVERNOR)
+    protocol.wait(DAY)
+    pause(protocol, GOVERNOR)
     # The governor's pauses do not count against the guardian.
-    pause(house, GUARDIAN)
-    house.oracle.unpause({"from": GOVERNOR})
-    assert house.oracle.pausedUntil() == 0
+    pause(protocol, GUARDIAN)
+    protocol.oracle.unpause({"from": GOVERNOR})
+    assert protocol.oracle.pausedUntil() == 0
 
 
-def test_nobody_else_pauses_or_lifts_a_pause(house: House) -> None:
+def test_nobody_else_pauses_or_lifts_a_pause(protocol: DeployedProtocol) -> None:
     for account in (STRANGER, ARBITER, ATTESTERS[0], PLATFORM_ADMIN):
         with refused("NotPauser", account):
-            house.oracle.pause({"from": account})
+            protocol.oracle.pause({"from": account})
         with refused("NotPauser", account):
-            house.oracle.unpause({"from": account})
+            protocol.oracle.unpause({"from": account})

@@ -7,26 +7,26 @@ import random
 import pytest
 
 from obbligato.errors import RefusedError
-from obbligato.rules.pricing import Offer, price_rows
-from obbligato.rules.rows import Credit, Row, pack_rows
-from obbligato.rules.terms import RateCard, Terms
-from obbligato.words import NOT_OFFERED, Flag, Metric, Pricing, Tier
-from tests.contracts.house import (
+from obbligato.protocol.constants import NOT_OFFERED, Flag, Metric, Pricing, Tier
+from obbligato.protocol.pricing import Offer, price_rows
+from obbligato.protocol.rows import Credit, Row, pack_rows
+from obbligato.protocol.terms import RateCard, Terms
+from tests.contracts.licensing import licenses, packed_row, priced
+from tests.contracts.moments import ask_all
+from tests.contracts.protocol import (
     ARTIST,
     DAY,
     DEFAULT_CARD,
     LABEL,
     PRODUCER,
     UNIT,
-    House,
+    DeployedProtocol,
     Refusal,
     refused,
     row,
     split,
     terms,
 )
-from tests.contracts.licensing import licenses, packed_row, priced
-from tests.contracts.moments import ask_all
 
 START = 2_000_000_000
 PERIOD = (START + DAY, START + 2 * DAY)
@@ -46,7 +46,7 @@ def random_card(dice: random.Random) -> RateCard:
 
 
 @pytest.fixture(scope="module")
-def catalogue(house: House) -> dict[int, tuple[Terms, int]]:
+def catalogue(protocol: DeployedProtocol) -> dict[int, tuple[Terms, int]]:
     """(terms, splitId) of many licences of random terms, paying one of three splits, by id."""
     dice = random.Random(1)
     offers = []
@@ -64,25 +64,27 @@ def catalogue(house: House) -> dict[int, tuple[Terms, int]]:
     ]
     for number, pays in enumerate(three):
         chosen = [dice.choice(offers) for _ in range(10)]
-        minted = licenses(house, chosen, pays, at=START + 1_000 * number)
+        minted = licenses(protocol, chosen, pays, at=START + 1_000 * number)
         for license_id, offer in zip(minted, chosen, strict=True):
-            found[license_id] = (offer, house.split_id(pays))
+            found[license_id] = (offer, protocol.split_id(pays))
     return found
 
 
 @pytest.fixture(scope="module")
-def whole(house: House) -> list[int]:
+def whole(protocol: DeployedProtocol) -> list[int]:
     """Licences that offer every tier at the default prices."""
-    return licenses(house, [terms(dict.fromkeys(Tier, DEFAULT_CARD))] * MANY)
+    return licenses(protocol, [terms(dict.fromkeys(Tier, DEFAULT_CARD))] * MANY)
 
 
 # ---- metered --------------------------------------------------------------------------------------------------------
 
 
-def test_the_meter_charges_each_metric_its_rate_and_rounds_each_row_down(house: House) -> None:
+def test_the_meter_charges_each_metric_its_rate_and_rounds_each_row_down(
+    protocol: DeployedProtocol,
+) -> None:
     pays, other = split((ARTIST, 1_000_000)), split((LABEL, 1_000_000))
-    (first,), (second,) = licenses(house, [terms()], pays), licenses(house, [terms()], other)
-    now = house.now()
+    (first,), (second,) = licenses(protocol, [terms()], pays), licenses(protocol, [terms()], other)
+    now = protocol.now()
     rows = [
         # 1.5 runs at 2 dollars are 3 dollars.
         Row(first, Tier.TRAINING, Metric.TRAINING_RUN, 1_500_000),
@@ -93,8 +95,8 @@ def test_the_meter_charges_each_metric_its_rate_and_rounds_each_row_down(house: 
         # 0.002 playbacks at 500 are one.
         Row(second, Tier.GENERATIVE, Metric.PLAYBACK, 2_000),
     ]
-    credits_, total, granted = priced(house, pack_rows(rows), now, now + 1)
-    mine, theirs = house.split_id(pays), house.split_id(other)
+    credits_, total, granted = priced(protocol, pack_rows(rows), now, now + 1)
+    mine, theirs = protocol.split_id(pays), protocol.split_id(other)
     assert credits_ == [
         Credit(mine, 3_000_000),
         Credit(mine, 12_345_678),
@@ -105,74 +107,76 @@ def test_the_meter_charges_each_metric_its_rate_and_rounds_each_row_down(house: 
     assert granted == (0, 0, 0, 0)
 
 
-def test_the_meter_ignores_the_total_and_a_free_rate_costs_nothing(house: House) -> None:
+def test_the_meter_ignores_the_total_and_a_free_rate_costs_nothing(
+    protocol: DeployedProtocol,
+) -> None:
     free = RateCard(training_run=0, generation=0, playback=0, grant_fee=0)
-    (license_id,) = licenses(house, [terms({Tier.VOICE: free})])
+    (license_id,) = licenses(protocol, [terms({Tier.VOICE: free})])
     packed = packed_row(license_id, Tier.VOICE, Metric.GENERATION, 2**64 - 1)
-    now = house.now()
+    now = protocol.now()
     for ignored in (0, 1, 2**64 - 1):
-        assert priced(house, packed, now, now + 1, total=ignored)[1] == 0
+        assert priced(protocol, packed, now, now + 1, total=ignored)[1] == 0
 
 
-def test_no_rows_cost_nothing(house: House) -> None:
+def test_no_rows_cost_nothing(protocol: DeployedProtocol) -> None:
     for pricing in Pricing:
-        assert priced(house, b"", 5, 6, pricing, 0) == ([], 0, (0, 0, 0, 0))
+        assert priced(protocol, b"", 5, 6, pricing, 0) == ([], 0, (0, 0, 0, 0))
 
 
 # ---- pools ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_pool_is_shared_by_quantity_and_weight_of_tier(house: House) -> None:
+def test_a_pool_is_shared_by_quantity_and_weight_of_tier(protocol: DeployedProtocol) -> None:
     nothing = RateCard(
         training_run=NOT_OFFERED, generation=NOT_OFFERED, playback=NOT_OFFERED, grant_fee=0
     )
-    (license_id,) = licenses(house, [terms(dict.fromkeys(Tier, nothing))])
+    (license_id,) = licenses(protocol, [terms(dict.fromkeys(Tier, nothing))])
     rows = [
         Row(license_id, Tier.ANALYSIS, Metric.GENERATION, 3 * UNIT),
         Row(license_id, Tier.GENERATIVE, Metric.GENERATION, UNIT),
         Row(license_id, Tier.VOICE, Metric.PLAYBACK, UNIT // 2),
     ]
     # Weights 3, 4, 5 of 12 millions. Of 100: floor(25) = 25, floor(58.3) = 58, 100.
-    now = house.now()
-    credits_, total, _ = priced(house, pack_rows(rows), now, now + 1, Pricing.POOL, 100)
+    now = protocol.now()
+    credits_, total, _ = priced(protocol, pack_rows(rows), now, now + 1, Pricing.POOL, 100)
     assert [credit.amount for credit in credits_] == [25, 33, 42]
     assert total == 100
 
 
-def test_the_registry_says_by_which_formula_it_shares(house: House) -> None:
-    assert house.registry.formulaVersion() == 1
-    weights = [house.registry.tierWeightOf(tier) for tier in (0, 1, 2, 3, 4, 5, 6, 7, 255)]
+def test_the_registry_says_by_which_formula_it_shares(protocol: DeployedProtocol) -> None:
+    assert protocol.registry.formulaVersion() == 1
+    weights = [protocol.registry.tierWeightOf(tier) for tier in (0, 1, 2, 3, 4, 5, 6, 7, 255)]
     assert weights == [0, 1, 2, 4, 6, 8, 10, 0, 0]
 
 
-def test_the_reserve_price_of_a_pool_is_the_metered_price(house: House) -> None:
-    (license_id,) = licenses(house, [terms()])
+def test_the_reserve_price_of_a_pool_is_the_metered_price(protocol: DeployedProtocol) -> None:
+    (license_id,) = licenses(protocol, [terms()])
     rows = pack_rows([row(license_id, 2 * UNIT)])
-    now = house.now()
+    now = protocol.now()
     # Two generations at 1 000.
-    assert priced(house, rows, now, now + 1, Pricing.POOL, 2_000)[1] == 2_000
+    assert priced(protocol, rows, now, now + 1, Pricing.POOL, 2_000)[1] == 2_000
     with refused("BelowReserve", license_id, Tier.GENERATIVE, Metric.GENERATION, 1_999, 2_000):
-        priced(house, rows, now, now + 1, Pricing.POOL, 1_999)
+        priced(protocol, rows, now, now + 1, Pricing.POOL, 1_999)
     with refused("BelowReserve", license_id, Tier.GENERATIVE, Metric.GENERATION, 0, 2_000):
-        priced(house, rows, now, now + 1, Pricing.POOL, 0)
+        priced(protocol, rows, now, now + 1, Pricing.POOL, 0)
 
 
-def test_a_pool_of_one_unit_for_licences_with_prices_is_refused(house: House) -> None:
-    ids = licenses(house, [terms()] * 3)
-    now = house.now()
+def test_a_pool_of_one_unit_for_licences_with_prices_is_refused(protocol: DeployedProtocol) -> None:
+    ids = licenses(protocol, [terms()] * 3)
+    now = protocol.now()
     rows = pack_rows([row(license_id, UNIT) for license_id in ids])
     with refused("BelowReserve", ids[0], Tier.GENERATIVE, Metric.GENERATION, 0, 1_000):
-        priced(house, rows, now, now + 1, Pricing.POOL, 1)
+        priced(protocol, rows, now, now + 1, Pricing.POOL, 1)
 
 
-def test_sybil_rows_push_no_honest_row_below_its_reserve(house: House) -> None:
+def test_sybil_rows_push_no_honest_row_below_its_reserve(protocol: DeployedProtocol) -> None:
     free = RateCard(training_run=0, generation=0, playback=0, grant_fee=0)
-    honest, sybil = licenses(house, [terms(), terms({Tier.VOICE: free})])
+    honest, sybil = licenses(protocol, [terms(), terms({Tier.VOICE: free})])
     fair = row(honest, UNIT)
     drowning = Row(sybil, Tier.VOICE, Metric.PLAYBACK, 10**9 * UNIT)
-    now = house.now()
+    now = protocol.now()
     with refused("BelowReserve", honest, Tier.GENERATIVE, Metric.GENERATION, 0, 1_000):
-        priced(house, pack_rows([fair, drowning]), now, now + 1, Pricing.POOL, 1_000_000)
+        priced(protocol, pack_rows([fair, drowning]), now, now + 1, Pricing.POOL, 1_000_000)
 
 
 # ---- against the model ----------------------------------------------------------------------------------------------
@@ -198,7 +202,7 @@ def random_rows(
 
 @pytest.mark.parametrize("pricing", Pricing, ids=["metered", "pool"])
 def test_random_reports_are_priced_or_refused_as_in_the_model(
-    house: House, catalogue: dict[int, tuple[Terms, int]], pricing: Pricing
+    protocol: DeployedProtocol, catalogue: dict[int, tuple[Terms, int]], pricing: Pricing
 ) -> None:
     dice = random.Random(int(pricing))
     offers = {
@@ -223,7 +227,7 @@ def test_random_reports_are_priced_or_refused_as_in_the_model(
         words = sum(1 << index for index, bit in enumerate(bits) if bit)
         wanted.append((list(found.credits), found.total, words))
 
-    answers = ask_all([(house.registry.price, report) for report in reports])
+    answers = ask_all([(protocol.registry.price, report) for report in reports])
     taken = 0
     for number, (answer, expected) in enumerate(zip(answers, wanted, strict=True)):
         if isinstance(answer, Refusal):
@@ -240,35 +244,37 @@ def test_random_reports_are_priced_or_refused_as_in_the_model(
     assert 15 < taken < 80  # both kinds were tried
 
 
-def test_a_thousand_rows_are_priced_and_one_more_is_refused(house: House, whole: list[int]) -> None:
+def test_a_thousand_rows_are_priced_and_one_more_is_refused(
+    protocol: DeployedProtocol, whole: list[int]
+) -> None:
     dice = random.Random(1_000)
     keys = [(one, tier, metric) for one in whole for tier in Tier for metric in Metric]
     rows = [Row(*key, dice.randint(1, 10**9)) for key in keys[:1_000]]
-    split_id = house.split_id(split((ARTIST, 1_000_000)))
+    split_id = protocol.split_id(split((ARTIST, 1_000_000)))
     offer = Offer(terms=terms(dict.fromkeys(Tier, DEFAULT_CARD)), split_id=split_id)
     expected = price_rows(rows, pricing=Pricing.METERED, offer_of=lambda *_: offer)
-    now = house.now()
-    credits_, total, _ = priced(house, pack_rows(rows), now, now + 1)
+    now = protocol.now()
+    credits_, total, _ = priced(protocol, pack_rows(rows), now, now + 1)
     assert tuple(credits_) == expected.credits
     assert total == expected.total
     one_more = pack_rows(rows) + packed_row(*keys[1_000], 1)
     with refused("TooManyRows", 1_001, 1_000):
-        priced(house, one_more, now, now + 1)
+        priced(protocol, one_more, now, now + 1)
 
 
 def test_rows_that_need_a_grant_are_marked_wherever_they_stand(
-    house: House, whole: list[int]
+    protocol: DeployedProtocol, whole: list[int]
 ) -> None:
     asking = terms(dict.fromkeys(Tier, DEFAULT_CARD), flags=int(Flag.GRANT_REQUIRED))
-    (last,) = licenses(house, [asking])
+    (last,) = licenses(protocol, [asking])
     keys = [(one, tier, metric) for one in whole for tier in Tier for metric in Metric][:998]
     rows = [Row(*key, 1) for key in keys]
     rows += [Row(last, Tier.VOICE, metric, 1) for metric in (Metric.GENERATION, Metric.PLAYBACK)]
-    now = house.now()
-    *_, granted = priced(house, pack_rows(rows), now, now + 1)
+    now = protocol.now()
+    *_, granted = priced(protocol, pack_rows(rows), now, now + 1)
     # Rows 998 and 999 of word 3, which begins with row 768.
     assert granted == (0, 0, 0, 0b11 << 230)
-    *_, granted = priced(house, pack_rows(rows[-2:]), now, now + 1)
+    *_, granted = priced(protocol, pack_rows(rows[-2:]), now, now + 1)
     assert granted == (0b11, 0, 0, 0)
-    *_, granted = priced(house, pack_rows([*rows[:255], *rows[-2:]]), now, now + 1)
+    *_, granted = priced(protocol, pack_rows([*rows[:255], *rows[-2:]]), now, now + 1)
     assert granted == (1 << 255, 1, 0, 0)

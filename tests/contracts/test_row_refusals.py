@@ -7,22 +7,22 @@ from typing import Any
 import pytest
 from eth_hash.auto import keccak
 
-from obbligato.rules.terms import RateCard, Terms
-from obbligato.words import NOT_OFFERED, Flag, Metric, Pricing, Tier
-from tests.contracts.house import (
+from obbligato.protocol.constants import NOT_OFFERED, Flag, Metric, Pricing, Tier
+from obbligato.protocol.terms import RateCard, Terms
+from tests.contracts.licensing import licenses, packed_row, priced
+from tests.contracts.moments import next_at
+from tests.contracts.protocol import (
     ARTIST,
     DAY,
     DEFAULT_CARD,
     LABEL,
     UNIT,
-    House,
+    DeployedProtocol,
     refused,
     row,
     split,
     terms,
 )
-from tests.contracts.licensing import licenses, packed_row, priced
-from tests.contracts.moments import next_at
 
 START = 2_000_000_000
 YEAR = 365 * DAY
@@ -36,47 +36,49 @@ def generations(license_id: int, units: int = 1) -> bytes:
 
 
 @pytest.fixture
-def licence(house: House) -> int:
+def licence(protocol: DeployedProtocol) -> int:
     """TRAINING and GENERATIVE at the default prices, from START on."""
     next_at(START)
-    return house.license(terms())
+    return protocol.license(terms())
 
 
 @pytest.fixture
-def pair(house: House) -> tuple[int, int]:
-    first, second = licenses(house, [terms()] * 2, at=START)
+def pair(protocol: DeployedProtocol) -> tuple[int, int]:
+    first, second = licenses(protocol, [terms()] * 2, at=START)
     return first, second
 
 
-def priced_at(house: House, packed: bytes, start: int = START, end: int = START + 1) -> int:
-    return priced(house, packed, start, end)[1]
+def priced_at(
+    protocol: DeployedProtocol, packed: bytes, start: int = START, end: int = START + 1
+) -> int:
+    return priced(protocol, packed, start, end)[1]
 
 
 # ---- the report as a whole ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("length", [1, 13, 15, 27, 29])
-def test_rows_are_whole(house: House, licence: int, length: int) -> None:
+def test_rows_are_whole(protocol: DeployedProtocol, licence: int, length: int) -> None:
     packed = (generations(licence) * 3)[:length]
     with refused("RowsMalformed", length):
-        priced_at(house, packed)
+        priced_at(protocol, packed)
 
 
-def test_a_report_has_at_most_a_thousand_rows(house: House) -> None:
+def test_a_report_has_at_most_a_thousand_rows(protocol: DeployedProtocol) -> None:
     with refused("TooManyRows", 1_001, 1_000):
-        priced_at(house, bytes(14 * 1_001))
+        priced_at(protocol, bytes(14 * 1_001))
 
 
 @pytest.mark.parametrize(("start", "end"), [(5, 5), (6, 5), (2**64 - 1, 0)])
-def test_a_period_ends_after_it_starts(house: House, start: int, end: int) -> None:
+def test_a_period_ends_after_it_starts(protocol: DeployedProtocol, start: int, end: int) -> None:
     with refused("PeriodInvalid", start, end):
-        priced_at(house, b"", start, end)
+        priced_at(protocol, b"", start, end)
 
 
 @pytest.mark.parametrize("pricing", [0, 3, 255])
-def test_a_way_of_pricing_that_is_none_is_refused(house: House, pricing: int) -> None:
+def test_a_way_of_pricing_that_is_none_is_refused(protocol: DeployedProtocol, pricing: int) -> None:
     with refused("UnknownPricing", pricing):
-        house.registry.price(b"", 5, 6, pricing, 0)
+        protocol.registry.price(b"", 5, 6, pricing, 0)
 
 
 @pytest.mark.parametrize(
@@ -92,14 +94,14 @@ def test_a_way_of_pricing_that_is_none_is_refused(house: House, pricing: int) ->
     ids=["by licence", "by tier", "by metric", "a duplicate at the end", "twice", "back again"],
 )
 def test_rows_ascend_and_the_one_out_of_order_is_named(
-    house: House, pair: tuple[int, int], keys: list[tuple[int, int, int]]
+    protocol: DeployedProtocol, pair: tuple[int, int], keys: list[tuple[int, int, int]]
 ) -> None:
     assert pair == (1, 2)
     packed = b"".join(packed_row(*key, UNIT) for key in keys)
     with refused("RowsNotAscending", *keys[-1]):
-        priced_at(house, packed)
+        priced_at(protocol, packed)
     with refused("RowsNotAscending", *keys[-1]):
-        priced(house, packed, START, START + 1, Pricing.POOL, 10**9)
+        priced(protocol, packed, START, START + 1, Pricing.POOL, 10**9)
 
 
 # ---- single rows ----------------------------------------------------------------------------------------------------
@@ -123,7 +125,7 @@ def test_rows_ascend_and_the_one_out_of_order_is_named(
 )
 @pytest.mark.parametrize("pricing", Pricing, ids=["metered", "pool"])
 def test_a_row_that_nothing_prices_is_named(
-    house: House,
+    protocol: DeployedProtocol,
     pair: tuple[int, int],
     pricing: Pricing,
     bad: tuple[int, ...],
@@ -132,63 +134,67 @@ def test_a_row_that_nothing_prices_is_named(
 ) -> None:
     packed = generations(1) + packed_row(*bad)
     with refused(name, *named):
-        priced(house, packed, START, START + 1, pricing, 10**9)
+        priced(protocol, packed, START, START + 1, pricing, 10**9)
     # Alone it is refused as well: no pool of nothing divides by its weight.
     with refused(name, *named):
-        priced(house, packed_row(*bad), START, START + 1, pricing, 10**9)
+        priced(protocol, packed_row(*bad), START, START + 1, pricing, 10**9)
 
 
-def test_the_licence_zero_is_none(house: House) -> None:
+def test_the_licence_zero_is_none(protocol: DeployedProtocol) -> None:
     with refused("UnknownLicense", 0):
-        priced_at(house, generations(0))
+        priced_at(protocol, generations(0))
     with refused("RowsNotAscending", 0, 0, 0):
-        priced_at(house, bytes(14))
+        priced_at(protocol, bytes(14))
 
 
-def test_the_first_of_several_bad_rows_is_named(house: House, pair: tuple[int, int]) -> None:
+def test_the_first_of_several_bad_rows_is_named(
+    protocol: DeployedProtocol, pair: tuple[int, int]
+) -> None:
     packed = generations(1) + packed_row(2, 1, 1, UNIT) + packed_row(2, 9, 9, 0)
     with refused("NoConsent", 2, 1, 1):
-        priced_at(house, packed)
+        priced_at(protocol, packed)
 
 
-def test_what_the_meter_does_not_offer_is_named(house: House) -> None:
+def test_what_the_meter_does_not_offer_is_named(protocol: DeployedProtocol) -> None:
     card = RateCard(training_run=5, generation=NOT_OFFERED, playback=5, grant_fee=0)
-    _, second = licenses(house, [terms(), terms({Tier.GENERATIVE: card})], at=START)
+    _, second = licenses(protocol, [terms(), terms({Tier.GENERATIVE: card})], at=START)
     with refused("NotOffered", second, GENERATIVE, GENERATION):
-        priced_at(house, generations(1) + generations(second))
+        priced_at(protocol, generations(1) + generations(second))
     # In a pool it only sets no reserve.
-    assert priced(house, generations(second), START, START + 1, Pricing.POOL, 0)[1] == 0
+    assert priced(protocol, generations(second), START, START + 1, Pricing.POOL, 0)[1] == 0
 
 
-def test_a_licence_that_joins_no_pool_is_named(house: House) -> None:
-    _, second = licenses(house, [terms(), terms(flags=0)], at=START)
+def test_a_licence_that_joins_no_pool_is_named(protocol: DeployedProtocol) -> None:
+    _, second = licenses(protocol, [terms(), terms(flags=0)], at=START)
     with refused("NotInPool", second, GENERATIVE, GENERATION):
-        priced(house, generations(1) + generations(second), START, START + 1, Pricing.POOL, 10**9)
+        priced(
+            protocol, generations(1) + generations(second), START, START + 1, Pricing.POOL, 10**9
+        )
 
 
-def test_a_price_that_does_not_fit_is_named(house: House) -> None:
+def test_a_price_that_does_not_fit_is_named(protocol: DeployedProtocol) -> None:
     card = RateCard(training_run=2**63, generation=2**63 - 1, playback=2**64 - 2, grant_fee=0)
-    first, second = licenses(house, [terms({Tier.GENERATIVE: card})] * 2, at=START)
+    first, second = licenses(protocol, [terms({Tier.GENERATIVE: card})] * 2, at=START)
     with refused("AmountTooLarge", first, GENERATIVE, int(Metric.TRAINING_RUN)):
-        priced_at(house, packed_row(first, GENERATIVE, 1, 2 * UNIT))
+        priced_at(protocol, packed_row(first, GENERATIVE, 1, 2 * UNIT))
     # 2^63 - 1 and 2^63 make 2^64 - 1, which fits; one more does not.
     fits = packed_row(first, GENERATIVE, 2, UNIT) + packed_row(second, GENERATIVE, 1, UNIT)
-    assert priced_at(house, fits) == 2**64 - 1
+    assert priced_at(protocol, fits) == 2**64 - 1
     over = packed_row(first, GENERATIVE, 1, UNIT) + packed_row(second, GENERATIVE, 1, UNIT)
     with refused("AmountTooLarge", second, GENERATIVE, int(Metric.TRAINING_RUN)):
-        priced_at(house, over)
+        priced_at(protocol, over)
     with refused("AmountTooLarge", first, GENERATIVE, int(Metric.PLAYBACK)):
-        priced_at(house, packed_row(first, GENERATIVE, 3, 2**64 - 1))
+        priced_at(protocol, packed_row(first, GENERATIVE, 3, 2**64 - 1))
 
 
-def test_the_oracle_refuses_the_whole_report_by_naming_the_row(house: House) -> None:
-    license_id = house.license()
-    platform = house.platform()
-    house.wait(DAY)
-    report = house.report(platform, [row(license_id, UNIT, Tier.VOICE)], total=0)
+def test_the_oracle_refuses_the_whole_report_by_naming_the_row(protocol: DeployedProtocol) -> None:
+    license_id = protocol.license()
+    platform = protocol.platform()
+    protocol.wait(DAY)
+    report = protocol.report(platform, [row(license_id, UNIT, Tier.VOICE)], total=0)
     with refused("NoConsent", license_id, int(Tier.VOICE), GENERATION):
-        house.submit(report)
-    assert house.oracle.streamOf(platform, report.header.model_id)["sequence"] == 0
+        protocol.submit(report)
+    assert protocol.oracle.streamOf(platform, report.header.model_id)["sequence"] == 0
 
 
 # ---- the first moment of consent ------------------------------------------------------------------------------------
@@ -201,113 +207,127 @@ DEARER = terms(
 )
 
 
-def amend(house: House, license_id: int, offer: Terms, at: int) -> Any:
-    house.intern_terms(offer)
+def amend(protocol: DeployedProtocol, license_id: int, offer: Terms, at: int) -> Any:
+    protocol.intern_terms(offer)
     next_at(at)
-    return house.registry.amend(license_id, offer.digest(), keccak(b"new %d" % at), OWNER)
+    return protocol.registry.amend(license_id, offer.digest(), keccak(b"new %d" % at), OWNER)
 
 
-def test_use_is_priced_from_the_second_of_the_mint(house: House, licence: int) -> None:
-    assert priced_at(house, generations(licence), START, START + 1) == 1_000
-    assert priced_at(house, generations(licence), START - DAY, START + 1) == 1_000
+def test_use_is_priced_from_the_second_of_the_mint(
+    protocol: DeployedProtocol, licence: int
+) -> None:
+    assert priced_at(protocol, generations(licence), START, START + 1) == 1_000
+    assert priced_at(protocol, generations(licence), START - DAY, START + 1) == 1_000
     with refused("NoConsent", licence, GENERATIVE, GENERATION):
-        priced_at(house, generations(licence), START - DAY, START)
+        priced_at(protocol, generations(licence), START - DAY, START)
 
 
-def test_prices_amended_in_a_period_hold_from_the_next_one(house: House, licence: int) -> None:
-    amend(house, licence, DEARER, START + DAY)
+def test_prices_amended_in_a_period_hold_from_the_next_one(
+    protocol: DeployedProtocol, licence: int
+) -> None:
+    amend(protocol, licence, DEARER, START + DAY)
     turn = START + YEAR
     rows = generations(licence)
-    assert priced_at(house, rows, turn - DAY, turn) == 1_000
-    assert priced_at(house, rows, turn - DAY, turn + DAY) == 1_000
-    assert priced_at(house, rows, turn - 1, turn + DAY) == 1_000
-    assert priced_at(house, rows, turn, turn + DAY) == 7_000
+    assert priced_at(protocol, rows, turn - DAY, turn) == 1_000
+    assert priced_at(protocol, rows, turn - DAY, turn + DAY) == 1_000
+    assert priced_at(protocol, rows, turn - 1, turn + DAY) == 1_000
+    assert priced_at(protocol, rows, turn, turn + DAY) == 7_000
     # The same once the amendment has been written into its place.
-    amend(house, licence, terms(), turn + 5 * DAY)
-    assert priced_at(house, rows, turn - 1, turn + DAY) == 1_000
-    assert priced_at(house, rows, turn, turn + DAY) == 7_000
+    amend(protocol, licence, terms(), turn + 5 * DAY)
+    assert priced_at(protocol, rows, turn - 1, turn + DAY) == 1_000
+    assert priced_at(protocol, rows, turn, turn + DAY) == 7_000
 
 
-def test_a_tier_added_in_a_period_is_priced_from_then_on(house: House, licence: int) -> None:
+def test_a_tier_added_in_a_period_is_priced_from_then_on(
+    protocol: DeployedProtocol, licence: int
+) -> None:
     card = DEFAULT_CARD.model_copy(update={"generation": 50})
     more = terms({Tier.TRAINING: DEFAULT_CARD, Tier.GENERATIVE: DEFAULT_CARD, Tier.VOICE: card})
     turn = START + 10 * DAY
-    amend(house, licence, more, turn)
+    amend(protocol, licence, more, turn)
     voice = packed_row(licence, Tier.VOICE, GENERATION, UNIT)
-    assert priced_at(house, voice, START, START + 30 * DAY) == 50
-    assert priced_at(house, voice, turn, turn + 1) == 50
+    assert priced_at(protocol, voice, START, START + 30 * DAY) == 50
+    assert priced_at(protocol, voice, turn, turn + 1) == 50
     with refused("NoConsent", licence, int(Tier.VOICE), GENERATION):
-        priced_at(house, voice, START, turn)
+        priced_at(protocol, voice, START, turn)
     # What was offered before is priced with the terms it began with; they agree.
-    assert priced_at(house, generations(licence), START, START + 30 * DAY) == 1_000
+    assert priced_at(protocol, generations(licence), START, START + 30 * DAY) == 1_000
 
 
-def test_use_is_paid_up_to_the_last_second_of_consent(house: House, licence: int) -> None:
+def test_use_is_paid_up_to_the_last_second_of_consent(
+    protocol: DeployedProtocol, licence: int
+) -> None:
     next_at(START + DAY)
-    house.registry.revoke(licence, OWNER)
+    protocol.registry.revoke(licence, OWNER)
     end = START + YEAR
     rows = generations(licence)
-    assert priced_at(house, rows, end - 1, end) == 1_000
-    assert priced_at(house, rows, end - 1, end + DAY) == 1_000
+    assert priced_at(protocol, rows, end - 1, end) == 1_000
+    assert priced_at(protocol, rows, end - 1, end + DAY) == 1_000
     for start in (end, end + 1, end + YEAR):
         with refused("NoConsent", licence, GENERATIVE, GENERATION):
-            priced_at(house, rows, start, start + DAY)
+            priced_at(protocol, rows, start, start + DAY)
 
 
-def test_a_tier_taken_away_is_priced_until_then(house: House, licence: int) -> None:
-    amend(house, licence, terms({Tier.TRAINING: DEFAULT_CARD}), START + DAY)
+def test_a_tier_taken_away_is_priced_until_then(protocol: DeployedProtocol, licence: int) -> None:
+    amend(protocol, licence, terms({Tier.TRAINING: DEFAULT_CARD}), START + DAY)
     turn = START + YEAR
-    assert priced_at(house, generations(licence), turn - 1, turn + DAY) == 1_000
+    assert priced_at(protocol, generations(licence), turn - 1, turn + DAY) == 1_000
     with refused("NoConsent", licence, GENERATIVE, GENERATION):
-        priced_at(house, generations(licence), turn, turn + DAY)
+        priced_at(protocol, generations(licence), turn, turn + DAY)
     training = packed_row(licence, Tier.TRAINING, GENERATION, UNIT)
-    assert priced_at(house, training, turn - 1, turn + DAY) == 1_000
+    assert priced_at(protocol, training, turn - 1, turn + DAY) == 1_000
 
 
-def test_a_tier_that_comes_back_is_priced_where_it_first_does(house: House, licence: int) -> None:
+def test_a_tier_that_comes_back_is_priced_where_it_first_does(
+    protocol: DeployedProtocol, licence: int
+) -> None:
     away = START + YEAR
     back = away + YEAR
-    amend(house, licence, terms({Tier.TRAINING: DEFAULT_CARD}), START + DAY)
-    amend(house, licence, DEARER, away + DAY)
-    amend(house, licence, terms(cap=1), back + DAY)
+    amend(protocol, licence, terms({Tier.TRAINING: DEFAULT_CARD}), START + DAY)
+    amend(protocol, licence, DEARER, away + DAY)
+    amend(protocol, licence, terms(cap=1), back + DAY)
     rows = generations(licence)
-    assert priced_at(house, rows, away - 1, back + DAY) == 1_000
+    assert priced_at(protocol, rows, away - 1, back + DAY) == 1_000
     with refused("NoConsent", licence, GENERATIVE, GENERATION):
-        priced_at(house, rows, away, back)
-    assert priced_at(house, rows, away, back + 1) == 7_000
+        priced_at(protocol, rows, away, back)
+    assert priced_at(protocol, rows, away, back + 1) == 7_000
     # The last version has not begun: it prices what comes then.
-    assert priced_at(house, rows, back + YEAR, back + YEAR + DAY) == 1_000
+    assert priced_at(protocol, rows, back + YEAR, back + YEAR + DAY) == 1_000
 
 
-def test_a_voided_licence_is_paid_for_the_use_before(house: House, licence: int) -> None:
-    house.fund_account(LABEL, house.parameters.minimum_challenge_bond)
-    claim = house.disputes.claimRecording(licence, keccak(b"evidence"), {"from": LABEL})
-    arbiter = {"from": house.disputes.arbiter()}
+def test_a_voided_licence_is_paid_for_the_use_before(
+    protocol: DeployedProtocol, licence: int
+) -> None:
+    protocol.fund_account(LABEL, protocol.parameters.minimum_challenge_bond)
+    claim = protocol.disputes.claimRecording(licence, keccak(b"evidence"), {"from": LABEL})
+    arbiter = {"from": protocol.disputes.arbiter()}
     next_at(START + 5 * DAY)
-    house.disputes.ruleRecording(claim.return_value, True, arbiter)
-    assert priced_at(house, generations(licence), START + 5 * DAY - 1, START + 9 * DAY) == 1_000
+    protocol.disputes.ruleRecording(claim.return_value, True, arbiter)
+    assert priced_at(protocol, generations(licence), START + 5 * DAY - 1, START + 9 * DAY) == 1_000
     with refused("NoConsent", licence, GENERATIVE, GENERATION):
-        priced_at(house, generations(licence), START + 5 * DAY, START + 9 * DAY)
+        priced_at(protocol, generations(licence), START + 5 * DAY, START + 9 * DAY)
 
 
-def test_a_row_priced_as_the_one_before_has_a_history_of_its_own(house: House) -> None:
+def test_a_row_priced_as_the_one_before_has_a_history_of_its_own(
+    protocol: DeployedProtocol,
+) -> None:
     # Five licences with the same terms now. Only the first has them all through the period that is asked for.
     offer = terms()
     turn = START + YEAR
-    first, dearer, ended, late = licenses(house, [offer, DEARER, offer, offer], at=START)
-    house.intern_terms(DEARER)
+    first, dearer, ended, late = licenses(protocol, [offer, DEARER, offer, offer], at=START)
+    protocol.intern_terms(DEARER)
     next_at(START + DAY)
-    house.registry.amend(dearer, offer.digest(), keccak(b"cheaper"), OWNER)
+    protocol.registry.amend(dearer, offer.digest(), keccak(b"cheaper"), OWNER)
     next_at(START + 2 * DAY)
-    house.registry.revoke(ended, OWNER)
-    amend(house, late, DEARER, START + 3 * DAY)
+    protocol.registry.revoke(ended, OWNER)
+    amend(protocol, late, DEARER, START + 3 * DAY)
     next_at(turn + DAY)
-    house.registry.amend(dearer, offer.digest(), keccak(b"folded"), OWNER)
-    young = licenses(house, [offer], at=turn + 2 * DAY)[0]
+    protocol.registry.amend(dearer, offer.digest(), keccak(b"folded"), OWNER)
+    young = licenses(protocol, [offer], at=turn + 2 * DAY)[0]
 
     def cost(license_id: int, start: int, end: int) -> int:
         rows = generations(first) + generations(license_id)
-        return priced_at(house, rows, start, end) - 1_000
+        return priced_at(protocol, rows, start, end) - 1_000
 
     def not_consented(license_id: int, start: int, end: int) -> None:
         with refused("NoConsent", license_id, GENERATIVE, GENERATION):
@@ -324,7 +344,7 @@ def test_a_row_priced_as_the_one_before_has_a_history_of_its_own(house: House) -
     # A row of nothing is refused even where all else is as in the row before.
     with refused("QuantityZero", young, GENERATIVE, GENERATION):
         priced_at(
-            house,
+            protocol,
             generations(first) + packed_row(young, GENERATIVE, GENERATION, 0),
             turn + 2 * DAY,
             turn + 3 * DAY,
@@ -334,15 +354,15 @@ def test_a_row_priced_as_the_one_before_has_a_history_of_its_own(house: House) -
 # ---- one rate -------------------------------------------------------------------------------------------------------
 
 
-def test_the_rate_of_a_row_is_told_with_its_flags_and_split(house: House) -> None:
+def test_the_rate_of_a_row_is_told_with_its_flags_and_split(protocol: DeployedProtocol) -> None:
     card = RateCard(training_run=11, generation=NOT_OFFERED, playback=13, grant_fee=17)
     pays = split((LABEL, 1_000_000))
     flags = int(Flag.POOL | Flag.COMMERCIAL)
     next_at(START)
-    license_id = house.license(terms({Tier.STYLE: card}, flags=flags), pays)
-    split_id = house.split_id(pays)
+    license_id = protocol.license(terms({Tier.STYLE: card}, flags=flags), pays)
+    split_id = protocol.split_id(pays)
     for metric, rate in zip(Metric, (11, NOT_OFFERED, 13), strict=True):
-        found = house.registry.rateFor(license_id, Tier.STYLE, metric, START, START + 1)
+        found = protocol.registry.rateFor(license_id, Tier.STYLE, metric, START, START + 1)
         assert found == (rate, flags, split_id)
     for arguments, name in (
         ((license_id, Tier.VOICE, 1, START, START + 1), "NoConsent"),
@@ -353,4 +373,4 @@ def test_the_rate_of_a_row_is_told_with_its_flags_and_split(house: House) -> Non
         ((license_id + 1, 1, 1, START, START + 1), "UnknownLicense"),
     ):
         with refused(name):
-            house.registry.rateFor(*arguments)
+            protocol.registry.rateFor(*arguments)

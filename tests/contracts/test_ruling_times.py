@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from obbligato.words import Tier
+from obbligato.protocol.constants import Tier
 from tests.contracts.contest import (
     LAPSED,
     MINIMUM,
@@ -14,7 +14,8 @@ from tests.contracts.contest import (
     escrow,
     record_of,
 )
-from tests.contracts.house import (
+from tests.contracts.moments import mine_at, next_at
+from tests.contracts.protocol import (
     ARBITER,
     ARTIST,
     DAY,
@@ -27,13 +28,12 @@ from tests.contracts.house import (
     RELAY,
     STRANGER,
     UNIT,
-    House,
+    DeployedProtocol,
     Report,
     refused,
     row,
     split,
 )
-from tests.contracts.moments import mine_at, next_at
 
 WINDOW, ARBITRATION, CLAIM_PERIOD = 7 * DAY, 14 * DAY, 180 * DAY
 JUDGE = {"from": ARBITER}
@@ -44,42 +44,44 @@ HAS = 1_000 * DOLLAR
 
 
 @pytest.fixture(scope="module")
-def licenses(house: House) -> list[int]:
+def licenses(protocol: DeployedProtocol) -> list[int]:
     """Three pooled licences of three artists."""
     return [
-        house.license(pays=split((owner, 1_000_000)), owner=owner)
+        protocol.license(pays=split((owner, 1_000_000)), owner=owner)
         for owner in (ARTIST, LABEL, PRODUCER)
     ]
 
 
 @pytest.fixture(scope="module")
-def platform(house: House, licenses: list[int]) -> int:
-    made = house.platform(HAS)
-    house.fund_account(STRANGER, HAS)
-    house.wait(30 * DAY)
+def platform(protocol: DeployedProtocol, licenses: list[int]) -> int:
+    made = protocol.platform(HAS)
+    protocol.fund_account(STRANGER, HAS)
+    protocol.wait(30 * DAY)
     return made
 
 
 @pytest.fixture
-def report(house: House, platform: int, licenses: list[int]) -> Report:
+def report(protocol: DeployedProtocol, platform: int, licenses: list[int]) -> Report:
     """The contested row and one that nobody contests."""
-    made = house.report(platform, [row(licenses[0], REPORTED), row(licenses[1], 7 * UNIT)])
-    house.submit(made)
+    made = protocol.report(platform, [row(licenses[0], REPORTED), row(licenses[1], 7 * UNIT)])
+    protocol.submit(made)
     return made
 
 
-def received(house: House, license_id: int) -> int:
-    return int(house.vault.receivedOf(house.registry.licenseOf(license_id)[6]))
+def received(protocol: DeployedProtocol, license_id: int) -> int:
+    return int(protocol.vault.receivedOf(protocol.registry.licenseOf(license_id)[6]))
 
 
 # ---- what the arbiter may say -------------------------------------------------------------------------------------
 
 
-def test_only_the_arbiter_rules(house: House, licenses: list[int], report: Report) -> None:
-    made = challenge(house, report, licenses[0], 0, by=STRANGER)
+def test_only_the_arbiter_rules(
+    protocol: DeployedProtocol, licenses: list[int], report: Report
+) -> None:
+    made = challenge(protocol, report, licenses[0], 0, by=STRANGER)
     for account in (STRANGER, GOVERNOR, GUARDIAN, PLATFORM_ADMIN):
         with refused("NotArbiter", account):
-            house.disputes.rule(made, 0, {"from": account})
+            protocol.disputes.rule(made, 0, {"from": account})
 
 
 @pytest.mark.parametrize(
@@ -87,47 +89,52 @@ def test_only_the_arbiter_rules(house: House, licenses: list[int], report: Repor
     [(0, 0, REPORTED), (UNIT, 0, REPORTED), (REPORTED + 5, REPORTED, REPORTED + 5)],
 )
 def test_a_ruling_lies_between_what_may_be_ruled(
-    house: House, licenses: list[int], report: Report, claimed: int, low: int, high: int
+    protocol: DeployedProtocol,
+    licenses: list[int],
+    report: Report,
+    claimed: int,
+    low: int,
+    high: int,
 ) -> None:
-    made = challenge(house, report, licenses[0], claimed, by=STRANGER)
+    made = challenge(protocol, report, licenses[0], claimed, by=STRANGER)
     for quantity in {low - 1, high + 1} - {-1}:
         with refused("RulingOutOfRange", made, quantity, low, high):
-            house.disputes.rule(made, quantity, JUDGE)
+            protocol.disputes.rule(made, quantity, JUDGE)
 
 
 def test_a_challenge_is_ruled_once_and_only_if_there_is_one(
-    house: House, licenses: list[int], report: Report
+    protocol: DeployedProtocol, licenses: list[int], report: Report
 ) -> None:
-    made = challenge(house, report, licenses[0], 0, by=STRANGER)
-    house.disputes.rule(made, 0, JUDGE)
+    made = challenge(protocol, report, licenses[0], 0, by=STRANGER)
+    protocol.disputes.rule(made, 0, JUDGE)
     with refused("ChallengeClosed", made):
-        house.disputes.rule(made, REPORTED, JUDGE)
+        protocol.disputes.rule(made, REPORTED, JUDGE)
     with refused("ChallengeClosed", made):
-        house.disputes.lapse(made, {"from": RELAY})
+        protocol.disputes.lapse(made, {"from": RELAY})
     for act in (
-        lambda: house.disputes.rule(99, 0, JUDGE),
-        lambda: house.disputes.lapse(99, {"from": RELAY}),
+        lambda: protocol.disputes.rule(99, 0, JUDGE),
+        lambda: protocol.disputes.lapse(99, {"from": RELAY}),
     ):
         with refused("UnknownChallenge", 99):
             act()
 
 
 def test_the_arbiter_has_fourteen_days_and_no_second_more(
-    house: House, licenses: list[int], report: Report
+    protocol: DeployedProtocol, licenses: list[int], report: Report
 ) -> None:
-    made = challenge(house, report, licenses[0], 0, by=STRANGER)
-    other = challenge(house, report, licenses[1], 0, by=STRANGER)
-    end = challenge_of(house, made).opened_at + ARBITRATION
+    made = challenge(protocol, report, licenses[0], 0, by=STRANGER)
+    other = challenge(protocol, report, licenses[1], 0, by=STRANGER)
+    end = challenge_of(protocol, made).opened_at + ARBITRATION
     next_at(end)
     with refused("ArbitrationRunning", made, end):
-        house.disputes.lapse(made, {"from": RELAY})
+        protocol.disputes.lapse(made, {"from": RELAY})
     next_at(end)
-    house.disputes.rule(made, 0, JUDGE)
-    late = challenge_of(house, other).opened_at + ARBITRATION
+    protocol.disputes.rule(made, 0, JUDGE)
+    late = challenge_of(protocol, other).opened_at + ARBITRATION
     next_at(late + 1)
     with refused("ArbitrationOver", other, late):
-        house.disputes.rule(other, 0, JUDGE)
-    house.disputes.lapse(other, {"from": RELAY})
+        protocol.disputes.rule(other, 0, JUDGE)
+    protocol.disputes.lapse(other, {"from": RELAY})
 
 
 # ---- silence ------------------------------------------------------------------------------------------------------
@@ -135,116 +142,123 @@ def test_the_arbiter_has_fourteen_days_and_no_second_more(
 
 @pytest.mark.parametrize(("claimed", "held"), [(0, CREDITED), (REPORTED + 300_000 * UNIT, 0)])
 def test_if_the_arbiter_stays_silent_the_report_stands_and_the_bond_returns(
-    house: House, platform: int, licenses: list[int], report: Report, claimed: int, held: int
+    protocol: DeployedProtocol,
+    platform: int,
+    licenses: list[int],
+    report: Report,
+    claimed: int,
+    held: int,
 ) -> None:
-    before = escrow(house, platform)
-    made = challenge(house, report, licenses[0], claimed, by=STRANGER)
-    bond = challenge_of(house, made).bond
-    house.pass_window()
-    house.settle(report)
-    next_at(challenge_of(house, made).opened_at + ARBITRATION + 1)
-    tx = house.disputes.lapse(made, {"from": RELAY})
+    before = escrow(protocol, platform)
+    made = challenge(protocol, report, licenses[0], claimed, by=STRANGER)
+    bond = challenge_of(protocol, made).bond
+    protocol.pass_window()
+    protocol.settle(report)
+    next_at(challenge_of(protocol, made).opened_at + ARBITRATION + 1)
+    tx = protocol.disputes.lapse(made, {"from": RELAY})
     assert tx.events["Lapsed"]["paid"] == held
-    assert challenge_of(house, made).state == LAPSED
-    assert received(house, licenses[0]) == CREDITED
-    assert house.vault.refundOf(STRANGER) == bond
-    assert escrow(house, platform) == before
-    record = record_of(house, report, licenses[0])
+    assert challenge_of(protocol, made).state == LAPSED
+    assert received(protocol, licenses[0]) == CREDITED
+    assert protocol.vault.refundOf(STRANGER) == bond
+    assert escrow(protocol, platform) == before
+    record = record_of(protocol, report, licenses[0])
     assert (record.open_challenge, record.open_reduction, record.ruled) == (0, 0, False)
-    check_books(house)
+    check_books(protocol)
 
 
 # ---- rows again ---------------------------------------------------------------------------------------------------
 
 
-def test_a_ruled_row_can_only_be_raised(house: House, licenses: list[int], report: Report) -> None:
-    made = challenge(house, report, licenses[0], 0, by=STRANGER)
-    house.disputes.rule(made, 40_000 * UNIT, JUDGE)
-    assert record_of(house, report, licenses[0])[:2] == (40_000 * UNIT, 40 * DOLLAR)
+def test_a_ruled_row_can_only_be_raised(
+    protocol: DeployedProtocol, licenses: list[int], report: Report
+) -> None:
+    made = challenge(protocol, report, licenses[0], 0, by=STRANGER)
+    protocol.disputes.rule(made, 40_000 * UNIT, JUDGE)
+    assert record_of(protocol, report, licenses[0])[:2] == (40_000 * UNIT, 40 * DOLLAR)
     with refused("RowRuled", licenses[0], Tier.GENERATIVE, 2):
-        challenge(house, report, licenses[0], 39_999 * UNIT, by=STRANGER)
+        challenge(protocol, report, licenses[0], 39_999 * UNIT, by=STRANGER)
     with refused("NothingClaimed", licenses[0], Tier.GENERATIVE, 2):
-        challenge(house, report, licenses[0], 40_000 * UNIT, by=STRANGER)
-    raised = challenge(house, report, licenses[0], 70_000 * UNIT, by=STRANGER)
-    assert challenge_of(house, raised)[6:9] == (40_000 * UNIT, 70_000 * UNIT, 40 * DOLLAR)
-    house.disputes.rule(raised, 70_000 * UNIT, JUDGE)
+        challenge(protocol, report, licenses[0], 40_000 * UNIT, by=STRANGER)
+    raised = challenge(protocol, report, licenses[0], 70_000 * UNIT, by=STRANGER)
+    assert challenge_of(protocol, raised)[6:9] == (40_000 * UNIT, 70_000 * UNIT, 40 * DOLLAR)
+    protocol.disputes.rule(raised, 70_000 * UNIT, JUDGE)
     # Thirty dollars more, not seventy.
-    assert received(house, licenses[0]) == 70 * DOLLAR
-    house.pass_window()
-    house.settle(report)
-    assert received(house, licenses[0]) == 70 * DOLLAR
-    check_books(house)
+    assert received(protocol, licenses[0]) == 70 * DOLLAR
+    protocol.pass_window()
+    protocol.settle(report)
+    assert received(protocol, licenses[0]) == 70 * DOLLAR
+    check_books(protocol)
 
 
 def test_a_row_raised_step_by_step_is_paid_once_for_each_step(
-    house: House, platform: int, licenses: list[int], report: Report
+    protocol: DeployedProtocol, platform: int, licenses: list[int], report: Report
 ) -> None:
-    available = escrow(house, platform).available
+    available = escrow(protocol, platform).available
     quantities = [REPORTED + n * 10_000 * UNIT + n for n in range(1, 4)]
     for quantity in quantities:
-        house.disputes.rule(
-            challenge(house, report, licenses[0], quantity, by=STRANGER), quantity, JUDGE
+        protocol.disputes.rule(
+            challenge(protocol, report, licenses[0], quantity, by=STRANGER), quantity, JUDGE
         )
-    house.pass_window()
-    house.settle(report)
+    protocol.pass_window()
+    protocol.settle(report)
     whole = quantities[-1] * 1_000 // 1_000_000
-    assert received(house, licenses[0]) == whole
-    assert escrow(house, platform).available == available - (whole - CREDITED) - 3 * MINIMUM
-    check_books(house)
+    assert received(protocol, licenses[0]) == whole
+    assert escrow(protocol, platform).available == available - (whole - CREDITED) - 3 * MINIMUM
+    check_books(protocol)
 
 
 @pytest.mark.parametrize("ruled", [0, REPORTED])
 def test_a_platform_that_challenges_itself_loses_half_a_bond_and_gains_nothing(
-    house: House, platform: int, licenses: list[int], report: Report, ruled: int
+    protocol: DeployedProtocol, platform: int, licenses: list[int], report: Report, ruled: int
 ) -> None:
-    house.fund_account(PLATFORM_ADMIN, 100 * DOLLAR)
-    wealth = 100 * DOLLAR + escrow(house, platform).available
-    made = challenge(house, report, licenses[0], 0, by=PLATFORM_ADMIN)
-    bond = challenge_of(house, made).bond
-    house.disputes.rule(made, ruled, JUDGE)
-    house.vault.claim(PLATFORM_ADMIN, [], {"from": RELAY})
-    after = house.token.balanceOf(PLATFORM_ADMIN) + escrow(house, platform).available
+    protocol.fund_account(PLATFORM_ADMIN, 100 * DOLLAR)
+    wealth = 100 * DOLLAR + escrow(protocol, platform).available
+    made = challenge(protocol, report, licenses[0], 0, by=PLATFORM_ADMIN)
+    bond = challenge_of(protocol, made).bond
+    protocol.disputes.rule(made, ruled, JUDGE)
+    protocol.vault.claim(PLATFORM_ADMIN, [], {"from": RELAY})
+    after = protocol.token.balanceOf(PLATFORM_ADMIN) + escrow(protocol, platform).available
     # What a reduction frees was the platform's own; beside that half a bond is gone, whoever was nearer.
     freed = CREDITED if ruled == 0 else 0
     assert wealth + freed - after == bond - bond // 2
 
 
 def test_a_platform_cannot_hold_an_artists_claim_off_past_the_end_by_challenging_itself(
-    house: House, licenses: list[int], report: Report
+    protocol: DeployedProtocol, licenses: list[int], report: Report
 ) -> None:
-    claim_end = int(house.oracle.reportOf(house.report_id(report))[4]) + CLAIM_PERIOD
-    house.fund_account(PLATFORM_ADMIN, DOLLAR * 100)
-    house.pass_window()
-    house.settle(report)
+    claim_end = int(protocol.oracle.reportOf(protocol.report_id(report))[4]) + CLAIM_PERIOD
+    protocol.fund_account(PLATFORM_ADMIN, DOLLAR * 100)
+    protocol.pass_window()
+    protocol.settle(report)
     next_at(claim_end - 1)
-    blocker = challenge(house, report, licenses[0], REPORTED + 1, by=PLATFORM_ADMIN)
+    blocker = challenge(protocol, report, licenses[0], REPORTED + 1, by=PLATFORM_ADMIN)
     mine_at(claim_end + DAY)
     # Nobody can supersede it any more, but its end opens the row again.
-    with refused("ChallengeTooLate", house.report_id(report), claim_end):
-        challenge(house, report, licenses[0], 2 * REPORTED, by=STRANGER)
-    closed = int(house.disputes.rule(blocker, REPORTED, JUDGE).timestamp)
+    with refused("ChallengeTooLate", protocol.report_id(report), claim_end):
+        challenge(protocol, report, licenses[0], 2 * REPORTED, by=STRANGER)
+    closed = int(protocol.disputes.rule(blocker, REPORTED, JUDGE).timestamp)
     reopen_until = closed + WINDOW
-    assert record_of(house, report, licenses[0]).reopen_until == reopen_until
+    assert record_of(protocol, report, licenses[0]).reopen_until == reopen_until
     next_at(reopen_until - 1)
-    artists = challenge(house, report, licenses[0], 2 * REPORTED, by=STRANGER)
-    house.disputes.rule(artists, 2 * REPORTED, JUDGE)
-    assert received(house, licenses[0]) == 2 * CREDITED
+    artists = challenge(protocol, report, licenses[0], 2 * REPORTED, by=STRANGER)
+    protocol.disputes.rule(artists, 2 * REPORTED, JUDGE)
+    assert received(protocol, licenses[0]) == 2 * CREDITED
     # Another row of the report, never contested, is past its time.
-    with refused("ChallengeTooLate", house.report_id(report), claim_end):
-        challenge(house, report, licenses[1], 8 * UNIT, by=STRANGER)
+    with refused("ChallengeTooLate", protocol.report_id(report), claim_end):
+        challenge(protocol, report, licenses[1], 8 * UNIT, by=STRANGER)
 
 
 def test_a_lapsed_row_stays_open_to_claims_of_more_for_one_more_window(
-    house: House, licenses: list[int], report: Report
+    protocol: DeployedProtocol, licenses: list[int], report: Report
 ) -> None:
-    claim_end = int(house.oracle.reportOf(house.report_id(report))[4]) + CLAIM_PERIOD
+    claim_end = int(protocol.oracle.reportOf(protocol.report_id(report))[4]) + CLAIM_PERIOD
     next_at(claim_end - 1)
-    made = challenge(house, report, licenses[0], REPORTED + 1, by=STRANGER)
-    next_at(challenge_of(house, made).opened_at + ARBITRATION + 1)
-    reopen_until = int(house.disputes.lapse(made, {"from": RELAY}).timestamp) + WINDOW
+    made = challenge(protocol, report, licenses[0], REPORTED + 1, by=STRANGER)
+    next_at(challenge_of(protocol, made).opened_at + ARBITRATION + 1)
+    reopen_until = int(protocol.disputes.lapse(made, {"from": RELAY}).timestamp) + WINDOW
     next_at(reopen_until)
-    with refused("ChallengeTooLate", house.report_id(report), reopen_until):
-        challenge(house, report, licenses[0], REPORTED + 1, by=STRANGER)
-    next_at(house.now())
+    with refused("ChallengeTooLate", protocol.report_id(report), reopen_until):
+        challenge(protocol, report, licenses[0], REPORTED + 1, by=STRANGER)
+    next_at(protocol.now())
     with refused("ChallengeTooLate"):
-        challenge(house, report, licenses[0], 0, by=STRANGER)
+        challenge(protocol, report, licenses[0], 0, by=STRANGER)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from eth_hash.auto import keccak
 
-from obbligato.rules.rows import Credit, pack_credits, unpack_credits
-from obbligato.words import Metric, Pricing, Tier
+from obbligato.protocol.constants import Metric, Pricing, Tier
+from obbligato.protocol.rows import Credit, pack_credits, unpack_credits
 from tests.contracts.contest import (
     MINIMUM,
     SETTLED,
@@ -16,7 +16,8 @@ from tests.contracts.contest import (
     escrow,
     state,
 )
-from tests.contracts.house import (
+from tests.contracts.moments import next_at
+from tests.contracts.protocol import (
     ARTIST,
     DAY,
     DOLLAR,
@@ -25,7 +26,7 @@ from tests.contracts.house import (
     RELAY,
     STRANGER,
     UNIT,
-    House,
+    DeployedProtocol,
     RateCard,
     Report,
     refused,
@@ -33,73 +34,74 @@ from tests.contracts.house import (
     split,
     terms,
 )
-from tests.contracts.moments import next_at
 
 WINDOW = 7 * DAY
 
 
 @pytest.fixture(scope="module")
-def licenses(house: House) -> list[int]:
+def licenses(protocol: DeployedProtocol) -> list[int]:
     """Three licences of three artists."""
     return [
-        house.license(pays=split((owner, 1_000_000)), owner=owner)
+        protocol.license(pays=split((owner, 1_000_000)), owner=owner)
         for owner in (ARTIST, LABEL, PRODUCER)
     ]
 
 
 @pytest.fixture(scope="module")
-def platform(house: House, licenses: list[int]) -> int:
-    made = house.platform(100 * DOLLAR)
-    house.wait(30 * DAY)
+def platform(protocol: DeployedProtocol, licenses: list[int]) -> int:
+    made = protocol.platform(100 * DOLLAR)
+    protocol.wait(30 * DAY)
     return made
 
 
 @pytest.fixture
-def pending(house: House, platform: int, licenses: list[int]) -> tuple[Report, int]:
+def pending(protocol: DeployedProtocol, platform: int, licenses: list[int]) -> tuple[Report, int]:
     """A report of 1, 2 and 3 generations, and the end of its window."""
-    report = house.report(platform, [row(one, n * UNIT) for n, one in enumerate(licenses, start=1)])
-    tx = house.submit(report)
+    report = protocol.report(
+        platform, [row(one, n * UNIT) for n, one in enumerate(licenses, start=1)]
+    )
+    tx = protocol.submit(report)
     return report, int(tx.timestamp) + WINDOW
 
 
-def received(house: House, licenses: list[int]) -> list[int]:
-    return [house.vault.receivedOf(house.registry.licenseOf(one)[6]) for one in licenses]
+def received(protocol: DeployedProtocol, licenses: list[int]) -> list[int]:
+    return [protocol.vault.receivedOf(protocol.registry.licenseOf(one)[6]) for one in licenses]
 
 
 def test_a_report_is_settled_at_the_end_of_its_window_and_not_a_second_earlier(
-    house: House, platform: int, licenses: list[int], pending: tuple[Report, int]
+    protocol: DeployedProtocol, platform: int, licenses: list[int], pending: tuple[Report, int]
 ) -> None:
     report, end = pending
     next_at(end - 1)
-    with refused("WindowOpen", house.report_id(report), end):
-        house.settle(report)
+    with refused("WindowOpen", protocol.report_id(report), end):
+        protocol.settle(report)
     next_at(end)
-    tx = house.settle(report)
+    tx = protocol.settle(report)
     assert tx.events["ReportSettled"]["credited"] == 6_000
-    assert state(house, report) == SETTLED
-    assert received(house, licenses) == [1_000, 2_000, 3_000]
-    assert house.vault.reservedOf(house.oracle, platform) == 0
-    assert escrow(house, platform).available == 100 * DOLLAR - 6_000
+    assert state(protocol, report) == SETTLED
+    assert received(protocol, licenses) == [1_000, 2_000, 3_000]
+    assert protocol.vault.reservedOf(protocol.oracle, platform) == 0
+    assert escrow(protocol, platform).available == 100 * DOLLAR - 6_000
     # Nobody is sent anything: the money waits to be claimed.
-    assert house.token.balanceOf(ARTIST) == 0
-    check_books(house)
+    assert protocol.token.balanceOf(ARTIST) == 0
+    check_books(protocol)
 
 
 def test_a_report_is_settled_once(
-    house: House, licenses: list[int], pending: tuple[Report, int]
+    protocol: DeployedProtocol, licenses: list[int], pending: tuple[Report, int]
 ) -> None:
     report, end = pending
     next_at(end)
-    house.settle(report)
-    with refused("NotPending", house.report_id(report)):
-        house.settle(report)
+    protocol.settle(report)
+    with refused("NotPending", protocol.report_id(report)):
+        protocol.settle(report)
     with refused("NotPending", keccak(b"no report")):
-        house.oracle.settle(keccak(b"no report"), b"", {"from": RELAY})
-    assert received(house, licenses) == [1_000, 2_000, 3_000]
+        protocol.oracle.settle(keccak(b"no report"), b"", {"from": RELAY})
+    assert received(protocol, licenses) == [1_000, 2_000, 3_000]
 
 
 def test_only_the_frozen_credits_settle_a_report(
-    house: House, licenses: list[int], pending: tuple[Report, int]
+    protocol: DeployedProtocol, licenses: list[int], pending: tuple[Report, int]
 ) -> None:
     report, end = pending
     next_at(end)
@@ -113,75 +115,75 @@ def test_only_the_frozen_credits_settle_a_report(
     ]
     for credits_ in wrong:
         with refused("CreditsDigestMismatch", keccak(report.credits), keccak(credits_)):
-            house.settle(report, credits_=credits_)
-    assert received(house, licenses) == [0, 0, 0]
+            protocol.settle(report, credits_=credits_)
+    assert received(protocol, licenses) == [0, 0, 0]
 
 
 def test_a_row_under_challenge_is_left_out_and_the_others_are_paid(
-    house: House, platform: int, licenses: list[int], pending: tuple[Report, int]
+    protocol: DeployedProtocol, platform: int, licenses: list[int], pending: tuple[Report, int]
 ) -> None:
     report, end = pending
-    house.fund_account(STRANGER, MINIMUM)
-    challenge(house, report, licenses[1], UNIT, by=STRANGER)
-    assert house.oracle.isHeld(house.report_id(report), 1)
-    assert not house.oracle.isHeld(house.report_id(report), 0)
-    assert house.oracle.reportOf(house.report_id(report))[5] == 1
-    assert house.vault.reservedOf(house.disputes, platform) == 2_000
+    protocol.fund_account(STRANGER, MINIMUM)
+    challenge(protocol, report, licenses[1], UNIT, by=STRANGER)
+    assert protocol.oracle.isHeld(protocol.report_id(report), 1)
+    assert not protocol.oracle.isHeld(protocol.report_id(report), 0)
+    assert protocol.oracle.reportOf(protocol.report_id(report))[5] == 1
+    assert protocol.vault.reservedOf(protocol.disputes, platform) == 2_000
     next_at(end)
-    assert house.settle(report).events["ReportSettled"]["credited"] == 4_000
-    assert received(house, licenses) == [1_000, 0, 3_000]
-    check_books(house)
+    assert protocol.settle(report).events["ReportSettled"]["credited"] == 4_000
+    assert received(protocol, licenses) == [1_000, 0, 3_000]
+    check_books(protocol)
 
 
 def test_a_report_with_every_row_held_settles_to_nothing(
-    house: House, platform: int, licenses: list[int], pending: tuple[Report, int]
+    protocol: DeployedProtocol, platform: int, licenses: list[int], pending: tuple[Report, int]
 ) -> None:
     report, end = pending
-    house.fund_account(STRANGER, 3 * MINIMUM)
+    protocol.fund_account(STRANGER, 3 * MINIMUM)
     for one in licenses:
-        challenge(house, report, one, 0, by=STRANGER)
+        challenge(protocol, report, one, 0, by=STRANGER)
     next_at(end)
-    assert house.settle(report).events["ReportSettled"]["credited"] == 0
-    assert received(house, licenses) == [0, 0, 0]
-    assert house.vault.reservedOf(house.disputes, platform) == 6_000
+    assert protocol.settle(report).events["ReportSettled"]["credited"] == 0
+    assert received(protocol, licenses) == [0, 0, 0]
+    assert protocol.vault.reservedOf(protocol.disputes, platform) == 6_000
 
 
 def test_only_the_disputes_hold_rows_and_each_once(
-    house: House, pending: tuple[Report, int]
+    protocol: DeployedProtocol, pending: tuple[Report, int]
 ) -> None:
     report, _ = pending
-    report_id = house.report_id(report)
+    report_id = protocol.report_id(report)
     with refused("NotDisputes", STRANGER):
-        house.oracle.hold(report_id, 0, 1, {"from": STRANGER})
-    house.oracle.hold(report_id, 0, 1_000, acting_as(house.disputes))
+        protocol.oracle.hold(report_id, 0, 1, {"from": STRANGER})
+    protocol.oracle.hold(report_id, 0, 1_000, acting_as(protocol.disputes))
     with refused("AlreadyHeld", report_id, 0):
-        house.oracle.hold(report_id, 0, 1_000, acting_as(house.disputes))
+        protocol.oracle.hold(report_id, 0, 1_000, acting_as(protocol.disputes))
 
 
 def test_use_before_a_revocation_is_still_paid_after_it(
-    house: House, licenses: list[int], pending: tuple[Report, int]
+    protocol: DeployedProtocol, licenses: list[int], pending: tuple[Report, int]
 ) -> None:
     report, end = pending
-    house.registry.revoke(licenses[0], {"from": ARTIST})
+    protocol.registry.revoke(licenses[0], {"from": ARTIST})
     next_at(end)
-    house.settle(report)
-    assert received(house, licenses) == [1_000, 2_000, 3_000]
+    protocol.settle(report)
+    assert received(protocol, licenses) == [1_000, 2_000, 3_000]
 
 
 def test_a_price_amended_after_submission_changes_nothing_that_was_frozen(
-    house: House, licenses: list[int], pending: tuple[Report, int]
+    protocol: DeployedProtocol, licenses: list[int], pending: tuple[Report, int]
 ) -> None:
     report, end = pending
     dearer = RateCard(training_run=0, generation=9 * DOLLAR, playback=0, grant_fee=0)
-    digest = house.intern_terms(terms({Tier.GENERATIVE: dearer}))
-    house.registry.amend(licenses[0], digest, keccak(b"new document"), {"from": ARTIST})
+    digest = protocol.intern_terms(terms({Tier.GENERATIVE: dearer}))
+    protocol.registry.amend(licenses[0], digest, keccak(b"new document"), {"from": ARTIST})
     next_at(end)
-    house.settle(report)
-    assert received(house, licenses) == [1_000, 2_000, 3_000]
+    protocol.settle(report)
+    assert received(protocol, licenses) == [1_000, 2_000, 3_000]
 
 
 def test_a_split_changed_after_submission_does_not_move_what_was_submitted(
-    house: House, licenses: list[int], pending: tuple[Report, int]
+    protocol: DeployedProtocol, licenses: list[int], pending: tuple[Report, int]
 ) -> None:
     report, end = pending
     old = split((ARTIST, 1_000_000))
@@ -190,34 +192,36 @@ def test_a_split_changed_after_submission_does_not_move_what_was_submitted(
         [(payee.account, payee.share, int(payee.role)) for payee in one.payees]
         for one in (old, new)
     ]
-    house.registry.changeSplit(licenses[0], *raw, [], {"from": ARTIST})
+    protocol.registry.changeSplit(licenses[0], *raw, [], {"from": ARTIST})
     next_at(end)
-    house.settle(report)
-    assert house.vault.receivedOf(house.split_id(old)) == 1_000
-    assert house.vault.receivedOf(house.split_id(new)) == 0
+    protocol.settle(report)
+    assert protocol.vault.receivedOf(protocol.split_id(old)) == 1_000
+    assert protocol.vault.receivedOf(protocol.split_id(new)) == 0
 
 
-def test_a_pool_is_settled_to_the_unit(house: House, platform: int, licenses: list[int]) -> None:
+def test_a_pool_is_settled_to_the_unit(
+    protocol: DeployedProtocol, platform: int, licenses: list[int]
+) -> None:
     rows = [
         row(one, n * 333_333, Tier.TRAINING, Metric.PLAYBACK)
         for n, one in enumerate(licenses, start=1)
     ]
-    report = house.report(platform, rows, pricing=Pricing.POOL, total=10_001)
+    report = protocol.report(platform, rows, pricing=Pricing.POOL, total=10_001)
     # Weights 1 : 2 : 3 of 10 001 end at 1 666.83, 5 000.5 and 10 001.
     assert [credit.amount for credit in unpack_credits(report.credits)] == [1_666, 3_334, 5_001]
-    house.submit(report)
-    house.pass_window()
-    assert house.settle(report).events["ReportSettled"]["credited"] == 10_001
-    assert received(house, licenses) == [1_666, 3_334, 5_001]
-    assert escrow(house, platform).available == 100 * DOLLAR - 10_001
-    check_books(house)
+    protocol.submit(report)
+    protocol.pass_window()
+    assert protocol.settle(report).events["ReportSettled"]["credited"] == 10_001
+    assert received(protocol, licenses) == [1_666, 3_334, 5_001]
+    assert escrow(protocol, platform).available == 100 * DOLLAR - 10_001
+    check_books(protocol)
 
 
 def test_how_usage_is_divided_into_reports_changes_at_most_one_unit_a_row(
-    house: House, platform: int, licenses: list[int]
+    protocol: DeployedProtocol, platform: int, licenses: list[int]
 ) -> None:
     # 3 x 333 333 millionths at 1 000: 333 each time, where 999 999 at once would be 999.
     for _ in range(3):
-        house.wait(60)
-        house.settled(platform, [row(licenses[0], 333_333)])
-    assert received(house, licenses)[0] == 3 * 333
+        protocol.wait(60)
+        protocol.settled(platform, [row(licenses[0], 333_333)])
+    assert received(protocol, licenses)[0] == 3 * 333

@@ -18,7 +18,7 @@ from brownie import project, web3
 from hypothesis import HealthCheck
 from hypothesis import strategies as st
 
-from tests.contracts.house import DEPLOYER, DOLLAR, House, new_house
+from tests.contracts.protocol import DEPLOYER, DOLLAR, DeployedProtocol, new_protocol
 from tests.contracts.stateful.actions import ACTIONS, Deployment
 from tests.contracts.stateful.node import Node
 from tests.contracts.stateful.run import Runner, describe
@@ -32,13 +32,13 @@ ONLY_READ = {"divide"}
 
 
 @pytest.fixture(scope="module")
-def small_house() -> House:
+def small_house() -> DeployedProtocol:
     """Odd bonds, so that their halves do not come out even; small ones, so that platforms run out of money."""
-    return new_house(minimum_bond=40 * DOLLAR + 1, minimum_challenge_bond=DOLLAR + 1)
+    return new_protocol(minimum_bond=40 * DOLLAR + 1, minimum_challenge_bond=DOLLAR + 1)
 
 
 @pytest.fixture(scope="module")
-def lens(small_house: House) -> Any:
+def lens(small_house: DeployedProtocol) -> Any:
     return project.get_loaded_projects()[0].Lens.deploy({"from": DEPLOYER})
 
 
@@ -50,7 +50,7 @@ def node(lens: Any) -> Iterator[Node]:
 
 
 def test_random_acts_end_as_the_model_foretells(
-    small_house: House, node: Node, lens: Any, capsys: pytest.CaptureFixture[str]
+    small_house: DeployedProtocol, node: Node, lens: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     started = time.monotonic()
     runner = Runner(small_house, node, lens)
@@ -74,8 +74,8 @@ class Acts:
     st_name = st.sampled_from(sorted(ACTIONS))
     st_chance = st.integers(min_value=0, max_value=2**32)
 
-    def __init__(cls, house: House, node: Node, lens: Any) -> None:  # noqa: N805 - Brownie gives it the class
-        cls.place = (house, node, lens)
+    def __init__(cls, protocol: DeployedProtocol, node: Node, lens: Any) -> None:  # noqa: N805 - Brownie gives it the class
+        cls.place = (protocol, node, lens)
 
     def setup(self) -> None:
         # Brownie has set the chain back.
@@ -87,7 +87,7 @@ class Acts:
 
 @pytest.mark.skipif(SOAK, reason="the soak is one long run")
 def test_short_sequences_end_as_the_model_foretells(
-    small_house: House, node: Node, lens: Any, state_machine: Any
+    small_house: DeployedProtocol, node: Node, lens: Any, state_machine: Any
 ) -> None:
     settings = {
         "max_examples": 4,

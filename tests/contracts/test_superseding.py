@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from obbligato.words import Tier
+from obbligato.protocol.constants import Tier
 from tests.contracts.contest import (
     DEAD,
     LAPSED,
@@ -19,7 +19,8 @@ from tests.contracts.contest import (
     escrow,
     record_of,
 )
-from tests.contracts.house import (
+from tests.contracts.moments import next_at
+from tests.contracts.protocol import (
     ARBITER,
     ARTIST,
     DAY,
@@ -29,13 +30,12 @@ from tests.contracts.house import (
     RELAY,
     STRANGER,
     UNIT,
-    House,
+    DeployedProtocol,
     Report,
     refused,
     row,
     split,
 )
-from tests.contracts.moments import next_at
 
 WINDOW, ARBITRATION, CLAIM_PERIOD, SETTLEMENT = 7 * DAY, 14 * DAY, 180 * DAY, 21 * DAY
 JUDGE, ANYONE = {"from": ARBITER}, {"from": RELAY}
@@ -47,35 +47,37 @@ HAS = 1_000 * DOLLAR
 
 
 @pytest.fixture(scope="module")
-def licenses(house: House) -> list[int]:
+def licenses(protocol: DeployedProtocol) -> list[int]:
     """The artist's licence and a label's."""
-    return [house.license(pays=split((owner, 1_000_000)), owner=owner) for owner in (ARTIST, LABEL)]
+    return [
+        protocol.license(pays=split((owner, 1_000_000)), owner=owner) for owner in (ARTIST, LABEL)
+    ]
 
 
 @pytest.fixture(scope="module")
-def platform(house: House, licenses: list[int]) -> int:
+def platform(protocol: DeployedProtocol, licenses: list[int]) -> int:
     """A platform; and an artist, a stranger and the platform's own admin with money for bonds."""
-    made = house.platform(HAS)
+    made = protocol.platform(HAS)
     for account in (ARTIST, STRANGER, PLATFORM_ADMIN):
-        house.fund_account(account, HAS)
-    house.wait(30 * DAY)
+        protocol.fund_account(account, HAS)
+    protocol.wait(30 * DAY)
     return made
 
 
 @pytest.fixture
-def report(house: House, platform: int, licenses: list[int]) -> Report:
+def report(protocol: DeployedProtocol, platform: int, licenses: list[int]) -> Report:
     """The contested row and one that nobody contests."""
-    made = house.report(platform, [row(licenses[0], REPORTED), row(licenses[1], 7 * UNIT)])
-    house.submit(made)
+    made = protocol.report(platform, [row(licenses[0], REPORTED), row(licenses[1], 7 * UNIT)])
+    protocol.submit(made)
     return made
 
 
-def received(house: House, license_id: int) -> int:
-    return int(house.vault.receivedOf(house.registry.licenseOf(license_id)[6]))
+def received(protocol: DeployedProtocol, license_id: int) -> int:
+    return int(protocol.vault.receivedOf(protocol.registry.licenseOf(license_id)[6]))
 
 
-def window_end(house: House, report: Report) -> int:
-    return int(house.oracle.reportOf(house.report_id(report))[4])
+def window_end(protocol: DeployedProtocol, report: Report) -> int:
+    return int(protocol.oracle.reportOf(protocol.report_id(report))[4])
 
 
 # ---- the beneficiary of an overstated row ---------------------------------------------------------------------------
@@ -83,94 +85,100 @@ def window_end(house: House, report: Report) -> int:
 
 @pytest.mark.parametrize("ruled", [None, REPORTED, REPORTED + 1])
 def test_a_claim_of_one_more_shields_no_overstated_row(
-    house: House, platform: int, licenses: list[int], report: Report, ruled: int | None
+    protocol: DeployedProtocol,
+    platform: int,
+    licenses: list[int],
+    report: Report,
+    ruled: int | None,
 ) -> None:
-    shield = challenge(house, report, licenses[0], REPORTED + 1, by=ARTIST)
+    shield = challenge(protocol, report, licenses[0], REPORTED + 1, by=ARTIST)
     if ruled is not None:
-        house.disputes.rule(shield, ruled, JUDGE)
+        protocol.disputes.rule(shield, ruled, JUDGE)
     # A payee's bond is half the minimum; the platform was right, or it lost as much.
-    had = escrow(house, platform).available
+    had = escrow(protocol, platform).available
     assert had == HAS - CREDITED - OTHER + {None: 0, REPORTED: 1, REPORTED + 1: -2}[ruled] * (
         MINIMUM // 4
     )
 
-    made = challenge(house, report, licenses[0], 0, by=STRANGER)
+    made = challenge(protocol, report, licenses[0], 0, by=STRANGER)
 
-    assert challenge_of(house, made)[6:9] == (REPORTED, 0, CREDITED)
-    assert house.oracle.isHeld(house.report_id(report), 0)
-    house.disputes.rule(made, 0, JUDGE)
-    assert received(house, licenses[0]) == 0
+    assert challenge_of(protocol, made)[6:9] == (REPORTED, 0, CREDITED)
+    assert protocol.oracle.isHeld(protocol.report_id(report), 0)
+    protocol.disputes.rule(made, 0, JUDGE)
+    assert received(protocol, licenses[0]) == 0
     # The whole credit is free again, less the stake of a tenth of it.
-    assert escrow(house, platform).available == had + CREDITED - 10 * DOLLAR
-    assert house.vault.refundOf(STRANGER) == 15 * DOLLAR
-    house.pass_window()
-    assert house.settle(report).events["ReportSettled"]["credited"] == OTHER
-    assert received(house, licenses[0]) == 0
-    check_books(house)
+    assert escrow(protocol, platform).available == had + CREDITED - 10 * DOLLAR
+    assert protocol.vault.refundOf(STRANGER) == 15 * DOLLAR
+    protocol.pass_window()
+    assert protocol.settle(report).events["ReportSettled"]["credited"] == OTHER
+    assert received(protocol, licenses[0]) == 0
+    check_books(protocol)
 
 
 def test_a_claim_of_more_ruled_as_reported_leaves_the_row_as_it_was(
-    house: House, licenses: list[int], report: Report
+    protocol: DeployedProtocol, licenses: list[int], report: Report
 ) -> None:
-    made = challenge(house, report, licenses[0], 2 * REPORTED, by=ARTIST)
-    closed = int(house.disputes.rule(made, REPORTED, JUDGE).timestamp)
-    assert record_of(house, report, licenses[0]) == (0, 0, closed + WINDOW, 0, 0, False)
-    again = challenge(house, report, licenses[0], REPORTED + 1, by=ARTIST)
-    assert challenge_of(house, again)[6:9] == (REPORTED, REPORTED + 1, CREDITED)
+    made = challenge(protocol, report, licenses[0], 2 * REPORTED, by=ARTIST)
+    closed = int(protocol.disputes.rule(made, REPORTED, JUDGE).timestamp)
+    assert record_of(protocol, report, licenses[0]) == (0, 0, closed + WINDOW, 0, 0, False)
+    again = challenge(protocol, report, licenses[0], REPORTED + 1, by=ARTIST)
+    assert challenge_of(protocol, again)[6:9] == (REPORTED, REPORTED + 1, CREDITED)
 
 
 @pytest.mark.parametrize("end", ["open", "ruled", "lapsed"])
 def test_a_row_is_reduced_once_whatever_became_of_it(
-    house: House, licenses: list[int], report: Report, end: str
+    protocol: DeployedProtocol, licenses: list[int], report: Report, end: str
 ) -> None:
-    made = challenge(house, report, licenses[0], 40_000 * UNIT, by=STRANGER)
+    made = challenge(protocol, report, licenses[0], 40_000 * UNIT, by=STRANGER)
     if end == "ruled":
-        house.disputes.rule(made, 40_000 * UNIT, JUDGE)
+        protocol.disputes.rule(made, 40_000 * UNIT, JUDGE)
     elif end == "lapsed":
-        next_at(challenge_of(house, made).opened_at + ARBITRATION + 1)
-        house.disputes.lapse(made, ANYONE)
+        next_at(challenge_of(protocol, made).opened_at + ARBITRATION + 1)
+        protocol.disputes.lapse(made, ANYONE)
     lower = 39_999 * UNIT
     if end == "open":
         with refused("AlreadyChallenged", made):
-            challenge(house, report, licenses[0], lower, by=STRANGER)
+            challenge(protocol, report, licenses[0], lower, by=STRANGER)
     else:
         with refused("RowRuled", licenses[0], Tier.GENERATIVE, 2):
-            challenge(house, report, licenses[0], lower, by=STRANGER)
+            challenge(protocol, report, licenses[0], lower, by=STRANGER)
     # What it stands at is claimed for nothing; one more is a claim of more.
     stands = 40_000 * UNIT if end == "ruled" else REPORTED
     with refused("NothingClaimed", licenses[0], Tier.GENERATIVE, 2):
-        challenge(house, report, licenses[0], stands, by=STRANGER)
-    more = challenge(house, report, licenses[0], stands + 1, by=ARTIST)
-    assert challenge_of(house, more).reported == stands
+        challenge(protocol, report, licenses[0], stands, by=STRANGER)
+    more = challenge(protocol, report, licenses[0], stands + 1, by=ARTIST)
+    assert challenge_of(protocol, more).reported == stands
 
 
 def test_a_row_that_was_raised_is_reduced_below_what_was_reported_or_not_at_all(
-    house: House, licenses: list[int], report: Report
+    protocol: DeployedProtocol, licenses: list[int], report: Report
 ) -> None:
     raised = 2 * REPORTED
-    house.disputes.rule(challenge(house, report, licenses[0], raised, by=ARTIST), raised, JUDGE)
+    protocol.disputes.rule(
+        challenge(protocol, report, licenses[0], raised, by=ARTIST), raised, JUDGE
+    )
     for quantity in (REPORTED, raised - 1):
         with refused("RowRuled", licenses[0], Tier.GENERATIVE, 2):
-            challenge(house, report, licenses[0], quantity, by=STRANGER)
+            challenge(protocol, report, licenses[0], quantity, by=STRANGER)
     with refused("NothingClaimed", licenses[0], Tier.GENERATIVE, 2):
-        challenge(house, report, licenses[0], raised, by=STRANGER)
-    end = window_end(house, report)
+        challenge(protocol, report, licenses[0], raised, by=STRANGER)
+    end = window_end(protocol, report)
     next_at(end)
-    with refused("ChallengeTooLate", house.report_id(report), end):
-        challenge(house, report, licenses[0], REPORTED - 1, by=STRANGER)
+    with refused("ChallengeTooLate", protocol.report_id(report), end):
+        challenge(protocol, report, licenses[0], REPORTED - 1, by=STRANGER)
 
 
 # ---- the platform that challenges itself ----------------------------------------------------------------------------
 
 
 def test_an_artist_supersedes_the_small_claim_of_a_platform_that_challenges_itself(
-    house: House, platform: int, licenses: list[int], report: Report
+    protocol: DeployedProtocol, platform: int, licenses: list[int], report: Report
 ) -> None:
-    blocker = challenge(house, report, licenses[0], REPORTED + 1, by=PLATFORM_ADMIN)
-    had = escrow(house, platform)
+    blocker = challenge(protocol, report, licenses[0], REPORTED + 1, by=PLATFORM_ADMIN)
+    had = escrow(protocol, platform)
     # 100 dollars more: a bond of 10, half of it for a payee.
     bond = 5 * DOLLAR
-    tx = house.disputes.challenge(
+    tx = protocol.disputes.challenge(
         report.case,
         (licenses[0], Tier.GENERATIVE, 2, 2 * REPORTED, b"\1" * 32),
         [],
@@ -178,79 +186,83 @@ def test_an_artist_supersedes_the_small_claim_of_a_platform_that_challenges_itse
     )
     artists = int(tx.return_value)
     assert (tx.events["Lapsed"]["challengeId"], tx.events["Lapsed"]["paid"]) == (blocker, 0)
-    assert challenge_of(house, blocker).state == LAPSED
-    assert challenge_of(house, artists)[3] == tx.timestamp
-    assert record_of(house, report, licenses[0]) == (0, 0, 0, artists, 0, False)
-    assert house.vault.refundOf(PLATFORM_ADMIN) == MINIMUM
-    assert house.vault.challengeBonds() == bond
-    assert escrow(house, platform) == had
-    check_books(house)
+    assert challenge_of(protocol, blocker).state == LAPSED
+    assert challenge_of(protocol, artists)[3] == tx.timestamp
+    assert record_of(protocol, report, licenses[0]) == (0, 0, 0, artists, 0, False)
+    assert protocol.vault.refundOf(PLATFORM_ADMIN) == MINIMUM
+    assert protocol.vault.challengeBonds() == bond
+    assert escrow(protocol, platform) == had
+    check_books(protocol)
     with refused("ChallengeClosed", blocker):
-        house.disputes.rule(blocker, REPORTED, JUDGE)
+        protocol.disputes.rule(blocker, REPORTED, JUDGE)
     with refused("ChallengeClosed", blocker):
-        house.disputes.lapse(blocker, ANYONE)
+        protocol.disputes.lapse(blocker, ANYONE)
 
-    house.disputes.rule(artists, 2 * REPORTED, JUDGE)
-    assert received(house, licenses[0]) == CREDITED  # as much again: the first is not settled yet
-    assert house.vault.refundOf(ARTIST) == bond + bond // 2
-    assert escrow(house, platform).available == had.available - CREDITED - bond
-    house.vault.claim(PLATFORM_ADMIN, [], ANYONE)
-    assert house.token.balanceOf(PLATFORM_ADMIN) == HAS
-    house.pass_window()
-    house.settle(report)
-    assert received(house, licenses[0]) == 2 * CREDITED
-    check_books(house)
+    protocol.disputes.rule(artists, 2 * REPORTED, JUDGE)
+    assert (
+        received(protocol, licenses[0]) == CREDITED
+    )  # as much again: the first is not settled yet
+    assert protocol.vault.refundOf(ARTIST) == bond + bond // 2
+    assert escrow(protocol, platform).available == had.available - CREDITED - bond
+    protocol.vault.claim(PLATFORM_ADMIN, [], ANYONE)
+    assert protocol.token.balanceOf(PLATFORM_ADMIN) == HAS
+    protocol.pass_window()
+    protocol.settle(report)
+    assert received(protocol, licenses[0]) == 2 * CREDITED
+    check_books(protocol)
 
 
 def test_only_a_claim_more_than_twice_as_far_supersedes(
-    house: House, licenses: list[int], report: Report
+    protocol: DeployedProtocol, licenses: list[int], report: Report
 ) -> None:
-    first = challenge(house, report, licenses[0], REPORTED + 10, by=STRANGER)
+    first = challenge(protocol, report, licenses[0], REPORTED + 10, by=STRANGER)
     for more in (1, 9, 10, 11, 19, 20):
         with refused("AlreadyChallenged", first):
-            challenge(house, report, licenses[0], REPORTED + more, by=ARTIST)
-    second = challenge(house, report, licenses[0], REPORTED + 21, by=ARTIST)
+            challenge(protocol, report, licenses[0], REPORTED + more, by=ARTIST)
+    second = challenge(protocol, report, licenses[0], REPORTED + 21, by=ARTIST)
     with refused("AlreadyChallenged", second):
-        challenge(house, report, licenses[0], REPORTED + 42, by=STRANGER)
-    third = challenge(house, report, licenses[0], REPORTED + 43, by=STRANGER)
-    assert [challenge_of(house, one).state for one in (first, second, third)] == [
+        challenge(protocol, report, licenses[0], REPORTED + 42, by=STRANGER)
+    third = challenge(protocol, report, licenses[0], REPORTED + 43, by=STRANGER)
+    assert [challenge_of(protocol, one).state for one in (first, second, third)] == [
         LAPSED,
         LAPSED,
         OPEN,
     ]
-    assert house.vault.refundOf(STRANGER) == house.vault.challengeBonds() == MINIMUM
-    assert house.vault.refundOf(ARTIST) == MINIMUM // 2
-    check_books(house)
+    assert protocol.vault.refundOf(STRANGER) == protocol.vault.challengeBonds() == MINIMUM
+    assert protocol.vault.refundOf(ARTIST) == MINIMUM // 2
+    check_books(protocol)
 
 
 def test_how_far_is_counted_from_what_the_open_claim_started_from(
-    house: House, licenses: list[int], report: Report
+    protocol: DeployedProtocol, licenses: list[int], report: Report
 ) -> None:
     raised = REPORTED + 1_000
-    house.disputes.rule(challenge(house, report, licenses[0], raised, by=STRANGER), raised, JUDGE)
-    again = challenge(house, report, licenses[0], raised + 10, by=STRANGER)
+    protocol.disputes.rule(
+        challenge(protocol, report, licenses[0], raised, by=STRANGER), raised, JUDGE
+    )
+    again = challenge(protocol, report, licenses[0], raised + 10, by=STRANGER)
     with refused("AlreadyChallenged", again):
-        challenge(house, report, licenses[0], raised + 20, by=ARTIST)
-    challenge(house, report, licenses[0], raised + 21, by=ARTIST)
+        challenge(protocol, report, licenses[0], raised + 20, by=ARTIST)
+    challenge(protocol, report, licenses[0], raised + 21, by=ARTIST)
 
 
 def test_a_claim_that_supersedes_starts_from_what_a_reduction_left(
-    house: House, platform: int, licenses: list[int], report: Report
+    protocol: DeployedProtocol, platform: int, licenses: list[int], report: Report
 ) -> None:
-    first = challenge(house, report, licenses[0], REPORTED + 10 * UNIT, by=PLATFORM_ADMIN)
-    reduction = challenge(house, report, licenses[0], 40_000 * UNIT, by=STRANGER)
-    house.disputes.rule(reduction, 40_000 * UNIT, JUDGE)
+    first = challenge(protocol, report, licenses[0], REPORTED + 10 * UNIT, by=PLATFORM_ADMIN)
+    reduction = challenge(protocol, report, licenses[0], 40_000 * UNIT, by=STRANGER)
+    protocol.disputes.rule(reduction, 40_000 * UNIT, JUDGE)
     for quantity in (70_000 * UNIT, REPORTED + 20 * UNIT):
         with refused("AlreadyChallenged", first):
-            challenge(house, report, licenses[0], quantity, by=ARTIST)
-    had = escrow(house, platform).available
-    made = challenge(house, report, licenses[0], 200_000 * UNIT, by=ARTIST)
-    assert challenge_of(house, made)[6:9] == (40_000 * UNIT, 200_000 * UNIT, 40 * DOLLAR)
+            challenge(protocol, report, licenses[0], quantity, by=ARTIST)
+    had = escrow(protocol, platform).available
+    made = challenge(protocol, report, licenses[0], 200_000 * UNIT, by=ARTIST)
+    assert challenge_of(protocol, made)[6:9] == (40_000 * UNIT, 200_000 * UNIT, 40 * DOLLAR)
     # 160 dollars are disputed: a bond of 16, half of it for a payee. Ruled to 150 dollars: 110 more and the stake.
-    house.disputes.rule(made, 150_000 * UNIT, JUDGE)
-    assert received(house, licenses[0]) == 150 * DOLLAR
-    assert escrow(house, platform).available == had - 118 * DOLLAR
-    check_books(house)
+    protocol.disputes.rule(made, 150_000 * UNIT, JUDGE)
+    assert received(protocol, licenses[0]) == 150 * DOLLAR
+    assert escrow(protocol, platform).available == had - 118 * DOLLAR
+    check_books(protocol)
 
 
 # ---- both directions at once ----------------------------------------------------------------------------------------
@@ -273,7 +285,7 @@ BOTH = [
 @pytest.mark.parametrize("raise_first", [True, False])
 @pytest.mark.parametrize(("ruled", "expected"), BOTH)
 def test_both_directions_are_ruled_in_either_order_with_the_same_money(
-    house: House,
+    protocol: DeployedProtocol,
     platform: int,
     licenses: list[int],
     report: Report,
@@ -282,106 +294,112 @@ def test_both_directions_are_ruled_in_either_order_with_the_same_money(
     raise_first: bool,
 ) -> None:
     opened = [(300_000 * UNIT, ARTIST), (40_000 * UNIT, STRANGER)]
-    made = [challenge(house, report, licenses[0], q, by=by) for q, by in opened]
-    assert [challenge_of(house, one).bond for one in made] == [10 * DOLLAR, 6 * DOLLAR]
-    assert record_of(house, report, licenses[0]) == (0, 0, 0, *made, False)
-    check_books(house)
+    made = [challenge(protocol, report, licenses[0], q, by=by) for q, by in opened]
+    assert [challenge_of(protocol, one).bond for one in made] == [10 * DOLLAR, 6 * DOLLAR]
+    assert record_of(protocol, report, licenses[0]) == (0, 0, 0, *made, False)
+    check_books(protocol)
     for which in (0, 1) if raise_first else (1, 0):
-        house.disputes.rule(made[which], ruled[which] * 1_000 * UNIT, JUDGE)
-        check_books(house)
+        protocol.disputes.rule(made[which], ruled[which] * 1_000 * UNIT, JUDGE)
+        check_books(protocol)
     to_split, artist, stranger, burnt, less, stands = (n * DOLLAR for n in expected)
-    assert received(house, licenses[0]) == to_split
-    assert house.vault.refundOf(ARTIST) == artist
-    assert house.vault.refundOf(STRANGER) == stranger
-    assert house.vault.refundOf(DEAD) == burnt
-    assert escrow(house, platform).available == HAS - CREDITED - OTHER - less
-    assert house.vault.challengeBonds() == 0
-    assert house.vault.reservedOf(house.disputes, platform) == 0
-    record = record_of(house, report, licenses[0])
+    assert received(protocol, licenses[0]) == to_split
+    assert protocol.vault.refundOf(ARTIST) == artist
+    assert protocol.vault.refundOf(STRANGER) == stranger
+    assert protocol.vault.refundOf(DEAD) == burnt
+    assert escrow(protocol, platform).available == HAS - CREDITED - OTHER - less
+    assert protocol.vault.challengeBonds() == 0
+    assert protocol.vault.reservedOf(protocol.disputes, platform) == 0
+    record = record_of(protocol, report, licenses[0])
     assert (record.quantity, record.amount) == (stands * 1_000, stands)
     assert record[3:] == (0, 0, True)
-    house.pass_window()
-    assert house.settle(report).events["ReportSettled"]["credited"] == OTHER
-    assert received(house, licenses[0]) == to_split
-    check_books(house)
+    protocol.pass_window()
+    assert protocol.settle(report).events["ReportSettled"]["credited"] == OTHER
+    assert received(protocol, licenses[0]) == to_split
+    check_books(protocol)
 
 
 @pytest.mark.parametrize("raise_first", [True, False])
 def test_each_lapses_by_itself(
-    house: House, platform: int, licenses: list[int], report: Report, raise_first: bool
+    protocol: DeployedProtocol,
+    platform: int,
+    licenses: list[int],
+    report: Report,
+    raise_first: bool,
 ) -> None:
-    had = escrow(house, platform)
-    more = challenge(house, report, licenses[0], 300_000 * UNIT, by=ARTIST)
-    less = challenge(house, report, licenses[0], 40_000 * UNIT, by=STRANGER)
-    next_at(challenge_of(house, less).opened_at + ARBITRATION + 1)
+    had = escrow(protocol, platform)
+    more = challenge(protocol, report, licenses[0], 300_000 * UNIT, by=ARTIST)
+    less = challenge(protocol, report, licenses[0], 40_000 * UNIT, by=STRANGER)
+    next_at(challenge_of(protocol, less).opened_at + ARBITRATION + 1)
     order = [more, less] if raise_first else [less, more]
-    house.disputes.lapse(order[0], ANYONE)
-    assert record_of(house, report, licenses[0])[3:] == (
+    protocol.disputes.lapse(order[0], ANYONE)
+    assert record_of(protocol, report, licenses[0])[3:] == (
         (0, less, False) if raise_first else (more, 0, False)
     )
-    assert challenge_of(house, order[1]).state == OPEN
-    assert received(house, licenses[0]) == (0 if raise_first else CREDITED)
-    check_books(house)
-    house.disputes.lapse(order[1], ANYONE)
-    assert record_of(house, report, licenses[0])[3:] == (0, 0, False)
-    assert received(house, licenses[0]) == CREDITED
-    assert house.vault.refundOf(ARTIST) == 10 * DOLLAR
-    assert house.vault.refundOf(STRANGER) == 6 * DOLLAR
-    assert escrow(house, platform) == had
-    house.settle(report)
-    assert received(house, licenses[0]) == CREDITED
-    check_books(house)
+    assert challenge_of(protocol, order[1]).state == OPEN
+    assert received(protocol, licenses[0]) == (0 if raise_first else CREDITED)
+    check_books(protocol)
+    protocol.disputes.lapse(order[1], ANYONE)
+    assert record_of(protocol, report, licenses[0])[3:] == (0, 0, False)
+    assert received(protocol, licenses[0]) == CREDITED
+    assert protocol.vault.refundOf(ARTIST) == 10 * DOLLAR
+    assert protocol.vault.refundOf(STRANGER) == 6 * DOLLAR
+    assert escrow(protocol, platform) == had
+    protocol.settle(report)
+    assert received(protocol, licenses[0]) == CREDITED
+    check_books(protocol)
 
 
 # ---- the end of it --------------------------------------------------------------------------------------------------
 
 
 def test_challenging_again_and_again_ends_and_the_platform_withdraws(
-    house: House, platform: int, licenses: list[int], report: Report
+    protocol: DeployedProtocol, platform: int, licenses: list[int], report: Report
 ) -> None:
-    claim_end = window_end(house, report) + CLAIM_PERIOD
+    claim_end = window_end(protocol, report) + CLAIM_PERIOD
     cap = claim_end + ARBITRATION + WINDOW
-    house.pass_window()
-    house.settle(report)
-    thawing = escrow(house, platform).available
-    house.vault.thaw(platform, thawing, {"from": PLATFORM_ADMIN})
+    protocol.pass_window()
+    protocol.settle(report)
+    thawing = escrow(protocol, platform).available
+    protocol.vault.thaw(platform, thawing, {"from": PLATFORM_ADMIN})
 
     until, reopened = claim_end, []
     for _ in range(4):
         next_at(until - 1)
-        made = challenge(house, report, licenses[0], REPORTED + 1, by=STRANGER)
+        made = challenge(protocol, report, licenses[0], REPORTED + 1, by=STRANGER)
         next_at(until)
-        house.disputes.rule(made, REPORTED, JUDGE)
-        until = record_of(house, report, licenses[0]).reopen_until
+        protocol.disputes.rule(made, REPORTED, JUDGE)
+        until = record_of(protocol, report, licenses[0]).reopen_until
         reopened.append(until - claim_end)
     # One window at a time, and then no more.
     assert reopened == [7 * DAY, 14 * DAY, 21 * DAY, 21 * DAY]
     next_at(cap)
-    with refused("ChallengeTooLate", house.report_id(report), cap):
-        challenge(house, report, licenses[0], REPORTED + 1, by=STRANGER)
+    with refused("ChallengeTooLate", protocol.report_id(report), cap):
+        challenge(protocol, report, licenses[0], REPORTED + 1, by=STRANGER)
 
-    ends = escrow(house, platform).thaw_ends_at
+    ends = escrow(protocol, platform).thaw_ends_at
     assert ends == cap - 1 + SETTLEMENT
     next_at(ends - 1)
     with refused("StillThawing", platform, ends):
-        house.vault.withdraw(platform, PLATFORM_ADMIN, {"from": PLATFORM_ADMIN})
+        protocol.vault.withdraw(platform, PLATFORM_ADMIN, {"from": PLATFORM_ADMIN})
     next_at(ends)
-    house.vault.withdraw(platform, PLATFORM_ADMIN, {"from": PLATFORM_ADMIN})
-    assert house.token.balanceOf(PLATFORM_ADMIN) == HAS + thawing
-    check_books(house)
+    protocol.vault.withdraw(platform, PLATFORM_ADMIN, {"from": PLATFORM_ADMIN})
+    assert protocol.token.balanceOf(PLATFORM_ADMIN) == HAS + thawing
+    check_books(protocol)
 
 
 def test_a_platform_cannot_make_a_true_claim_a_draw_by_taking_its_place(
-    house: House, licenses: list[int], report: Report
+    protocol: DeployedProtocol, licenses: list[int], report: Report
 ) -> None:
     # The truth is 200 000 units more; at exactly twice that distance the true ruling would lie in the middle.
     true = REPORTED + 200_000 * UNIT
-    first = challenge(house, report, licenses[0], true, by=ARTIST)
+    first = challenge(protocol, report, licenses[0], true, by=ARTIST)
     with refused("AlreadyChallenged", first):
-        challenge(house, report, licenses[0], REPORTED + 400_000 * UNIT, by=PLATFORM_ADMIN)
-    dodge = challenge(house, report, licenses[0], REPORTED + 400_000 * UNIT + 1, by=PLATFORM_ADMIN)
-    house.disputes.rule(dodge, true, JUDGE)
+        challenge(protocol, report, licenses[0], REPORTED + 400_000 * UNIT, by=PLATFORM_ADMIN)
+    dodge = challenge(
+        protocol, report, licenses[0], REPORTED + 400_000 * UNIT + 1, by=PLATFORM_ADMIN
+    )
+    protocol.disputes.rule(dodge, true, JUDGE)
     # The ruling is nearer to what was reported: the platform's own bond is lost, half of it burnt.
-    bond = challenge_of(house, dodge).bond
-    assert house.vault.refundOf(DEAD) == bond - bond // 2
-    check_books(house)
+    bond = challenge_of(protocol, dodge).bond
+    assert protocol.vault.refundOf(DEAD) == bond - bond // 2
+    check_books(protocol)

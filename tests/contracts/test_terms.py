@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from obbligato.rules.terms import RateCard, Terms
-from obbligato.words import ALL_FLAGS, Flag, Tier
-from tests.contracts.house import (
+from obbligato.protocol.constants import ALL_FLAGS, Flag, Tier
+from obbligato.protocol.terms import RateCard, Terms
+from tests.contracts.protocol import (
     ARTIST,
     DEFAULT_CARD,
     STRANGER,
     TEXT,
-    House,
+    DeployedProtocol,
     raw_terms,
     refused,
     terms,
@@ -37,11 +37,11 @@ def offer(
     return (tiers, term_days, flags, cap, cards, text)
 
 
-def intern(house: House, given: tuple[Any, ...], sender: str = STRANGER) -> Any:
-    return house.registry.internTerms(given, {"from": sender})
+def intern(protocol: DeployedProtocol, given: tuple[Any, ...], sender: str = STRANGER) -> Any:
+    return protocol.registry.internTerms(given, {"from": sender})
 
 
-def test_anyone_interns_terms_and_reads_them_back(house: House) -> None:
+def test_anyone_interns_terms_and_reads_them_back(protocol: DeployedProtocol) -> None:
     voice = RateCard(training_run=5, generation=6, playback=7, grant_fee=8)
     given = terms(
         {Tier.ANALYSIS: DEFAULT_CARD, Tier.VOICE: voice},
@@ -49,8 +49,8 @@ def test_anyone_interns_terms_and_reads_them_back(house: House) -> None:
         flags=int(Flag.COMMERCIAL),
         cap=250,
     )
-    assert intern(house, raw_terms(given)).return_value == 1
-    registry = house.registry
+    assert intern(protocol, raw_terms(given)).return_value == 1
+    registry = protocol.registry
     assert registry.termsCount() == 1
     assert registry.termsIdOf(given.digest()) == 1
     assert registry.termsHeadOf(1) == (0b100001, 730, 2, 250)
@@ -61,23 +61,23 @@ def test_anyone_interns_terms_and_reads_them_back(house: House) -> None:
         assert registry.rateCardOf(1, tier) == FREE
 
 
-def test_interning_says_what_was_interned(house: House) -> None:
+def test_interning_says_what_was_interned(protocol: DeployedProtocol) -> None:
     given = terms()
-    tx = intern(house, raw_terms(given))
+    tx = intern(protocol, raw_terms(given))
     event = tx.events["TermsInterned"]
     assert (event["termsId"], bytes(event["digest"])) == (1, given.digest())
     assert tuple(event["terms"])[:4] == raw_terms(given)[:4]
 
 
-def test_equal_terms_share_one_id_and_are_announced_once(house: House) -> None:
-    assert intern(house, raw_terms(terms())).return_value == 1
-    again = intern(house, raw_terms(terms()), ARTIST)
+def test_equal_terms_share_one_id_and_are_announced_once(protocol: DeployedProtocol) -> None:
+    assert intern(protocol, raw_terms(terms())).return_value == 1
+    again = intern(protocol, raw_terms(terms()), ARTIST)
     assert again.return_value == 1
     assert "TermsInterned" not in again.events
-    assert house.registry.termsCount() == 1
+    assert protocol.registry.termsCount() == 1
 
 
-def test_terms_that_differ_in_one_member_have_their_own_ids(house: House) -> None:
+def test_terms_that_differ_in_one_member_have_their_own_ids(protocol: DeployedProtocol) -> None:
     card = DEFAULT_CARD.model_copy(update={"grant_fee": 1})
     others: list[Terms] = [
         terms(),
@@ -90,40 +90,40 @@ def test_terms_that_differ_in_one_member_have_their_own_ids(house: House) -> Non
         # The same two cards for other tiers.
         terms({Tier.TRAINING: DEFAULT_CARD, Tier.STYLE: DEFAULT_CARD}),
     ]
-    assert [intern(house, raw_terms(one)).return_value for one in others] == list(range(1, 9))
+    assert [intern(protocol, raw_terms(one)).return_value for one in others] == list(range(1, 9))
 
 
-def test_no_tier_at_all_is_a_valid_statement(house: House) -> None:
+def test_no_tier_at_all_is_a_valid_statement(protocol: DeployedProtocol) -> None:
     given = terms({})
-    assert intern(house, raw_terms(given)).return_value == 1
-    assert house.registry.termsHeadOf(1)["tiers"] == 0
-    license_id = house.license(given)
+    assert intern(protocol, raw_terms(given)).return_value == 1
+    assert protocol.registry.termsHeadOf(1)["tiers"] == 0
+    license_id = protocol.license(given)
     for tier in range(8):
-        assert not house.registry.consentAt(license_id, tier, house.now())
+        assert not protocol.registry.consentAt(license_id, tier, protocol.now())
 
 
-def test_digests_nobody_interned_have_no_id(house: House) -> None:
-    assert house.registry.termsIdOf(terms().digest()) == 0
-    assert house.registry.termsIdOf(bytes(32)) == 0
-    assert house.registry.termsHeadOf(0) == (0, 0, 0, 0)
-    assert house.registry.termsHeadOf(9) == (0, 0, 0, 0)
+def test_digests_nobody_interned_have_no_id(protocol: DeployedProtocol) -> None:
+    assert protocol.registry.termsIdOf(terms().digest()) == 0
+    assert protocol.registry.termsIdOf(bytes(32)) == 0
+    assert protocol.registry.termsHeadOf(0) == (0, 0, 0, 0)
+    assert protocol.registry.termsHeadOf(9) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("tiers", [0b1000000, 0b10000000, 0b11111111])
-def test_a_tier_that_does_not_exist_is_refused(house: House, tiers: int) -> None:
+def test_a_tier_that_does_not_exist_is_refused(protocol: DeployedProtocol, tiers: int) -> None:
     with refused("TiersInvalid", tiers):
-        intern(house, offer(tiers=tiers))
+        intern(protocol, offer(tiers=tiers))
 
 
 @pytest.mark.parametrize("days", [0, 364, 1097, 65_535])
-def test_a_term_is_one_to_three_years(house: House, days: int) -> None:
+def test_a_term_is_one_to_three_years(protocol: DeployedProtocol, days: int) -> None:
     with refused("TermDaysInvalid", days):
-        intern(house, offer(term_days=days))
+        intern(protocol, offer(term_days=days))
 
 
 @pytest.mark.parametrize("days", [365, 1096])
-def test_the_shortest_and_longest_terms_are_taken(house: House, days: int) -> None:
-    assert intern(house, offer(term_days=days)).return_value == 1
+def test_the_shortest_and_longest_terms_are_taken(protocol: DeployedProtocol, days: int) -> None:
+    assert intern(protocol, offer(term_days=days)).return_value == 1
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_the_shortest_and_longest_terms_are_taken(house: House, days: int) -> No
         Flag.MODEL_BOUND | Flag.POOL,
     ],
 )
-def test_flags_without_meaning_are_refused(house: House, flags: int) -> None:
+def test_flags_without_meaning_are_refused(protocol: DeployedProtocol, flags: int) -> None:
     with refused("FlagsInvalid", int(flags)):
-        intern(house, offer(flags=int(flags)))
+        intern(protocol, offer(flags=int(flags)))
 
 
 @pytest.mark.parametrize(
@@ -153,40 +153,40 @@ def test_flags_without_meaning_are_refused(house: House, flags: int) -> None:
         Flag.GRANT_REQUIRED | Flag.MODEL_BOUND,
     ],
 )
-def test_flags_with_a_meaning_are_taken(house: House, flags: int) -> None:
-    assert intern(house, offer(flags=int(flags))).return_value == 1
-    assert house.registry.termsHeadOf(1)["flags"] == int(flags)
+def test_flags_with_a_meaning_are_taken(protocol: DeployedProtocol, flags: int) -> None:
+    assert intern(protocol, offer(flags=int(flags))).return_value == 1
+    assert protocol.registry.termsHeadOf(1)["flags"] == int(flags)
 
 
 @pytest.mark.parametrize("cap", [10_001, 65_535])
-def test_an_influence_cap_above_the_whole_is_refused(house: House, cap: int) -> None:
+def test_an_influence_cap_above_the_whole_is_refused(protocol: DeployedProtocol, cap: int) -> None:
     with refused("InfluenceCapInvalid", cap):
-        intern(house, offer(cap=cap))
+        intern(protocol, offer(cap=cap))
 
 
 @pytest.mark.parametrize("cap", [0, 1, 10_000])
-def test_any_cap_up_to_the_whole_is_taken(house: House, cap: int) -> None:
-    assert intern(house, offer(cap=cap)).return_value == 1
+def test_any_cap_up_to_the_whole_is_taken(protocol: DeployedProtocol, cap: int) -> None:
+    assert intern(protocol, offer(cap=cap)).return_value == 1
 
 
 @pytest.mark.parametrize(
     ("tiers", "cards"), [(0, 1), (0b1, 0), (0b1, 2), (0b111111, 5), (0b111111, 7), (0b100100, 3)]
 )
 def test_there_is_one_rate_card_for_each_tier_no_more_no_fewer(
-    house: House, tiers: int, cards: int
+    protocol: DeployedProtocol, tiers: int, cards: int
 ) -> None:
     with refused("RateCountInvalid", cards, tiers.bit_count()):
-        intern(house, offer(tiers=tiers, rates=[CARD] * cards))
-    assert house.registry.termsCount() == 0
+        intern(protocol, offer(tiers=tiers, rates=[CARD] * cards))
+    assert protocol.registry.termsCount() == 0
 
 
-def test_terms_without_a_legal_text_are_refused(house: House) -> None:
+def test_terms_without_a_legal_text_are_refused(protocol: DeployedProtocol) -> None:
     with refused("TextDigestMissing"):
-        intern(house, offer(text=bytes(32)))
+        intern(protocol, offer(text=bytes(32)))
 
 
-def test_refused_terms_leave_nothing_behind(house: House) -> None:
+def test_refused_terms_leave_nothing_behind(protocol: DeployedProtocol) -> None:
     with refused("RateCountInvalid"):
-        intern(house, offer(tiers=0b11, rates=[CARD]))
-    assert intern(house, offer(tiers=0b11)).return_value == 1
-    assert house.registry.termsCount() == 1
+        intern(protocol, offer(tiers=0b11, rates=[CARD]))
+    assert intern(protocol, offer(tiers=0b11)).return_value == 1
+    assert protocol.registry.termsCount() == 1

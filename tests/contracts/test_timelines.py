@@ -8,21 +8,21 @@ import pytest
 from brownie import accounts
 from brownie.exceptions import VirtualMachineError
 
-from obbligato.words import Metric, Tier
-from tests.contracts.house import ARTIST, CONTENT, House, Refusal, split
+from obbligato.protocol.constants import Metric, Tier
 from tests.contracts.moments import ask_all, next_at
+from tests.contracts.protocol import ARTIST, CONTENT, DeployedProtocol, Refusal, split
 from tests.protocol.vectors import vectors
 
 
 @pytest.fixture(scope="module")
-def paid(house: House) -> bytes:
-    return house.intern_split(split((ARTIST, 1_000_000)))
+def paid(protocol: DeployedProtocol) -> bytes:
+    return protocol.intern_split(split((ARTIST, 1_000_000)))
 
 
 @pytest.fixture(scope="module")
-def disputes(house: House) -> Any:
+def disputes(protocol: DeployedProtocol) -> Any:
     """The only account that may void, able to send."""
-    return accounts.at(house.disputes.address, force=True)
+    return accounts.at(protocol.disputes.address, force=True)
 
 
 def raw(terms: dict[str, Any]) -> tuple[Any, ...]:
@@ -32,9 +32,11 @@ def raw(terms: dict[str, Any]) -> tuple[Any, ...]:
     return (*(terms[name] for name in members), rates, terms["textDigest"])
 
 
-def acted(house: House, act: dict[str, Any], digests: dict[int, str], others: Any) -> bool:
+def acted(
+    protocol: DeployedProtocol, act: dict[str, Any], digests: dict[int, str], others: Any
+) -> bool:
     """Do one act of a timeline on licence 1 at its second; whether the registry took it."""
-    registry, owner = house.registry, {"from": ARTIST}
+    registry, owner = protocol.registry, {"from": ARTIST}
     offer = digests.get(act["termsId"]) if "termsId" in act else None
     next_at(act["at"])
     try:
@@ -56,10 +58,10 @@ def acted(house: House, act: dict[str, Any], digests: dict[int, str], others: An
 
 @pytest.mark.parametrize("vector", vectors("timelines"))
 def test_a_licence_answers_as_the_timelines_say(
-    house: House, paid: bytes, disputes: Any, vector: dict[str, Any]
+    protocol: DeployedProtocol, paid: bytes, disputes: Any, vector: dict[str, Any]
 ) -> None:
     asked, expected = vector["input"], vector["expected"]
-    registry = house.registry
+    registry = protocol.registry
     by_id = {one["termsId"]: one for one in asked["terms"]}
     ids = {0: 0}
     for terms_id, one in by_id.items():
@@ -69,7 +71,7 @@ def test_a_licence_answers_as_the_timelines_say(
 
     others = {"paid": paid, "disputes": disputes}
     digests = {terms_id: one["digest"] for terms_id, one in by_id.items()}
-    done = [acted(house, act, digests, others) for act in asked["acts"]]
+    done = [acted(protocol, act, digests, others) for act in asked["acts"]]
     assert done == expected["done"]
     assert registry.licenseOf(1)["endsAt"] == (expected["endsAt"] or 0)
 

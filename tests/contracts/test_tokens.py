@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from brownie import Contract, project
 
-from obbligato.words import Flag, Tier
+from obbligato.protocol.constants import Flag, Tier
 from tests.contracts.contest import acting_as, check_books, deploy, packed_credits
-from tests.contracts.house import (
+from tests.contracts.protocol import (
     ARBITER,
     ARTIST,
     ATTESTERS,
@@ -23,8 +23,8 @@ from tests.contracts.house import (
     RELAY,
     SOCIETY,
     STRANGER,
-    House,
-    new_house,
+    DeployedProtocol,
+    new_protocol,
     raw_split,
     refused,
     split,
@@ -36,21 +36,21 @@ ANYONE = {"from": RELAY}
 BOND = 1_000 * DOLLAR
 
 
-def house_on(dollar: str) -> House:
-    return new_house(token=deploy(dollar))
+def protocol_on(dollar: str) -> DeployedProtocol:
+    return new_protocol(token=deploy(dollar))
 
 
-def credited(house: House, *payees: str, amount: int = 100) -> list[int]:
+def credited(protocol: DeployedProtocol, *payees: str, amount: int = 100) -> list[int]:
     """One split for each payee, each with `amount` received. Their ids."""
     ids = [
-        int(house.vault.internSplit(raw_split(split((payee, 1_000_000))), ANYONE).return_value)
+        int(protocol.vault.internSplit(raw_split(split((payee, 1_000_000))), ANYONE).return_value)
         for payee in payees
     ]
-    platform = house.platform(amount * len(payees))
-    lane = deploy("TestModule", house.vault)
-    house.vault.listModule(lane, {"from": GOVERNOR})
-    house.wait(house.parameters.module_delay)
-    house.vault.enableModule(platform, lane, True, {"from": PLATFORM_ADMIN})
+    platform = protocol.platform(amount * len(payees))
+    lane = deploy("TestModule", protocol.vault)
+    protocol.vault.listModule(lane, {"from": GOVERNOR})
+    protocol.wait(protocol.parameters.module_delay)
+    protocol.vault.enableModule(platform, lane, True, {"from": PLATFORM_ADMIN})
     lane.reserve(platform, amount * len(payees), ANYONE)
     lane.credit(platform, packed_credits(*[(one, amount) for one in ids]), ANYONE)
     return ids
@@ -59,8 +59,8 @@ def credited(house: House, *payees: str, amount: int = 100) -> list[int]:
 # ---- tokens -------------------------------------------------------------------------------------------------------
 
 
-def test_a_dollar_that_keeps_a_fee_is_refused_at_every_door(house: House) -> None:
-    taxed = house_on("FeeDollar")
+def test_a_dollar_that_keeps_a_fee_is_refused_at_every_door(protocol: DeployedProtocol) -> None:
+    taxed = protocol_on("FeeDollar")
     taxed.fund_account(PLATFORM_ADMIN, 2 * BOND)
     with refused("DepositMismatch", BOND, BOND - BOND // 100):
         taxed.vault.registerPlatform([], BOND, {"from": PLATFORM_ADMIN})
@@ -70,21 +70,21 @@ def test_a_dollar_that_keeps_a_fee_is_refused_at_every_door(house: House) -> Non
     assert taxed.token.balanceOf(taxed.vault) == 0
 
 
-def test_a_dollar_that_answers_false_deposits_nothing(house: House) -> None:
-    lying = house_on("FalseDollar")
+def test_a_dollar_that_answers_false_deposits_nothing(protocol: DeployedProtocol) -> None:
+    lying = protocol_on("FalseDollar")
     lying.fund_account(PLATFORM_ADMIN, BOND)
     with refused("SafeERC20FailedOperation", lying.token.address):
         lying.vault.registerPlatform([], BOND, {"from": PLATFORM_ADMIN})
     assert lying.vault.platformCount() == 0
 
 
-def one_split(house: House) -> int:
+def one_split(protocol: DeployedProtocol) -> int:
     pays = raw_split(split((ARTIST, 1_000_000)))
-    return int(house.vault.internSplit(pays, ANYONE).return_value)
+    return int(protocol.vault.internSplit(pays, ANYONE).return_value)
 
 
-def test_a_dollar_that_keeps_a_fee_pays_no_grant(house: House) -> None:
-    taxed = house_on("FeeDollar")
+def test_a_dollar_that_keeps_a_fee_pays_no_grant(protocol: DeployedProtocol) -> None:
+    taxed = protocol_on("FeeDollar")
     split_id = one_split(taxed)
     taxed.fund_account(PLATFORM_ADMIN, 1_000)
     with refused("DepositMismatch", 1_000, 990):
@@ -94,8 +94,8 @@ def test_a_dollar_that_keeps_a_fee_pays_no_grant(house: House) -> None:
     assert taxed.token.balanceOf(taxed.vault) == 0
 
 
-def test_a_dollar_that_answers_false_pays_no_grant(house: House) -> None:
-    lying = house_on("FalseDollar")
+def test_a_dollar_that_answers_false_pays_no_grant(protocol: DeployedProtocol) -> None:
+    lying = protocol_on("FalseDollar")
     split_id = one_split(lying)
     lying.fund_account(PLATFORM_ADMIN, 1_000)
     with refused("SafeERC20FailedOperation", lying.token.address):
@@ -103,8 +103,8 @@ def test_a_dollar_that_answers_false_pays_no_grant(house: House) -> None:
     assert lying.vault.receivedOf(split_id) == 0
 
 
-def test_an_admin_blocked_by_the_dollar_pays_no_grant(house: House) -> None:
-    blocking = house_on("BlockingDollar")
+def test_an_admin_blocked_by_the_dollar_pays_no_grant(protocol: DeployedProtocol) -> None:
+    blocking = protocol_on("BlockingDollar")
     license_id = blocking.license(terms(flags=int(Flag.GRANT_REQUIRED)))
     platform = blocking.platform(100 * DOLLAR)
     blocking.fund_account(PLATFORM_ADMIN, 3 * DOLLAR)
@@ -127,8 +127,10 @@ def test_an_admin_blocked_by_the_dollar_pays_no_grant(house: House) -> None:
 # ---- payees -------------------------------------------------------------------------------------------------------
 
 
-def test_a_payee_that_refuses_money_blocks_nobody_and_can_redirect(house: House) -> None:
-    calling = house_on("CallingDollar")
+def test_a_payee_that_refuses_money_blocks_nobody_and_can_redirect(
+    protocol: DeployedProtocol,
+) -> None:
+    calling = protocol_on("CallingDollar")
     payee = deploy("RevertingPayee")
     refusing, other = credited(calling, payee.address, ARTIST)
     with refused("Unwanted", 100):
@@ -140,8 +142,10 @@ def test_a_payee_that_refuses_money_blocks_nobody_and_can_redirect(house: House)
     check_books(calling, payees=[payee.address])
 
 
-def test_a_payee_that_claims_again_while_it_is_paid_is_paid_once(house: House) -> None:
-    calling = house_on("CallingDollar")
+def test_a_payee_that_claims_again_while_it_is_paid_is_paid_once(
+    protocol: DeployedProtocol,
+) -> None:
+    calling = protocol_on("CallingDollar")
     payee = deploy("ReenteringPayee", calling.vault)
     mine, other = credited(calling, payee.address, ARTIST)
     payee.watch(mine, ANYONE)
@@ -152,8 +156,10 @@ def test_a_payee_that_claims_again_while_it_is_paid_is_paid_once(house: House) -
     check_books(calling, payees=[payee.address])
 
 
-def test_a_payee_blocked_by_the_dollar_keeps_its_money_and_can_redirect(house: House) -> None:
-    blocking = house_on("BlockingDollar")
+def test_a_payee_blocked_by_the_dollar_keeps_its_money_and_can_redirect(
+    protocol: DeployedProtocol,
+) -> None:
+    blocking = protocol_on("BlockingDollar")
     mine, other = credited(blocking, ARTIST, LABEL)
     block(blocking, ARTIST)
     with refused("Blocked", ARTIST):
@@ -166,23 +172,23 @@ def test_a_payee_blocked_by_the_dollar_keeps_its_money_and_can_redirect(house: H
     check_books(blocking)
 
 
-def block(house: House, account: str) -> None:
+def block(protocol: DeployedProtocol, account: str) -> None:
     """Block an account of a BlockingDollar, which the deployment knows as a plain dollar."""
     abi = project.get_loaded_projects()[0].BlockingDollar.abi
-    dollar = Contract.from_abi("BlockingDollar", house.token.address, abi)
+    dollar = Contract.from_abi("BlockingDollar", protocol.token.address, abi)
     dollar.setBlocked(account, True, {"from": STRANGER})
 
 
 # ---- deployments that could not work ------------------------------------------------------------------------------
 
 
-def vault_config(house: House, **changes: Any) -> tuple[Any, ...]:
+def vault_config(protocol: DeployedProtocol, **changes: Any) -> tuple[Any, ...]:
     fields = {
-        "token": house.token.address,
+        "token": protocol.token.address,
         "governor": GOVERNOR,
-        "grants": house.grants.address,
-        "usageOracle": house.oracle.address,
-        "disputes": house.disputes.address,
+        "grants": protocol.grants.address,
+        "usageOracle": protocol.oracle.address,
+        "disputes": protocol.disputes.address,
         "minimumBond": BOND,
         "settlementPeriod": 21 * DAY,
         "thawPeriod": 28 * DAY,
@@ -192,17 +198,21 @@ def vault_config(house: House, **changes: Any) -> tuple[Any, ...]:
     return tuple({**fields, **changes}.values())
 
 
-def test_a_vault_on_no_contract_or_on_eighteen_decimals_is_refused(house: House) -> None:
+def test_a_vault_on_no_contract_or_on_eighteen_decimals_is_refused(
+    protocol: DeployedProtocol,
+) -> None:
     wide = deploy("WideDollar")
     for token in (ZERO, STRANGER, wide.address):
         with refused("TokenInvalid", token):
-            deploy("RoyaltyVault", vault_config(house, token=token))
+            deploy("RoyaltyVault", vault_config(protocol, token=token))
 
 
 @pytest.mark.parametrize("field", ["governor", "grants", "usageOracle", "disputes"])
-def test_a_vault_without_one_of_its_roles_is_refused(house: House, field: str) -> None:
+def test_a_vault_without_one_of_its_roles_is_refused(
+    protocol: DeployedProtocol, field: str
+) -> None:
     with refused("ConfigInvalid", field):
-        deploy("RoyaltyVault", vault_config(house, **{field: ZERO}))
+        deploy("RoyaltyVault", vault_config(protocol, **{field: ZERO}))
 
 
 @pytest.mark.parametrize(
@@ -210,18 +220,18 @@ def test_a_vault_without_one_of_its_roles_is_refused(house: House, field: str) -
     [("thawPeriod", 21 * DAY), ("closePeriod", 28 * DAY - 1), ("moduleDelay", 28 * DAY)],
 )
 def test_a_vault_whose_clocks_leave_each_other_no_room_is_refused(
-    house: House, field: str, seconds: int
+    protocol: DeployedProtocol, field: str, seconds: int
 ) -> None:
     with refused("ConfigInvalid", field):
-        deploy("RoyaltyVault", vault_config(house, **{field: seconds}))
+        deploy("RoyaltyVault", vault_config(protocol, **{field: seconds}))
 
 
-def oracle_config(house: House, **changes: Any) -> tuple[Any, ...]:
+def oracle_config(protocol: DeployedProtocol, **changes: Any) -> tuple[Any, ...]:
     fields = {
-        "vault": house.vault.address,
-        "registry": house.registry.address,
-        "grants": house.grants.address,
-        "disputes": house.disputes.address,
+        "vault": protocol.vault.address,
+        "registry": protocol.registry.address,
+        "grants": protocol.grants.address,
+        "disputes": protocol.disputes.address,
         "governor": GOVERNOR,
         "guardian": GUARDIAN,
         "attesters": sorted(ATTESTERS, key=lambda account: int(account, 16)),
@@ -232,30 +242,30 @@ def oracle_config(house: House, **changes: Any) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("seconds", [0, 21 * DAY, 22 * DAY])
 def test_a_window_of_nothing_or_as_long_as_the_settlement_is_refused(
-    house: House, seconds: int
+    protocol: DeployedProtocol, seconds: int
 ) -> None:
     with refused("ConfigInvalid", "challengeWindow"):
-        deploy("UsageOracle", oracle_config(house, challengeWindow=seconds))
+        deploy("UsageOracle", oracle_config(protocol, challengeWindow=seconds))
 
 
 @pytest.mark.parametrize(
     ("field", "account"), [("governor", ZERO), ("guardian", ZERO), ("guardian", GOVERNOR)]
 )
 def test_an_oracle_whose_roles_are_nobody_or_one_account_is_refused(
-    house: House, field: str, account: str
+    protocol: DeployedProtocol, field: str, account: str
 ) -> None:
     with refused("RoleInvalid", account):
-        deploy("UsageOracle", oracle_config(house, **{field: account}))
+        deploy("UsageOracle", oracle_config(protocol, **{field: account}))
 
 
-def test_an_oracle_without_attesters_is_refused(house: House) -> None:
+def test_an_oracle_without_attesters_is_refused(protocol: DeployedProtocol) -> None:
     with refused("AttesterCountInvalid", 0):
-        deploy("UsageOracle", oracle_config(house, attesters=[]))
+        deploy("UsageOracle", oracle_config(protocol, attesters=[]))
 
 
-def disputes_config(house: House, **changes: Any) -> tuple[Any, ...]:
+def disputes_config(protocol: DeployedProtocol, **changes: Any) -> tuple[Any, ...]:
     fields = {
-        "usageOracle": house.oracle.address,
+        "usageOracle": protocol.oracle.address,
         "arbiter": ARBITER,
         "minimumChallengeBond": 5 * DOLLAR,
         "arbitrationPeriod": 14 * DAY,
@@ -276,24 +286,24 @@ def disputes_config(house: House, **changes: Any) -> tuple[Any, ...]:
     ],
 )
 def test_disputes_whose_clocks_or_bond_cannot_work_are_refused(
-    house: House, field: str, value: int, named: str
+    protocol: DeployedProtocol, field: str, value: int, named: str
 ) -> None:
     with refused("ConfigInvalid", named):
-        deploy("Disputes", disputes_config(house, **{field: value}))
+        deploy("Disputes", disputes_config(protocol, **{field: value}))
 
 
 @pytest.mark.parametrize("account", [ZERO, GOVERNOR, GUARDIAN])
 def test_an_arbiter_that_is_nobody_or_holds_another_role_is_refused(
-    house: House, account: str
+    protocol: DeployedProtocol, account: str
 ) -> None:
     with refused("ArbiterInvalid", account):
-        deploy("Disputes", disputes_config(house, arbiter=account))
+        deploy("Disputes", disputes_config(protocol, arbiter=account))
     with refused("ArbiterInvalid", account):
-        house.disputes.setArbiter(account, {"from": GOVERNOR})
+        protocol.disputes.setArbiter(account, {"from": GOVERNOR})
 
 
-def test_only_the_governor_changes_the_arbiter(house: House) -> None:
+def test_only_the_governor_changes_the_arbiter(protocol: DeployedProtocol) -> None:
     with refused("NotGovernor", ARBITER):
-        house.disputes.setArbiter(STRANGER, {"from": ARBITER})
-    tx = house.disputes.setArbiter(SOCIETY, {"from": GOVERNOR})
-    assert tx.events["ArbiterChanged"]["arbiter"] == house.disputes.arbiter() == SOCIETY
+        protocol.disputes.setArbiter(STRANGER, {"from": ARBITER})
+    tx = protocol.disputes.setArbiter(SOCIETY, {"from": GOVERNOR})
+    assert tx.events["ArbiterChanged"]["arbiter"] == protocol.disputes.arbiter() == SOCIETY

@@ -10,12 +10,12 @@ import pytest
 from brownie import web3
 from eth_hash.auto import keccak
 
-from obbligato import typed_data
-from obbligato.rules.splits import PAYEE_TYPE
-from obbligato.rules.terms import RATE_CARD_TYPE, Terms
-from tests.contracts.house import House, decode_error
+from obbligato.protocol import typed_data
+from obbligato.protocol.splits import PAYEE_TYPE
+from obbligato.protocol.terms import RATE_CARD_TYPE, Terms
 from tests.contracts.licensing import deploy
 from tests.contracts.moments import rpc
+from tests.contracts.protocol import DeployedProtocol, decode_error
 from tests.protocol.vectors import data, vectors
 
 TYPES = [
@@ -71,7 +71,7 @@ def answer_at(address: str, payload: str, moment: int) -> tuple[str, bytes]:
     return "", bytes.fromhex(answer["result"].removeprefix("0x"))
 
 
-def door(house: House, vector: dict[str, Any], signature: bytes) -> tuple[Any, str]:
+def door(protocol: DeployedProtocol, vector: dict[str, Any], signature: bytes) -> tuple[Any, str]:
     """The contract that takes a message and the call that carries it, signed."""
     kind, message = vector["input"]["type"], vector["input"]["message"]
     signed = (message["account"], message["nonce"], message["deadline"], signature)
@@ -80,11 +80,11 @@ def door(house: House, vector: dict[str, Any], signature: bytes) -> tuple[Any, s
     ]
     if kind in ("Claim", "Redirect"):
         extra = [[]] if kind == "Claim" else []
-        method = getattr(house.vault, f"{kind.lower()}BySignature")
-        return house.vault, method.encode_input(*fields, *extra, signed)
+        method = getattr(protocol.vault, f"{kind.lower()}BySignature")
+        return protocol.vault, method.encode_input(*fields, *extra, signed)
     name = kind[0].lower() + kind[1:]
-    method = getattr(house.registry, f"{name}BySignature")
-    return house.registry, method.encode_input(*fields, signed)
+    method = getattr(protocol.registry, f"{name}BySignature")
+    return protocol.registry, method.encode_input(*fields, signed)
 
 
 def of_type(*kinds: str) -> list[Any]:
@@ -112,8 +112,10 @@ def test_type_hashes_are_those_of_the_vectors(messages: Any) -> None:
         ("disputes", "Obbligato Disputes"),
     ],
 )
-def test_every_contract_says_its_domain(house: House, contract: str, name: str) -> None:
-    deployed = getattr(house, contract)
+def test_every_contract_says_its_domain(
+    protocol: DeployedProtocol, contract: str, name: str
+) -> None:
+    deployed = getattr(protocol, contract)
     found = deployed.eip712Domain()
     assert found[1:5] == (name, "1", 31337, deployed.address)
     assert int.from_bytes(bytes(found[0]), "big") == 0b01111  # name, version, chain, contract
@@ -132,12 +134,12 @@ def test_domains_have_the_separator_of_the_vectors(contract: str) -> None:
 
 @pytest.mark.parametrize("vector", of_type("UsageReport"))
 def test_a_report_is_identified_as_the_vectors_say(
-    house: House, messages: Any, vector: dict[str, Any]
+    protocol: DeployedProtocol, messages: Any, vector: dict[str, Any]
 ) -> None:
     header = tuple(vector["input"]["message"].values())
     assert messages.reportHash(header) == vector["expected"]["structHash"]
-    with transplanted(house.oracle, vector) as address:
-        found = answer_at(address, house.oracle.reportIdOf.encode_input(header), 1)
+    with transplanted(protocol.oracle, vector) as address:
+        found = answer_at(address, protocol.oracle.reportIdOf.encode_input(header), 1)
     assert found == ("", data(vector["expected"]["digest"]))
 
 
@@ -148,12 +150,14 @@ def test_an_attestation_is_hashed_as_the_vectors_say(messages: Any, vector: dict
 
 
 @pytest.mark.parametrize("vector", of_type(*DOORS))
-def test_the_doors_take_the_signatures_of_the_vectors(house: House, vector: dict[str, Any]) -> None:
+def test_the_doors_take_the_signatures_of_the_vectors(
+    protocol: DeployedProtocol, vector: dict[str, Any]
+) -> None:
     signature = data(vector["expected"]["signature"])
     forged = signature[:40] + bytes([signature[40] ^ 1]) + signature[41:]
     deadline = vector["input"]["message"]["deadline"]
-    contract, good = door(house, vector, signature)
-    _, bad = door(house, vector, forged)
+    contract, good = door(protocol, vector, signature)
+    _, bad = door(protocol, vector, forged)
     with transplanted(contract, vector) as address:
         # The empty state at this address knows no licence, no terms: what refuses now is a later check.
         refusal, _ = answer_at(address, good, deadline)
@@ -165,9 +169,9 @@ def test_the_doors_take_the_signatures_of_the_vectors(house: House, vector: dict
 
 @pytest.mark.parametrize("vector", of_type("Mint", "Claim"))
 def test_a_signature_counts_on_its_own_chain_and_contract_only(
-    house: House, vector: dict[str, Any]
+    protocol: DeployedProtocol, vector: dict[str, Any]
 ) -> None:
-    contract, payload = door(house, vector, data(vector["expected"]["signature"]))
+    contract, payload = door(protocol, vector, data(vector["expected"]["signature"]))
     deadline = vector["input"]["message"]["deadline"]
     for change in ({"chainId": 2}, {"verifyingContract": "0x" + "22" * 20}):
         elsewhere = {**vector, "input": {**vector["input"], **change}}

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from eth_hash.auto import keccak
 
-from obbligato.rules.rows import Row, pack_rows
-from obbligato.rules.terms import RateCard, Terms
-from obbligato.words import Flag, Metric, Pricing, Tier
-from tests.contracts.house import STRANGER, House, refused, terms
+from obbligato.protocol.constants import Flag, Metric, Pricing, Tier
+from obbligato.protocol.rows import Row, pack_rows
+from obbligato.protocol.terms import RateCard, Terms
 from tests.contracts.licensing import deploy, licenses, packed_row, priced
+from tests.contracts.protocol import STRANGER, DeployedProtocol, refused, terms
 from tests.protocol.vectors import data, vectors
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -51,33 +51,35 @@ def test_terms_have_the_digest_of_the_vectors(messages: Any, vector: dict[str, A
 
 @pytest.mark.parametrize("vector", vectors("terms"))
 def test_the_registry_interns_the_terms_of_the_vectors_under_their_digest(
-    house: House, vector: dict[str, Any]
+    protocol: DeployedProtocol, vector: dict[str, Any]
 ) -> None:
     given = vector["input"]
-    tx = house.registry.internTerms(raw(given), {"from": STRANGER})
+    tx = protocol.registry.internTerms(raw(given), {"from": STRANGER})
     assert tx.return_value == 1
-    assert house.registry.termsIdOf(vector["expected"]["digest"]) == 1
-    assert house.registry.termsHeadOf(1) == (
+    assert protocol.registry.termsIdOf(vector["expected"]["digest"]) == 1
+    assert protocol.registry.termsHeadOf(1) == (
         given["tiers"],
         given["termDays"],
         given["flags"],
         given["influenceCapBps"],
     )
-    assert house.registry.textDigestOf(1) == given["textDigest"]
+    assert protocol.registry.textDigestOf(1) == given["textDigest"]
     opted_in = [tier for tier in Tier if given["tiers"] >> (tier - 1) & 1]
     cards = dict(zip(opted_in, given["rates"], strict=True))
     for tier in Tier:
-        assert house.registry.rateCardOf(1, tier) == raw(cards.get(tier, dict.fromkeys("abcd", 0)))
+        assert protocol.registry.rateCardOf(1, tier) == raw(
+            cards.get(tier, dict.fromkeys("abcd", 0))
+        )
 
 
 @pytest.mark.parametrize("vector", vectors("splits"))
 def test_splits_have_the_digest_of_the_vectors(
-    house: House, messages: Any, vector: dict[str, Any]
+    protocol: DeployedProtocol, messages: Any, vector: dict[str, Any]
 ) -> None:
     payees = raw(vector["input"]["payees"])
     assert messages.splitDigest(payees) == vector["expected"]["digest"]
-    house.vault.internSplit(payees, {"from": STRANGER})
-    assert house.vault.splitIdOf(vector["expected"]["digest"]) == 1
+    protocol.vault.internSplit(payees, {"from": STRANGER})
+    assert protocol.vault.splitIdOf(vector["expected"]["digest"]) == 1
 
 
 # ---- packed words ---------------------------------------------------------------------------------------------------
@@ -180,41 +182,41 @@ def offered(rate: int, tier: Tier, *, pool: bool = False) -> Terms:
 
 @pytest.mark.parametrize("vector", [*vectors("metered"), *hand_worked("metered")])
 def test_metered_prices_agree_with_the_vectors(
-    house: House, harness: Any, vector: dict[str, Any]
+    protocol: DeployedProtocol, harness: Any, vector: dict[str, Any]
 ) -> None:
     quantity, rate = vector["input"]["quantity"], vector["input"]["rate"]
-    (license_id,) = licenses(house, [offered(rate, Tier.GENERATIVE)])
-    now = house.now()
+    (license_id,) = licenses(protocol, [offered(rate, Tier.GENERATIVE)])
+    now = protocol.now()
     packed = packed_row(license_id, Tier.GENERATIVE, Metric.GENERATION, quantity)
     if "refused" in vector["expected"]:
         name = "NotOffered" if rate == NOT_OFFERED else "AmountTooLarge"
         with refused(name, license_id, Tier.GENERATIVE, Metric.GENERATION):
-            priced(house, packed, now, now + 1)
+            priced(protocol, packed, now, now + 1)
         return
     amount = vector["expected"]["amount"]
     assert harness.metered(quantity, rate) == amount
-    (credit,), total, _ = priced(house, packed, now, now + 1)
+    (credit,), total, _ = priced(protocol, packed, now, now + 1)
     assert credit.amount == total == amount
 
 
 @pytest.mark.parametrize("vector", [*vectors("pool"), *hand_worked("pool")])
-def test_pools_agree_with_the_vectors(house: House, vector: dict[str, Any]) -> None:
+def test_pools_agree_with_the_vectors(protocol: DeployedProtocol, vector: dict[str, Any]) -> None:
     given, total = vector["input"]["rows"], vector["input"]["total"]
     offers = [
         offered(one.get("rate", 0), Tier(one["tier"]), pool=one.get("pool", True)) for one in given
     ]
-    ids = licenses(house, offers)
+    ids = licenses(protocol, offers)
     rows = [
         Row(license_id, one["tier"], Metric.GENERATION, one["quantity"])
         for license_id, one in zip(ids, given, strict=True)
     ]
-    now = house.now()
+    now = protocol.now()
     bad = vector["expected"].get("refusedRow")
     if bad is not None:
         name = "BelowReserve" if given[bad]["pool"] else "NotInPool"
         with refused(name, ids[bad], given[bad]["tier"], Metric.GENERATION):
-            priced(house, pack_rows(rows), now, now + 1, Pricing.POOL, total)
+            priced(protocol, pack_rows(rows), now, now + 1, Pricing.POOL, total)
         return
-    credits_, found, _ = priced(house, pack_rows(rows), now, now + 1, Pricing.POOL, total)
+    credits_, found, _ = priced(protocol, pack_rows(rows), now, now + 1, Pricing.POOL, total)
     assert [credit.amount for credit in credits_] == vector["expected"]["amounts"]
     assert found == total

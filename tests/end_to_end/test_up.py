@@ -61,12 +61,12 @@ def read_environment(path: Path) -> dict[str, str]:
 
 
 def until(
-    condition: Callable[[], Any], seconds: float, told: Callable[[], object] = lambda: ""
+    condition: Callable[[], Any], seconds: float, scenario: Callable[[], object] = lambda: ""
 ) -> Any:
     """What the condition answers once it is true."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < deadline, told()
+        assert time.monotonic() < deadline, scenario()
         time.sleep(0.2)
     return found
 

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 
 from obbligato.documents.events import PublicUsageEvent, UsageEvent, aggregate, public_form
 from obbligato.documents.evidence import Period
-from obbligato.metering.consents import ConsentInterval, Consents
 from obbligato.metering.files import UsageFile
 from obbligato.metering.metered import Metered, meter
-from obbligato.rules.rows import Row
+from obbligato.metering.workbench import ConsentInterval, Consents
+from obbligato.protocol.constants import Metric, Tier
+from obbligato.protocol.rows import Row
 from obbligato.store import EmbeddedStore
-from obbligato.words import Metric, Tier
 
 START = 1_767_225_600  # 2026-01-01T00:00:00Z
 END = START + 31 * 86_400

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from obbligato.errors import InputError
-from obbligato.metering.hashing import salt_parameters, salted_hash_sql
-from obbligato.metering.workbench import workbench
+from obbligato.metering.workbench import salt_parameters, salted_hash_sql, workbench
 
 
 @pytest.mark.parametrize("size", [16, 63, 64, 65, 200])

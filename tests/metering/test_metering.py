@@ -15,11 +15,11 @@ from obbligato.documents.cid import cid_from_digest
 from obbligato.documents.events import PublicUsageEvent, read_chunk
 from obbligato.documents.evidence import EvidenceDocument, UnlicensedUse
 from obbligato.errors import InputError
-from obbligato.metering.consents import ConsentInterval, Consents
+from obbligato.metering.files import RejectedLines
 from obbligato.metering.metered import Metered
-from obbligato.metering.rejections import RejectedLines
-from obbligato.rules.rows import Row
-from obbligato.words import Metric, Tier
+from obbligato.metering.workbench import ConsentInterval, Consents
+from obbligato.protocol.constants import Metric, Tier
+from obbligato.protocol.rows import Row
 from tests.metering.cases import (
     CHANGE,
     END,

@@ -13,10 +13,9 @@ import pytest
 
 from obbligato.errors import InputError
 from obbligato.metering.dry_check import check_files
-from obbligato.metering.files import Allowance, UsageFile, blocks_of_lines
-from obbligato.metering.rejections import RejectedLines
-from obbligato.rules.rows import Row
-from obbligato.words import Metric, Tier
+from obbligato.metering.files import Allowance, RejectedLines, UsageFile, blocks_of_lines
+from obbligato.protocol.constants import Metric, Tier
+from obbligato.protocol.rows import Row
 from tests.metering.cases import (
     COLUMNS,
     END,

@@ -27,11 +27,11 @@ from obbligato.documents.evidence import (
 )
 from obbligato.errors import DigestMismatch, InputError, NotFound, ObbligatoError, RefusedError
 from obbligato.metering import chunks
-from obbligato.metering.consents import ConsentInterval, Consents
-from obbligato.metering.ready_rows import events_of_rows, write_events
+from obbligato.metering.intake import events_of_rows, write_events
 from obbligato.metering.verification import Verified, verify
-from obbligato.rules.rows import Row
-from obbligato.words import Metric, Tier
+from obbligato.metering.workbench import ConsentInterval, Consents
+from obbligato.protocol.constants import Metric, Tier
+from obbligato.protocol.rows import Row
 from tests.metering.cases import (
     CHANGE,
     CONSENTS,

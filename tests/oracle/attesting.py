@@ -14,6 +14,7 @@ from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
+from obbligato.consent import LicenseBook
 from obbligato.documents import (
     EventChunk,
     Period,
@@ -24,22 +25,21 @@ from obbligato.documents import (
     public_form,
     write_chunks,
 )
-from obbligato.eip712 import Domain
 from obbligato.errors import ObbligatoError, RefusedError
 from obbligato.keys import LocalSigner
-from obbligato.licensing import LicenseBook
 from obbligato.metering.files import UsageFile
 from obbligato.metering.metered import meter
-from obbligato.rules.rows import Row, pack_rows
+from obbligato.protocol.constants import PPM, Metric, Pricing, Tier
+from obbligato.protocol.eip712 import Domain
+from obbligato.protocol.rows import Row, pack_rows
+from obbligato.protocol.typed_data import Contract, UsageReport, sign
+from obbligato.schemas.attestation import AttestationAnswer, AttestationRequest
 from obbligato.store import ContentStore
-from obbligato.typed_data import Contract, UsageReport, sign
-from obbligato.words import PPM, Metric, Pricing, Tier
-from oracle.attesting.node import Attester, open_attester
-from oracle.attesting.wire import AttestationAnswer, AttestationRequest
+from oracle.attester.attester import Attester, open_attester
 from scripts.demo.cast import ATTESTERS, METERED_PLATFORM
-from tests.onchain import ARTIST, DAY, DOLLARS, DUO, LABEL, Acts, House, split
-from tests.oracle.world import RATE, write
-from tests.story import OPEN
+from tests.onchain import ARTIST, DAY, DOLLARS, DUO, LABEL, Acts, DeployedProtocol, split
+from tests.oracle.environment import RATE, write
+from tests.scenario import OPEN
 
 MODEL = keccak(b"the model that attesters are asked about")
 REPORTER: LocalAccount = METERED_PLATFORM.reporter
@@ -92,8 +92,8 @@ class Scene:
     period: tuple[int, int]
 
     @property
-    def house(self) -> House:
-        return self.acts.house
+    def protocol(self) -> DeployedProtocol:
+        return self.acts.protocol
 
     @property
     def domain(self) -> Domain:
@@ -123,7 +123,7 @@ class Scene:
         salt: bytes = b"a salt of sixteen bytes or more",
     ) -> Evidence:
         """As an honest leader meters it."""
-        book = LicenseBook(self.acts.chain, self.house.store)
+        book = LicenseBook(self.acts.chain, self.protocol.store)
         book.follow()
         consents = book.consents(
             period=Period(start=self.period[0], end=self.period[1]),
@@ -139,7 +139,7 @@ class Scene:
             platform_id=self.platform_id,
             model_id=model,
             salt=salt,
-            store=self.house.store,
+            store=self.protocol.store,
             folder=folder,
         )
         (part,) = found.parts
@@ -185,7 +185,7 @@ class Scene:
             unlicensed=unlicensed,
         )
         for block in [*(chunk.data for chunk in chunks), document.to_bytes()]:
-            self.house.store.put(block)
+            self.protocol.store.put(block)
         return Evidence(rows, document.digest())
 
     # ---- headers
@@ -238,7 +238,7 @@ class Scene:
         """An attester with its memory in `folder`: asked for again, it is the same one."""
         return open_attester(
             self.acts.chain,
-            store or self.house.store,
+            store or self.protocol.store,
             LocalSigner(account.key),
             database=f"sqlite:///{folder / 'attester.db'}",
             scratch=folder,
@@ -248,9 +248,9 @@ class Scene:
 
 
 @contextlib.contextmanager
-def new_scene(house: House) -> Iterator[Scene]:
+def new_scene(protocol: DeployedProtocol) -> Iterator[Scene]:
     """A scene on a chain that is put back after it."""
-    acts = Acts(house)
+    acts = Acts(protocol)
     with acts.undone():
         licenses = (
             acts.mint(ARTIST, OPEN, split((ARTIST, 1_000_000)), "For attesters"),
@@ -268,7 +268,7 @@ def signer_of(scene: Scene, answer: AttestationAnswer) -> str:
             "name": "Obbligato UsageOracle",
             "version": "1",
             "chainId": 31337,
-            "verifyingContract": scene.house.chain.deployment.address("UsageOracle"),
+            "verifyingContract": scene.protocol.chain.deployment.address("UsageOracle"),
         },
         message_types={
             "Attestation": [

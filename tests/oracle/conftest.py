@@ -7,57 +7,59 @@ from pathlib import Path
 
 import pytest
 
-from oracle.attesting.node import Attester
-from tests.onchain import House, new_house
+from oracle.attester.attester import Attester
+from tests.onchain import DeployedProtocol, new_protocol
 from tests.oracle.attesting import UNITS, Evidence, Scene, new_scene
+from tests.oracle.environment import OracleEnv, new_oracle_env
 from tests.oracle.recordings import Licensed, license_recordings
-from tests.oracle.world import World, new_world
 
 
 @pytest.fixture(scope="session")
-def oracle_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def oracle_protocol(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedProtocol]:
     """A deployment of its own: attesters remember what they signed, so that nothing here may be undone."""
-    with new_house(tmp_path_factory.mktemp("oracle-house")) as house:
-        yield house
+    with new_protocol(tmp_path_factory.mktemp("oracle-house")) as protocol:
+        yield protocol
 
 
 @pytest.fixture(scope="session")
-def whole_world(oracle_house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with new_world(oracle_house, tmp_path_factory.mktemp("oracle-world")) as world:
-        yield world
+def whole_oracle_env(
+    oracle_protocol: DeployedProtocol, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OracleEnv]:
+    with new_oracle_env(oracle_protocol, tmp_path_factory.mktemp("oracle-world")) as oracle_env:
+        yield oracle_env
 
 
 @pytest.fixture
-def world(whole_world: World, tmp_path: Path) -> Iterator[World]:
+def oracle_env(whole_oracle_env: OracleEnv, tmp_path: Path) -> Iterator[OracleEnv]:
     """The world with a leader that runs; a test that ended it, or left it broken, gets it a new one."""
-    leader = whole_world.leader
-    whole_world.proxy.heal()
+    leader = whole_oracle_env.leader
+    whole_oracle_env.proxy.heal()
     if leader.process is None or leader.process.poll() is not None:
         leader.settings = {**leader.settings, "OBBLIGATO_ORACLE_FOLDER": str(tmp_path / "leader")}
         leader.log = tmp_path / "leader.log"
         leader.start()
     leader.ready()
-    yield whole_world
-    whole_world.proxy.close()
+    yield whole_oracle_env
+    whole_oracle_env.proxy.close()
 
 
 @pytest.fixture(scope="session")
-def licensed(whole_world: World) -> Licensed:
+def licensed(whole_oracle_env: OracleEnv) -> Licensed:
     """Sixty more licences, of real recordings."""
-    return license_recordings(whole_world.acts)
+    return license_recordings(whole_oracle_env.acts)
 
 
 @pytest.fixture
-def own_leader(world: World) -> Iterator[World]:
+def own_leader(oracle_env: OracleEnv) -> Iterator[OracleEnv]:
     """The world for a test that changes the leader's settings: the next one gets a leader as it was."""
-    settings = dict(world.leader.settings)
-    yield world
-    world.leader.stop()
-    world.leader.settings = settings
+    settings = dict(oracle_env.leader.settings)
+    yield oracle_env
+    oracle_env.leader.stop()
+    oracle_env.leader.settings = settings
 
 
 @pytest.fixture(scope="module")
-def scene(onchain: House) -> Iterator[Scene]:
+def scene(onchain: DeployedProtocol) -> Iterator[Scene]:
     """What attesters are asked about, on a chain that is put back after each file of tests."""
     with new_scene(onchain) as scene:
         yield scene

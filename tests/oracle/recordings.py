@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from obbligato.documents import Recording, legal_text, license_document, terms_with_legal_text
-from obbligato.rules.splits import Split
-from obbligato.rules.terms import RateCard, Terms
-from obbligato.words import Flag, Metric, Tier
+from obbligato.protocol.constants import Flag, Metric, Tier
+from obbligato.protocol.splits import Split
+from obbligato.protocol.terms import RateCard, Terms
 from tests.onchain import ARTIST, DAY, DUO, LABEL, Acts, raw_terms, split
-from tests.story import OPEN
+from tests.scenario import OPEN
 
 EXTRACT = Path(__file__).parents[2] / "data" / "catalogue" / "recordings.csv"
 WIDE_LICENSES = 57
@@ -93,7 +93,7 @@ def _mint(acts: Acts, facts: dict[str, str], terms: Terms, pays: Split) -> int:
         terms=terms,
     )
     for data in (document.to_bytes(), legal_text(terms)):
-        acts.house.store.put(data)
+        acts.protocol.store.put(data)
     acts.chain.transact(
         ARTIST,
         "LicenseRegistry",

@@ -8,26 +8,26 @@ from pathlib import Path
 import pytest
 
 from obbligato.client import Expected, OracleClient, State, Submission, Usage
-from obbligato.typed_data import UsageReport
+from obbligato.protocol.typed_data import UsageReport
+from tests.oracle.environment import PATIENCE, RATE, OracleEnv, write
 from tests.oracle.recordings import Licensed, every_use
-from tests.oracle.world import PATIENCE, RATE, World, write
 
 UNITS = (7, 5, 3)
 TOTAL = 15 * RATE
 
 
 @pytest.fixture(scope="module")
-def hasty(whole_world: World) -> Iterator[World]:
+def hasty(whole_oracle_env: OracleEnv) -> Iterator[OracleEnv]:
     """The world with a leader whose headers expire after a minute of the chain's time."""
-    with whole_world.leader_with(OBBLIGATO_ORACLE_SIGNING_SECONDS="60") as world:
-        yield world
+    with whole_oracle_env.leader_with(OBBLIGATO_ORACLE_SIGNING_SECONDS="60") as oracle_env:
+        yield oracle_env
 
 
-def let_time_run_out(world: World, deadline: int) -> None:
+def let_time_run_out(oracle_env: OracleEnv, deadline: int) -> None:
     """Until a block that is final is later than the deadline."""
-    world.acts.node("evm_increaseTime", max(0, deadline - world.acts.now()) + 1)
+    oracle_env.acts.node("evm_increaseTime", max(0, deadline - oracle_env.acts.now()) + 1)
     for _ in range(3):
-        world.acts.node("evm_mine")
+        oracle_env.acts.node("evm_mine")
 
 
 def header_of(submission: Submission) -> UsageReport:
@@ -42,112 +42,112 @@ def deadline_of(submission: Submission) -> int:
 
 
 def wait_for_attempt(
-    world: World, client: OracleClient, submission_id: str, attempt: int
+    oracle_env: OracleEnv, client: OracleClient, submission_id: str, attempt: int
 ) -> Submission:
     """Wait until the platform is asked to sign this attempt, while blocks come."""
     found: list[Submission] = []
 
     def is_asked() -> bool:
-        world.acts.node("evm_mine")
+        oracle_env.acts.node("evm_mine")
         found[:] = [client.status(submission_id)]
         return found[0].state is State.VALIDATED and header_of(found[0]).attempt == attempt
 
-    world.until(is_asked)
+    oracle_env.until(is_asked)
     return found[0]
 
 
 def test_a_report_that_no_block_took_in_time_is_signed_again_and_accepted_once(
-    hasty: World, tmp_path: Path
+    hasty: OracleEnv, tmp_path: Path
 ) -> None:
-    world, model = hasty, hasty.model()
-    with world.client() as client:
-        usage = world.usage(client, model, tmp_path, UNITS)
-        with world.proxy.having(swallow=True):
-            sent = world.submit(client, usage)
+    oracle_env, model = hasty, hasty.model()
+    with oracle_env.client() as client:
+        usage = oracle_env.usage(client, model, tmp_path, UNITS)
+        with oracle_env.proxy.having(swallow=True):
+            sent = oracle_env.submit(client, usage)
             deadline = deadline_of(sent)
-            world.until(lambda: bool(world.proxy.sent))
-            world.until(lambda: client.status(sent.id).state is State.SUBMITTED)
-            let_time_run_out(world, deadline)
+            oracle_env.until(lambda: bool(oracle_env.proxy.sent))
+            oracle_env.until(lambda: client.status(sent.id).state is State.SUBMITTED)
+            let_time_run_out(oracle_env, deadline)
         # Sent again as it was, it fails: its time is over, and the platform is asked once more.
-        again = wait_for_attempt(world, client, sent.id, 2)
-        assert world.happened(model) == []
+        again = wait_for_attempt(oracle_env, client, sent.id, 2)
+        assert oracle_env.happened(model) == []
         (part,) = again.reports
         assert part.report_id != sent.reports[0].report_id
         assert deadline_of(again) > deadline
-        client.sign(again, Expected(world.platform_id, usage))
-        world.settle(client, sent.id)
-    (report,) = world.happened(model)
+        client.sign(again, Expected(oracle_env.platform_id, usage))
+        oracle_env.settle(client, sent.id)
+    (report,) = oracle_env.happened(model)
     assert (report["report"]["attempt"], report["report"]["sequence"]) == (2, 1)
     assert report["reportId"] == part.report_id
-    assert world.settled(report["reportId"]) == [TOTAL]
+    assert oracle_env.settled(report["reportId"]) == [TOTAL]
 
 
 def test_a_report_that_no_quorum_signed_in_time_is_signed_again_when_attesters_are_back(
-    hasty: World, tmp_path: Path
+    hasty: OracleEnv, tmp_path: Path
 ) -> None:
-    world, model = hasty, hasty.model()
-    stopped = world.stack.attesters[:2]
-    with world.client() as client:
-        usage = world.usage(client, model, tmp_path, UNITS)
+    oracle_env, model = hasty, hasty.model()
+    stopped = oracle_env.stack.attesters[:2]
+    with oracle_env.client() as client:
+        usage = oracle_env.usage(client, model, tmp_path, UNITS)
         for attester in stopped:
             attester.stop()
         try:
-            sent = world.submit(client, usage)
+            sent = oracle_env.submit(client, usage)
             # The third one signs, and remembers that it did.
-            found = world.wait_for(
+            found = oracle_env.wait_for(
                 client, sent.id, lambda one: "1 of 3 attesters signed" in (one.waiting or "")
             )
             assert found.state is State.SIGNED
-            let_time_run_out(world, deadline_of(sent))
+            let_time_run_out(oracle_env, deadline_of(sent))
         finally:
             for attester in stopped:
                 attester.start()
             for attester in stopped:
                 attester.ready()
-        again = wait_for_attempt(world, client, sent.id, 2)
-        client.sign(again, Expected(world.platform_id, usage))
-        world.reach(client, sent.id, State.CHALLENGEABLE)
-    (report,) = world.happened(model)
+        again = wait_for_attempt(oracle_env, client, sent.id, 2)
+        client.sign(again, Expected(oracle_env.platform_id, usage))
+        oracle_env.reach(client, sent.id, State.CHALLENGEABLE)
+    (report,) = oracle_env.happened(model)
     assert report["report"]["attempt"] == 2
 
 
 def test_headers_that_nobody_signed_in_time_are_made_anew_for_the_same_attempt(
-    hasty: World, tmp_path: Path
+    hasty: OracleEnv, tmp_path: Path
 ) -> None:
-    world, model = hasty, hasty.model()
-    with world.client() as client:
-        usage = world.usage(client, model, tmp_path, UNITS)
+    oracle_env, model = hasty, hasty.model()
+    with oracle_env.client() as client:
+        usage = oracle_env.usage(client, model, tmp_path, UNITS)
         sent = client.submit(usage)
         metered = client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE)
         deadline = deadline_of(metered)
-        let_time_run_out(world, deadline)
-        world.until(lambda: deadline_of(client.status(sent.id)) > deadline)
-        again = wait_for_attempt(world, client, sent.id, 1)
-        client.sign(again, Expected(world.platform_id, usage))
-        world.reach(client, sent.id, State.CHALLENGEABLE)
-    (report,) = world.happened(model)
+        let_time_run_out(oracle_env, deadline)
+        oracle_env.until(lambda: deadline_of(client.status(sent.id)) > deadline)
+        again = wait_for_attempt(oracle_env, client, sent.id, 1)
+        client.sign(again, Expected(oracle_env.platform_id, usage))
+        oracle_env.reach(client, sent.id, State.CHALLENGEABLE)
+    (report,) = oracle_env.happened(model)
     assert report["report"]["attempt"] == 1
 
 
 def test_a_part_whose_time_ran_out_is_signed_again_and_the_one_before_it_stays(
-    hasty: World, licensed: Licensed, tmp_path: Path
+    hasty: OracleEnv, licensed: Licensed, tmp_path: Path
 ) -> None:
-    world, model = hasty, hasty.model()
+    oracle_env, model = hasty, hasty.model()
     path = write(tmp_path / "many.jsonl", every_use(licensed, model))
-    with world.client() as client:
+    with oracle_env.client() as client:
         usage = Usage(model, *licensed.period, files=(client.upload(path),))
         sent = client.submit(usage)
         metered = client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE)
-        held = world.proxy.hold("eth_sendRawTransaction", 2)
-        client.sign(metered, Expected(world.platform_id, usage))
+        held = oracle_env.proxy.hold("eth_sendRawTransaction", 2)
+        client.sign(metered, Expected(oracle_env.platform_id, usage))
         held.wait()
-        let_time_run_out(world, deadline_of(metered))
+        let_time_run_out(oracle_env, deadline_of(metered))
         held.abandon()
-        again = wait_for_attempt(world, client, sent.id, 2)
+        again = wait_for_attempt(oracle_env, client, sent.id, 2)
         first, second = again.reports
         assert first.report_id == metered.reports[0].report_id
         assert (first.state, second.state) == (State.CHALLENGEABLE, State.VALIDATED)
-        client.sign(again, Expected(world.platform_id, usage))
-        world.settle(client, sent.id)
-    taken = [event["report"] for event in world.happened(model)]
+        client.sign(again, Expected(oracle_env.platform_id, usage))
+        oracle_env.settle(client, sent.id)
+    taken = [event["report"] for event in oracle_env.happened(model)]
     assert [(report["sequence"], report["attempt"]) for report in taken] == [(1, 1), (2, 2)]

@@ -9,20 +9,16 @@ from typing import Any
 import pytest
 from eth_hash.auto import keccak
 
-from obbligato.documents import (
-    EvidenceDocument,
-    UnlicensedUse,
-    cid_from_digest,
-)
-from obbligato.eip712 import Domain
+from obbligato.documents import EvidenceDocument, UnlicensedUse, cid_from_digest
 from obbligato.errors import DigestMismatch, NotFound
-from obbligato.rules.quorum import CURVE_ORDER
-from obbligato.rules.rows import Row, pack_rows
+from obbligato.protocol.constants import Pricing, Tier
+from obbligato.protocol.eip712 import Domain
+from obbligato.protocol.quorum import CURVE_ORDER
+from obbligato.protocol.rows import Row, pack_rows
+from obbligato.protocol.typed_data import Contract
+from obbligato.schemas.attestation import AttestationRequest
 from obbligato.store import EmbeddedStore
-from obbligato.typed_data import Contract
-from obbligato.words import Pricing, Tier
-from oracle.attesting.node import Attester
-from oracle.attesting.wire import AttestationRequest
+from oracle.attester.attester import Attester
 from scripts.demo.cast import ATTESTERS
 from tests.onchain import STRANGER, UNIT
 from tests.oracle.attesting import (
@@ -38,7 +34,7 @@ from tests.oracle.attesting import (
     refuses,
     signer_of,
 )
-from tests.oracle.world import RATE
+from tests.oracle.environment import RATE
 
 # ---- what is signed
 
@@ -203,7 +199,7 @@ def test_a_signature_by_another_key_or_for_another_chain_or_contract_is_refused(
     scene: Scene, evidence: Evidence, attester: Attester
 ) -> None:
     header, ours = scene.header(evidence, TOTAL), scene.domain
-    vault = scene.house.chain.deployment.address("RoyaltyVault")
+    vault = scene.protocol.chain.deployment.address("RoyaltyVault")
     for domain in (
         Domain(contract=Contract.USAGE_ORACLE, chain_id=1, address=ours.address),
         Domain(contract=Contract.USAGE_ORACLE, chain_id=ours.chain_id, address=vault),
@@ -319,12 +315,12 @@ def test_evidence_that_nobody_has_is_no_refusal_and_tampered_bytes_are_not_used(
 ) -> None:
     store = EmbeddedStore(tmp_path / "blocks")
     attester = scene.attester(tmp_path, store=store)
-    document = scene.house.store.get(cid_from_digest(evidence.digest))
+    document = scene.protocol.store.get(cid_from_digest(evidence.digest))
     (chunk,) = EvidenceDocument.from_bytes(document).chunks
     asked = scene.asked(scene.header(evidence, TOTAL))
     blocks = {
         "the document": document,
-        "the events": scene.house.store.get(cid_from_digest(chunk.digest)),
+        "the events": scene.protocol.store.get(cid_from_digest(chunk.digest)),
     }
     for name, data in blocks.items():
         if name != hidden:

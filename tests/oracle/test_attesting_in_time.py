@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 
 from obbligato.documents import terms_with_legal_text
-from obbligato.rules.terms import RateCard
-from obbligato.words import Flag, Tier
-from oracle.attesting.node import Attester
-from oracle.attesting.wire import AttestationAnswer
+from obbligato.protocol.constants import Flag, Tier
+from obbligato.protocol.terms import RateCard
+from obbligato.schemas.attestation import AttestationAnswer
+from oracle.attester.attester import Attester
 from scripts.demo.cast import ARBITER, ATTESTERS, GUARDIAN, RELAY
 from tests.onchain import ARTIST, DAY, DOLLARS, STRANGER, UNIT, raw_terms, split
 from tests.oracle.attesting import (
@@ -28,8 +28,8 @@ from tests.oracle.attesting import (
     refuses,
     signer_of,
 )
-from tests.oracle.world import RATE, World
-from tests.story import OPEN
+from tests.oracle.environment import RATE, OracleEnv
+from tests.scenario import OPEN
 
 # ---- consent that ended, prices that changed
 
@@ -172,11 +172,11 @@ def test_who_is_no_attester_or_no_longer_one_signs_nothing(
 
 
 def test_a_process_answers_with_problems_and_remembers_what_it_signed_through_a_crash(
-    world: World, tmp_path: Path
+    oracle_env: OracleEnv, tmp_path: Path
 ) -> None:
-    scene = Scene(world.acts, world.platform_id, world.licenses, world.period)
-    service = world.stack.attesters[0]
-    model = world.model()
+    scene = Scene(oracle_env.acts, oracle_env.platform_id, oracle_env.licenses, oracle_env.period)
+    service = oracle_env.stack.attesters[0]
+    model = oracle_env.model()
     evidence = scene.metered(scene.uses(*UNITS), tmp_path, model=model)
     other = scene.metered(scene.uses(*UNITS), tmp_path, model=model, salt=b"another salt of it")
 
@@ -185,7 +185,7 @@ def test_a_process_answers_with_problems_and_remembers_what_it_signed_through_a_
         content = {**scene.asked(header).model_dump(mode="json"), **replaced}
         return httpx.post(f"{service.url}/v1/attestations", json=content, timeout=60)
 
-    deadline, replaced = world.acts.now() + DAY, dict[str, Any]()
+    deadline, replaced = oracle_env.acts.now() + DAY, dict[str, Any]()
     wrong = ask(evidence, TOTAL + 1)
     assert (wrong.status_code, wrong.headers["content-type"]) == (422, "application/problem+json")
     assert wrong.json()["detail"] == f"the rows cost {TOTAL}, the report says {TOTAL + 1}"

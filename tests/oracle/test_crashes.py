@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from obbligato.client import Expected, OracleUnreachable, State
-from tests.oracle.world import PATIENCE, RATE, World
+from tests.oracle.environment import PATIENCE, RATE, OracleEnv
 
 UNITS = (7, 5, 3)
 """Events of licences 1, 2 and 1 again: 10 and 5 generations."""
@@ -37,12 +37,12 @@ SETTLING = [
 ]
 
 
-def check_paid_once(world: World, model: bytes, before: int) -> None:
+def check_paid_once(oracle_env: OracleEnv, model: bytes, before: int) -> None:
     """One report, one settlement of its whole total, and no transaction that failed."""
-    (report,) = world.happened(model)
+    (report,) = oracle_env.happened(model)
     assert report["report"]["total"] == TOTAL
-    assert world.settled(report["reportId"]) == [TOTAL]
-    assert world.wasted(before) == []
+    assert oracle_env.settled(report["reportId"]) == [TOTAL]
+    assert oracle_env.wasted(before) == []
 
 
 @pytest.mark.parametrize(
@@ -51,23 +51,23 @@ def check_paid_once(world: World, model: bytes, before: int) -> None:
     ids=[r[0] for r in BEFORE_SIGNING],
 )
 def test_killed_before_the_platform_signs(
-    world: World, tmp_path: Path, method: str, nth: int, forward: bool
+    oracle_env: OracleEnv, tmp_path: Path, method: str, nth: int, forward: bool
 ) -> None:
-    before, model = world.block(), world.model()
-    with world.client() as client:
-        usage = world.usage(client, model, tmp_path, UNITS)
-        held = world.proxy.hold(method, nth, forward=forward)
+    before, model = oracle_env.block(), oracle_env.model()
+    with oracle_env.client() as client:
+        usage = oracle_env.usage(client, model, tmp_path, UNITS)
+        held = oracle_env.proxy.hold(method, nth, forward=forward)
         sent = client.submit(usage)
         held.wait()
-        world.leader.kill()
+        oracle_env.leader.kill()
         held.abandon()
-        world.leader.start()
-        world.leader.ready()
+        oracle_env.leader.start()
+        oracle_env.leader.ready()
         assert client.submit(usage).id == sent.id
         metered = client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE)
-        client.sign(metered, Expected(world.platform_id, usage))
-        world.settle(client, sent.id)
-    check_paid_once(world, model, before)
+        client.sign(metered, Expected(oracle_env.platform_id, usage))
+        oracle_env.settle(client, sent.id)
+    check_paid_once(oracle_env, model, before)
 
 
 @pytest.mark.parametrize(
@@ -76,69 +76,69 @@ def test_killed_before_the_platform_signs(
     ids=[r[0] for r in AFTER_SIGNING],
 )
 def test_killed_between_the_platforms_signature_and_the_receipt(
-    world: World, tmp_path: Path, method: str, nth: int, forward: bool
+    oracle_env: OracleEnv, tmp_path: Path, method: str, nth: int, forward: bool
 ) -> None:
-    before, model = world.block(), world.model()
-    with world.client() as client:
-        usage = world.usage(client, model, tmp_path, UNITS)
+    before, model = oracle_env.block(), oracle_env.model()
+    with oracle_env.client() as client:
+        usage = oracle_env.usage(client, model, tmp_path, UNITS)
         sent = client.submit(usage)
         metered = client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE)
         rows = client.all_rows(metered)
-        held = world.proxy.hold(method, nth, forward=forward)
-        client.sign(metered, Expected(world.platform_id, usage), rows)
+        held = oracle_env.proxy.hold(method, nth, forward=forward)
+        client.sign(metered, Expected(oracle_env.platform_id, usage), rows)
         held.wait()
-        world.leader.kill()
+        oracle_env.leader.kill()
         held.abandon()
-        world.leader.start()
-        world.leader.ready()
-        world.settle(client, sent.id)
-    check_paid_once(world, model, before)
+        oracle_env.leader.start()
+        oracle_env.leader.ready()
+        oracle_env.settle(client, sent.id)
+    check_paid_once(oracle_env, model, before)
 
 
 @pytest.mark.parametrize(
     ("method", "nth", "forward"), [row[1:] for row in SETTLING], ids=[r[0] for r in SETTLING]
 )
 def test_killed_while_it_settles(
-    world: World, tmp_path: Path, method: str, nth: int, forward: bool
+    oracle_env: OracleEnv, tmp_path: Path, method: str, nth: int, forward: bool
 ) -> None:
-    before, model = world.block(), world.model()
-    with world.client() as client:
-        sent = world.submit(client, world.usage(client, model, tmp_path, UNITS))
-        world.reach(client, sent.id, State.CHALLENGEABLE)
+    before, model = oracle_env.block(), oracle_env.model()
+    with oracle_env.client() as client:
+        sent = oracle_env.submit(client, oracle_env.usage(client, model, tmp_path, UNITS))
+        oracle_env.reach(client, sent.id, State.CHALLENGEABLE)
         for _ in range(3):  # until the submission is final, and asks nothing of its own any more
-            world.acts.node("evm_mine")
-        held = world.proxy.hold(method, nth, forward=forward)
-        world.pass_window()
+            oracle_env.acts.node("evm_mine")
+        held = oracle_env.proxy.hold(method, nth, forward=forward)
+        oracle_env.pass_window()
         held.wait()
-        world.leader.kill()
+        oracle_env.leader.kill()
         held.abandon()
-        world.leader.start()
-        world.leader.ready()
-        world.settle(client, sent.id)
-    check_paid_once(world, model, before)
+        oracle_env.leader.start()
+        oracle_env.leader.ready()
+        oracle_env.settle(client, sent.id)
+    check_paid_once(oracle_env, model, before)
 
 
 def test_killed_in_the_middle_of_an_upload_nothing_is_half_there(
-    world: World, tmp_path: Path
+    oracle_env: OracleEnv, tmp_path: Path
 ) -> None:
-    model = world.model()
+    model = oracle_env.model()
     path = tmp_path / "events.jsonl"
     path.write_text("x" * 3_000_000)  # its content does not matter: it never arrives whole
 
     def die(what: str, done: int, total: int) -> None:
         if done >= total // 3 and what.startswith("send") and not died:
             died.append(done)
-            world.leader.kill()
+            oracle_env.leader.kill()
 
     died: list[int] = []
-    with world.client() as client, pytest.raises(OracleUnreachable):
+    with oracle_env.client() as client, pytest.raises(OracleUnreachable):
         client.upload(path, progress=die)
     assert died
-    world.leader.start()
-    world.leader.ready()
-    folder = Path(world.leader.settings["OBBLIGATO_ORACLE_FOLDER"]) / "uploads"
+    oracle_env.leader.start()
+    oracle_env.leader.ready()
+    folder = Path(oracle_env.leader.settings["OBBLIGATO_ORACLE_FOLDER"]) / "uploads"
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     assert [found.name for found in folder.glob(f"*/{sha256}")] == []
-    with world.client() as client:
-        sent = world.submit(client, world.usage(client, model, tmp_path, UNITS))
-        world.reach(client, sent.id, State.CHALLENGEABLE)
+    with oracle_env.client() as client:
+        sent = oracle_env.submit(client, oracle_env.usage(client, model, tmp_path, UNITS))
+        oracle_env.reach(client, sent.id, State.CHALLENGEABLE)

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from obbligato.rules.quorum import recover_signers
-from obbligato.typed_data import Attestation, Contract, UsageReport, sign
-from oracle.attesting.gather import Gatherer, Outcome
+from obbligato.protocol.quorum import recover_signers
+from obbligato.protocol.typed_data import Attestation, Contract, UsageReport, sign
+from oracle.reports.quorum import Gatherer, Outcome
 from scripts.demo.cast import ATTESTERS, node_account
-from tests.onchain import House
+from tests.onchain import DeployedProtocol
 from tests.oracle.test_memory import header
 
 REPORTER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -52,9 +52,11 @@ def attester(answer: Answer) -> Iterator[str]:
         server.server_close()
 
 
-def signing(house: House, by: LocalAccount, *, version: int = 1, **other: Any) -> Answer:
+def signing(
+    protocol: DeployedProtocol, by: LocalAccount, *, version: int = 1, **other: Any
+) -> Answer:
     """An attester that signs; `other` members of the header if it signs something else."""
-    domain = house.chain.domain(Contract.USAGE_ORACLE)
+    domain = protocol.chain.domain(Contract.USAGE_ORACLE)
 
     def answer(body: bytes) -> tuple[int, bytes]:
         asked = UsageReport.from_json(json.loads(body)["header"]).model_copy(update=other)
@@ -72,10 +74,12 @@ def signing(house: House, by: LocalAccount, *, version: int = 1, **other: Any) -
     return answer
 
 
-def gathered(house: House, answers: list[Answer], *, more: tuple[str, ...] = ()) -> Any:
+def gathered(
+    protocol: DeployedProtocol, answers: list[Answer], *, more: tuple[str, ...] = ()
+) -> Any:
     with contextlib.ExitStack() as stack:
         urls = [stack.enter_context(attester(answer)) for answer in answers]
-        gatherer = Gatherer(house.chain, [*urls, *more], timeout_seconds=20)
+        gatherer = Gatherer(protocol.chain, [*urls, *more], timeout_seconds=20)
         stack.callback(gatherer.close)
         return gatherer.gather(header(), REPORTER, b"\x01" * 65)
 
@@ -85,7 +89,7 @@ def outcomes(result: Any) -> list[str]:
 
 
 def test_three_of_four_are_enough_and_nobody_waits_for_a_dead_or_a_slow_one(
-    onchain: House,
+    onchain: DeployedProtocol,
 ) -> None:
     over = threading.Event()
 
@@ -109,7 +113,7 @@ def test_three_of_four_are_enough_and_nobody_waits_for_a_dead_or_a_slow_one(
 
 
 def test_two_of_four_are_no_quorum_and_the_others_are_named_with_their_reasons(
-    onchain: House,
+    onchain: DeployedProtocol,
 ) -> None:
     def refuses(_: bytes) -> tuple[int, bytes]:
         return 422, json.dumps({"detail": "the rows cost 7, the report says 5"}).encode()
@@ -130,15 +134,15 @@ def test_two_of_four_are_no_quorum_and_the_others_are_named_with_their_reasons(
 @pytest.mark.parametrize(
     ("lie", "reason"),
     [
-        (lambda house: signing(house, node_account(15)), "which is no attester"),
-        (lambda house: signing(house, ATTESTERS[2], total=6), "which is no attester"),
-        (lambda house: lambda body: (200, b"<html>welcome</html>"), "no attestation"),
-        (lambda house: lambda body: (200, b"x" * 10_000_000), "no attestation"),
+        (lambda protocol: signing(protocol, node_account(15)), "which is no attester"),
+        (lambda protocol: signing(protocol, ATTESTERS[2], total=6), "which is no attester"),
+        (lambda protocol: lambda body: (200, b"<html>welcome</html>"), "no attestation"),
+        (lambda protocol: lambda body: (200, b"x" * 10_000_000), "no attestation"),
     ],
     ids=["a stranger's key", "another report", "a page", "ten megabytes"],
 )
 def test_an_answer_that_is_no_attesters_signature_over_this_report_counts_for_nothing(
-    onchain: House, lie: Callable[[House], Answer], reason: str
+    onchain: DeployedProtocol, lie: Callable[[DeployedProtocol], Answer], reason: str
 ) -> None:
     result = gathered(onchain, [*(signing(onchain, each) for each in ATTESTERS[:2]), lie(onchain)])
     assert result.packed is None
@@ -147,14 +151,14 @@ def test_an_answer_that_is_no_attesters_signature_over_this_report_counts_for_no
     assert reason in liar.reason
 
 
-def test_one_attester_at_three_urls_is_one_signature(onchain: House) -> None:
+def test_one_attester_at_three_urls_is_one_signature(onchain: DeployedProtocol) -> None:
     result = gathered(onchain, [signing(onchain, ATTESTERS[0])] * 3)
     assert outcomes(result) == ["signed"] * 3
     assert result.packed is None
 
 
 def test_a_signature_for_another_version_of_the_set_is_asked_for_again_later(
-    onchain: House,
+    onchain: DeployedProtocol,
 ) -> None:
     result = gathered(onchain, [signing(onchain, ATTESTERS[0], version=2)])
     (answer,) = result.answers

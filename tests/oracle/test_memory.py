@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from obbligato.errors import RefusedError
-from obbligato.typed_data import UsageReport
-from obbligato.words import Pricing
-from oracle.attesting.memory import Memory
-from oracle.database import Database
+from obbligato.protocol.constants import Pricing
+from obbligato.protocol.typed_data import UsageReport
+from oracle.attester.attester import Memory
+from oracle.db import OracleDatabase
 
 DEADLINE = 1_800_000_000
 
@@ -38,15 +38,15 @@ def header(**changed: object) -> UsageReport:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(f"sqlite:///{tmp_path / 'attester.db'}")
+def database(tmp_path: Path) -> OracleDatabase:
+    return OracleDatabase(f"sqlite:///{tmp_path / 'attester.db'}")
 
 
 def test_the_same_report_may_be_signed_again_also_by_a_new_process(
-    database: Database, tmp_path: Path
+    database: OracleDatabase, tmp_path: Path
 ) -> None:
     Memory(database).remember(header(), b"\x01" * 32, final_time=0)
-    again = Memory(Database(f"sqlite:///{tmp_path / 'attester.db'}"))
+    again = Memory(OracleDatabase(f"sqlite:///{tmp_path / 'attester.db'}"))
     again.remember(header(), b"\x01" * 32, final_time=0)
     with pytest.raises(RefusedError, match="another report was signed for attempt 1 at number 7"):
         again.remember(header(), b"\x02" * 32, final_time=0)
@@ -57,7 +57,9 @@ def test_the_same_report_may_be_signed_again_also_by_a_new_process(
     [{"platform_id": 4}, {"model_id": b"\x12" * 32}, {"sequence": 8}],
     ids=lambda changed: next(iter(changed)),
 )
-def test_another_place_is_another_report(database: Database, elsewhere: dict[str, object]) -> None:
+def test_another_place_is_another_report(
+    database: OracleDatabase, elsewhere: dict[str, object]
+) -> None:
     memory = Memory(database)
     memory.remember(header(), b"\x01" * 32, final_time=0)
     memory.remember(header(**elsewhere), b"\x02" * 32, final_time=0)
@@ -65,7 +67,7 @@ def test_another_place_is_another_report(database: Database, elsewhere: dict[str
 
 @pytest.mark.parametrize(("final_time", "signed"), [(-1, False), (0, False), (1, True)])
 def test_a_second_attempt_waits_until_the_firsts_deadline_has_passed_in_a_final_block(
-    database: Database, final_time: int, signed: bool
+    database: OracleDatabase, final_time: int, signed: bool
 ) -> None:
     memory = Memory(database)
     memory.remember(header(), b"\x01" * 32, final_time=0)
@@ -77,14 +79,16 @@ def test_a_second_attempt_waits_until_the_firsts_deadline_has_passed_in_a_final_
         memory.remember(second, b"\x02" * 32, final_time=DEADLINE + final_time)
 
 
-def test_an_earlier_attempt_is_too_late_once_a_later_one_was_signed(database: Database) -> None:
+def test_an_earlier_attempt_is_too_late_once_a_later_one_was_signed(
+    database: OracleDatabase,
+) -> None:
     memory = Memory(database)
     memory.remember(header(attempt=2), b"\x02" * 32, final_time=0)
     with pytest.raises(RefusedError, match="attempt 2 was signed already"):
         memory.remember(header(), b"\x01" * 32, final_time=DEADLINE + 1)
 
 
-def test_two_at_the_same_moment_cannot_both_be_remembered(database: Database) -> None:
+def test_two_at_the_same_moment_cannot_both_be_remembered(database: OracleDatabase) -> None:
     memory = Memory(database)
     start = threading.Barrier(8)
     outcomes: list[bool] = []

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from obbligato.rules.rows import unpack_credits, unpack_rows
+from obbligato.protocol.rows import unpack_credits, unpack_rows
 from scripts.demo.cast import METERED_PLATFORM
 from scripts.stack import PASSWORD, keystore
 from scripts.toolchain import environment
 from tests.onchain import DAY
+from tests.oracle.environment import OracleEnv, write
 from tests.oracle.recordings import NARROW_LICENSES, WIDE_LICENSES, Licensed, extract
-from tests.oracle.world import World, write
 
 RECORDINGS = WIDE_LICENSES + NARROW_LICENSES + 6
 """The last six of them nobody licensed."""
@@ -85,19 +85,21 @@ def events(model: bytes, period: tuple[int, int]) -> list[dict[str, Any]]:
     ]
 
 
-def submitted(world: World, model: bytes, folder: Path, *arguments: object) -> dict[str, Any]:
+def submitted(
+    oracle_env: OracleEnv, model: bytes, folder: Path, *arguments: object
+) -> dict[str, Any]:
     """`obbligato platform submit … --wait settled` as a process, while blocks come; what it printed."""
     (folder / "password").touch(0o600)
     (folder / "password").write_text(PASSWORD)
     settings = {
-        "OBBLIGATO_RPC_URL": world.house.url,
-        "OBBLIGATO_DEPLOYMENT": str(world.house.manifest),
-        "OBBLIGATO_ORACLE_URL": world.leader.url,
+        "OBBLIGATO_RPC_URL": oracle_env.protocol.url,
+        "OBBLIGATO_DEPLOYMENT": str(oracle_env.protocol.manifest),
+        "OBBLIGATO_ORACLE_URL": oracle_env.leader.url,
         "OBBLIGATO_KEYSTORE": str(keystore(folder / "key.json", METERED_PLATFORM.reporter)),
         "OBBLIGATO_PASSWORD_FILE": str(folder / "password"),
     }
     command = [sys.executable, "-m", "obbligato", "platform", "submit", *map(str, arguments)]
-    command += ["--platform", str(world.platform_id), "--model", "0x" + model.hex()]
+    command += ["--platform", str(oracle_env.platform_id), "--model", "0x" + model.hex()]
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
         process = subprocess.Popen(
             [*command, "--wait", "settled", "--yes", "--json"],
@@ -108,13 +110,13 @@ def submitted(world: World, model: bytes, folder: Path, *arguments: object) -> d
         )
 
         def has_ended() -> bool:
-            world.acts.node("evm_mine")
+            oracle_env.acts.node("evm_mine")
             return process.poll() is not None
 
         try:
-            world.until(lambda: bool(world.happened(model)) or has_ended())
-            world.pass_window()
-            world.until(has_ended)
+            oracle_env.until(lambda: bool(oracle_env.happened(model)) or has_ended())
+            oracle_env.pass_window()
+            oracle_env.until(has_ended)
         finally:
             process.kill()
             process.wait()
@@ -124,17 +126,17 @@ def submitted(world: World, model: bytes, folder: Path, *arguments: object) -> d
 
 
 def test_a_month_by_isrc_is_settled_as_whole_numbers_alone_compute_it(
-    world: World, licensed: Licensed, tmp_path: Path
+    oracle_env: OracleEnv, licensed: Licensed, tmp_path: Path
 ) -> None:
-    model, start = world.model(), licensed.period[0]
+    model, start = oracle_env.model(), licensed.period[0]
     period = (start, start + 30 * DAY)
-    world.acts.wait(max(0, period[1] - world.acts.now()) // DAY + 1)
+    oracle_env.acts.wait(max(0, period[1] - oracle_env.acts.now()) // DAY + 1)
     path = write(tmp_path / "month.jsonl", events(model, period))
-    done = submitted(world, model, tmp_path, path, "--start", period[0], "--end", period[1])
+    done = submitted(oracle_env, model, tmp_path, path, "--start", period[0], "--end", period[1])
     assert done["state"] == "settled"
 
     rows, unlicensed = expected(licensed)
-    (report,) = world.happened(model)
+    (report,) = oracle_env.happened(model)
     found = zip(unpack_rows(report["rows"]), unpack_credits(report["credits"]), strict=True)
     assert {
         (row.license_id, int(row.tier), int(row.metric)): [row.quantity, credit.amount]
@@ -142,7 +144,7 @@ def test_a_month_by_isrc_is_settled_as_whole_numbers_alone_compute_it(
     } == rows
     total = sum(amount for _, amount in rows.values())
     assert report["report"]["total"] == total
-    assert world.settled(report["reportId"]) == [total]
+    assert oracle_env.settled(report["reportId"]) == [total]
 
     summary = done["summary"]
     isrc_of = {number: isrc for isrc, number in licensed.narrow.items()}

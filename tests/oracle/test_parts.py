@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from obbligato.client import Expected, OracleClient, State, Submission, Usage
-from obbligato.rules.rows import Row, unpack_rows
-from obbligato.words import Metric, Pricing, Tier
+from obbligato.protocol.constants import Metric, Pricing, Tier
+from obbligato.protocol.rows import Row, unpack_rows
+from tests.oracle.environment import PATIENCE, OracleEnv, write
 from tests.oracle.recordings import RATES, Licensed, every_use
-from tests.oracle.world import PATIENCE, World, write
 
 Sums = dict[tuple[int, int, int], int]
 ROWS = 57 * 18
@@ -37,27 +37,27 @@ def validated(client: OracleClient, usage: Usage) -> Submission:
 
 @pytest.mark.parametrize("killed", [False, True], ids=["", "killed between the parts"])
 def test_more_than_a_thousand_rows_become_two_reports_in_sequence(
-    world: World, licensed: Licensed, tmp_path: Path, killed: bool
+    oracle_env: OracleEnv, licensed: Licensed, tmp_path: Path, killed: bool
 ) -> None:
-    before, model = world.block(), world.model()
+    before, model = oracle_env.block(), oracle_env.model()
     events = every_use(licensed, model)
     path = write(tmp_path / "many.jsonl", events)
-    with world.client() as client:
+    with oracle_env.client() as client:
         usage = Usage(model, *licensed.period, files=(client.upload(path),))
         metered = validated(client, usage)
         assert [part.rows for part in metered.reports] == [1_000, ROWS - 1_000]
-        held = world.proxy.hold("eth_sendRawTransaction", 2) if killed else None
-        signed = client.sign(metered, Expected(world.platform_id, usage))
+        held = oracle_env.proxy.hold("eth_sendRawTransaction", 2) if killed else None
+        signed = client.sign(metered, Expected(oracle_env.platform_id, usage))
         assert signed.state.has_reached(State.SIGNED)  # all parts at once
         if held is not None:
             held.wait()
-            assert len(world.happened(model)) == 1
-            world.leader.kill()
+            assert len(oracle_env.happened(model)) == 1
+            oracle_env.leader.kill()
             held.abandon()
-            world.leader.start()
-            world.leader.ready()
-        done = world.settle(client, metered.id)
-    first, second = world.happened(model)
+            oracle_env.leader.start()
+            oracle_env.leader.ready()
+        done = oracle_env.settle(client, metered.id)
+    first, second = oracle_env.happened(model)
     assert [event["report"]["sequence"] for event in (first, second)] == [1, 2]
     assert second["report"]["previous"] == first["reportId"]
     assert first["report"]["evidence"] != second["report"]["evidence"]
@@ -67,16 +67,16 @@ def test_more_than_a_thousand_rows_become_two_reports_in_sequence(
     for event, part in zip((first, second), done.reports, strict=True):
         total = sum(price(row) for row in unpack_rows(event["rows"]))
         assert part.total_units == total
-        assert world.settled(event["reportId"]) == [total]
-    assert world.wasted(before) == []
+        assert oracle_env.settled(event["reportId"]) == [total]
+    assert oracle_env.wasted(before) == []
 
 
 def test_a_pool_of_more_than_a_thousand_rows_is_refused_with_words(
-    world: World, licensed: Licensed, tmp_path: Path
+    oracle_env: OracleEnv, licensed: Licensed, tmp_path: Path
 ) -> None:
-    model = world.model()
+    model = oracle_env.model()
     path = write(tmp_path / "many.jsonl", every_use(licensed, model))
-    with world.client() as client:
+    with oracle_env.client() as client:
         uploaded = (client.upload(path),)
         found = validated(
             client,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from eth_account import Account
 
-from oracle.keeping.payees import Payees
-from tests.onchain import ARTIST, Acts, House, split
-from tests.story import OPEN
+from oracle.payouts.payees import Payees
+from tests.onchain import ARTIST, Acts, DeployedProtocol, split
+from tests.scenario import OPEN
 
 
-def test_a_split_is_known_to_each_payee_as_soon_as_a_licence_has_it(onchain: House) -> None:
+def test_a_split_is_known_to_each_payee_as_soon_as_a_licence_has_it(
+    onchain: DeployedProtocol,
+) -> None:
     acts, payees = Acts(onchain), Payees(onchain.chain)
     first, second, third = (Account.create() for _ in range(3))
     with acts.undone():
@@ -26,7 +28,7 @@ def test_a_split_is_known_to_each_payee_as_soon_as_a_licence_has_it(onchain: Hou
 
 
 def test_a_split_that_a_fork_undid_is_forgotten_also_where_its_number_is_anothers(
-    onchain: House,
+    onchain: DeployedProtocol,
 ) -> None:
     acts, payees = Acts(onchain), Payees(onchain.chain)
     before, after = Account.create(), Account.create()

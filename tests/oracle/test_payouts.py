@@ -14,20 +14,20 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from obbligato.chain.events import Event, read_events
 from obbligato.client import State, Usage
 from obbligato.client.signing import sign_request
 from obbligato.keys import LocalSigner
-from obbligato.ledger.events import Event, read_events
 from tests.onchain import ARTIST, split
-from tests.oracle.world import RATE, World, write
-from tests.story import OPEN
+from tests.oracle.environment import RATE, OracleEnv, write
+from tests.scenario import OPEN
 
 
 @pytest.fixture(scope="module")
-def paying(whole_world: World) -> Iterator[World]:
+def paying(whole_oracle_env: OracleEnv) -> Iterator[OracleEnv]:
     """The world with a leader that looks at payouts every second."""
-    with whole_world.leader_with(OBBLIGATO_ORACLE_PAYOUT_EVERY_SECONDS="1") as world:
-        yield world
+    with whole_oracle_env.leader_with(OBBLIGATO_ORACLE_PAYOUT_EVERY_SECONDS="1") as oracle_env:
+        yield oracle_env
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Band:
 
 
 @pytest.fixture
-def band(paying: World) -> Band:
+def band(paying: OracleEnv) -> Band:
     first, second = Account.create(), Account.create()
     pays = split((first, 600_000), (second, 400_000))
     return Band(paying.acts.mint(ARTIST, OPEN, pays, "The band's"), first, second)
 
 
 def ask(
-    world: World,
+    oracle_env: OracleEnv,
     method: str,
     account: LocalAccount,
     minimum: int | None = None,
@@ -57,7 +57,7 @@ def ask(
     """PUT or DELETE what an account asked for, signed by itself or by somebody else."""
     path = f"/v1/payouts/{account.address}"
     content = b"" if minimum is None else json.dumps({"minimum": str(minimum)}).encode()
-    deployment = world.house.chain.deployment
+    deployment = oracle_env.protocol.chain.deployment
     headers = sign_request(
         LocalSigner((signed_by or account).key),
         chain_id=deployment.chain_id,
@@ -67,57 +67,59 @@ def ask(
         body_digest=hashlib.sha256(content).digest(),
         time=int(time.time()),
     )
-    return httpx.request(method, world.leader.url + path, content=content, headers=headers)
+    return httpx.request(method, oracle_env.leader.url + path, content=content, headers=headers)
 
 
-def report(world: World, band: Band, folder: Path, generations: int) -> None:
+def report(oracle_env: OracleEnv, band: Band, folder: Path, generations: int) -> None:
     """Report so many generations of the band's licence, and see them settled and final."""
-    model, start = world.model(), world.acts.now()
-    world.acts.wait(1)
-    events = world.events(model, [generations], occurred_at=start, license_id=band.license_id)
+    model, start = oracle_env.model(), oracle_env.acts.now()
+    oracle_env.acts.wait(1)
+    events = oracle_env.events(model, [generations], occurred_at=start, license_id=band.license_id)
     path = write(folder / "band.jsonl", events)
-    with world.client() as client:
+    with oracle_env.client() as client:
         uploaded = (client.upload(path),)
-        sent = world.submit(client, Usage(model, start, world.acts.now(), files=uploaded))
-        assert world.settle(client, sent.id).state is State.SETTLED
+        sent = oracle_env.submit(client, Usage(model, start, oracle_env.acts.now(), files=uploaded))
+        assert oracle_env.settle(client, sent.id).state is State.SETTLED
 
 
-def claimed(world: World, account: LocalAccount) -> list[int]:
+def claimed(oracle_env: OracleEnv, account: LocalAccount) -> list[int]:
     """What each claim for an account paid, in order."""
-    return [int(event["amount"]) for event in _claims(world) if event["payee"] == account.address]
+    return [
+        int(event["amount"]) for event in _claims(oracle_env) if event["payee"] == account.address
+    ]
 
 
-def _claims(world: World) -> list[Event]:
-    events = read_events(world.house.chain, contracts=("RoyaltyVault",))
+def _claims(oracle_env: OracleEnv) -> list[Event]:
+    events = read_events(oracle_env.protocol.chain, contracts=("RoyaltyVault",))
     return [event for event in events if event.name == "Claimed"]
 
 
-def dollars(world: World, account: LocalAccount) -> int:
-    return int(world.house.chain.call("TestDollar", "balanceOf", account.address))
+def dollars(oracle_env: OracleEnv, account: LocalAccount) -> int:
+    return int(oracle_env.protocol.chain.call("TestDollar", "balanceOf", account.address))
 
 
 def test_who_asked_is_paid_once_it_has_earned_enough_and_until_it_says_stop(
-    paying: World, band: Band, tmp_path: Path
+    paying: OracleEnv, band: Band, tmp_path: Path
 ) -> None:
     """A generation is 2 400: of the first thousand 1 440 000 and 960 000, of the second as much again."""
-    world, first, second = paying, band.first, band.second
-    assert ask(world, "PUT", first, 1_440_000).json() == {
+    oracle_env, first, second = paying, band.first, band.second
+    assert ask(oracle_env, "PUT", first, 1_440_000).json() == {
         "account": first.address,
         "minimum": "1440000",
     }
-    assert ask(world, "PUT", second, 960_001).status_code == 200
-    report(world, band, tmp_path, 1_000)
-    world.until(lambda: dollars(world, first) == 600 * RATE)
+    assert ask(oracle_env, "PUT", second, 960_001).status_code == 200
+    report(oracle_env, band, tmp_path, 1_000)
+    oracle_env.until(lambda: dollars(oracle_env, first) == 600 * RATE)
     # The second payee lacks one unit: it is left alone, until it has earned more.
-    assert ask(world, "DELETE", first).status_code == 204
-    report(world, band, tmp_path, 1_000)
-    world.until(lambda: dollars(world, second) == 800 * RATE)
-    assert claimed(world, first) == [600 * RATE]
-    assert claimed(world, second) == [800 * RATE]
-    assert ask(world, "DELETE", first).status_code == 204  # again: there is nothing to stop
+    assert ask(oracle_env, "DELETE", first).status_code == 204
+    report(oracle_env, band, tmp_path, 1_000)
+    oracle_env.until(lambda: dollars(oracle_env, second) == 800 * RATE)
+    assert claimed(oracle_env, first) == [600 * RATE]
+    assert claimed(oracle_env, second) == [800 * RATE]
+    assert ask(oracle_env, "DELETE", first).status_code == 204  # again: there is nothing to stop
 
 
-def test_nobody_asks_for_somebody_else(paying: World, band: Band) -> None:
+def test_nobody_asks_for_somebody_else(paying: OracleEnv, band: Band) -> None:
     for method, minimum in (("PUT", 1), ("DELETE", None)):
         refused = ask(paying, method, band.first, minimum, signed_by=band.second)
         assert refused.status_code == 403
@@ -130,11 +132,11 @@ def test_nobody_asks_for_somebody_else(paying: World, band: Band) -> None:
 
 @pytest.mark.parametrize("minimum", ["0", "-1", "1.5", 1.5, None, str(2**64)])
 def test_a_minimum_that_is_no_amount_is_refused_by_name(
-    paying: World, band: Band, minimum: object
+    paying: OracleEnv, band: Band, minimum: object
 ) -> None:
     path = f"/v1/payouts/{band.first.address}"
     content = json.dumps({"minimum": minimum}).encode()
-    deployment = paying.house.chain.deployment
+    deployment = paying.protocol.chain.deployment
     headers = sign_request(
         LocalSigner(band.first.key),
         chain_id=deployment.chain_id,

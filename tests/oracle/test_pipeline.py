@@ -10,12 +10,12 @@ import pytest
 from eth_hash.auto import keccak
 
 from obbligato.chain.client import Chain
-from oracle.attesting.gather import Gatherer
-from oracle.database import Database, Report, Submission, SubmissionState
+from oracle.db import OracleDatabase, Report, Submission, SubmissionState
 from oracle.intake.submissions import Submissions
 from oracle.intake.uploads import Uploads
-from oracle.pipeline.pipeline import Pipeline
-from tests.onchain import House
+from oracle.reports.pipeline import Pipeline
+from oracle.reports.quorum import Gatherer
+from tests.onchain import DeployedProtocol
 
 MODEL = keccak(b"the model of single steps")
 PLATFORM = 1
@@ -27,9 +27,9 @@ class NoMetering:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
+def database(tmp_path: Path) -> OracleDatabase:
     """With one submission, metered: a statement of no use, whose header is to be made."""
-    database = Database(f"sqlite:///{tmp_path / 'oracle.db'}")
+    database = OracleDatabase(f"sqlite:///{tmp_path / 'oracle.db'}")
     with database.work() as session:
         session.add(
             Submission(
@@ -50,7 +50,7 @@ def database(tmp_path: Path) -> Database:
     return database
 
 
-def pipeline(database: Database, chain: Chain) -> Pipeline:
+def pipeline(database: OracleDatabase, chain: Chain) -> Pipeline:
     return Pipeline(
         database=database,
         chain=chain,
@@ -62,7 +62,7 @@ def pipeline(database: Database, chain: Chain) -> Pipeline:
     )
 
 
-def state_of(database: Database) -> SubmissionState:
+def state_of(database: OracleDatabase) -> SubmissionState:
     with database.work() as session:
         return SubmissionState(session.get_one(Submission, IDENTITY).state)
 
@@ -80,7 +80,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, function: str, act: Callable[[], 
 
 
 def test_a_metered_submission_gets_its_header_and_waits_for_a_signature(
-    onchain: House, database: Database
+    onchain: DeployedProtocol, database: OracleDatabase
 ) -> None:
     pipeline(database, onchain.chain).step((PLATFORM, MODEL))
     assert state_of(database) is SubmissionState.VALIDATED
@@ -91,7 +91,10 @@ def test_a_metered_submission_gets_its_header_and_waits_for_a_signature(
 
 
 def test_what_is_taken_back_while_its_header_is_made_stays_taken_back(
-    onchain: House, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    onchain: DeployedProtocol,
+    database: OracleDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     uploads = Uploads(database, tmp_path / "uploads", most_bytes=1, most_of_platform=1)
     platform = Submissions(database, uploads, onchain.chain)

@@ -22,10 +22,10 @@ from obbligato.client import (
     Usage,
 )
 from obbligato.keys import LocalSigner, create_keystore
-from obbligato.rules.rows import Row
-from obbligato.words import Metric, Tier
+from obbligato.protocol.constants import Metric, Tier
+from obbligato.protocol.rows import Row
 from scripts.demo.cast import METERED_PLATFORM
-from tests.oracle.world import PATIENCE, RATE, World, write
+from tests.oracle.environment import PATIENCE, RATE, OracleEnv, write
 
 PASSWORD = "da capo al fine"
 SETTINGS = ("ORACLE_URL", "KEYSTORE", "PASSWORD_FILE", "API_KEY", "GATEWAYS")
@@ -48,21 +48,26 @@ Command = Callable[..., tuple[int, Any, str]]
 
 @pytest.fixture
 def platform(
-    world: World, keys: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    oracle_env: OracleEnv,
+    keys: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Command:
     """`obbligato platform … --json` as the reporter (or `who`): exit code, data, stderr."""
     for name in SETTINGS:
         monkeypatch.delenv(f"OBBLIGATO_{name}", raising=False)
-    house = world.house
-    monkeypatch.setenv("OBBLIGATO_RPC_URL", house.url)
-    monkeypatch.setenv("OBBLIGATO_DEPLOYMENT", str(house.manifest))
-    monkeypatch.setenv("OBBLIGATO_STORE", str(house.folder))
-    monkeypatch.setenv("OBBLIGATO_ORACLE_URL", world.leader.url)
+    protocol = oracle_env.protocol
+    monkeypatch.setenv("OBBLIGATO_RPC_URL", protocol.url)
+    monkeypatch.setenv("OBBLIGATO_DEPLOYMENT", str(protocol.manifest))
+    monkeypatch.setenv("OBBLIGATO_STORE", str(protocol.folder))
+    monkeypatch.setenv("OBBLIGATO_ORACLE_URL", oracle_env.leader.url)
     monkeypatch.setenv("OBBLIGATO_PASSWORD_FILE", str(keys / "password"))
 
     def command(*arguments: object, who: str | None = "reporter") -> tuple[int, Any, str]:
         keystore = () if who is None else ("--keystore", str(keys / f"{who}.json"))
-        words = [str(each) for each in (*arguments, "--platform", world.platform_id, *keystore)]
+        words = [
+            str(each) for each in (*arguments, "--platform", oracle_env.platform_id, *keystore)
+        ]
         code = int(run(["platform", *words, "--json"]))
         out, err = capsys.readouterr()
         return code, json.loads(out) if out else None, err
@@ -71,13 +76,13 @@ def platform(
 
 
 @pytest.fixture
-def mining(world: World) -> Iterator[None]:
+def mining(oracle_env: OracleEnv) -> Iterator[None]:
     """Blocks come, as they do on a chain."""
     over = threading.Event()
 
     def mine() -> None:
         while not over.wait(0.2):
-            world.acts.node("evm_mine")
+            oracle_env.acts.node("evm_mine")
 
     thread = threading.Thread(target=mine, daemon=True)
     thread.start()
@@ -86,16 +91,16 @@ def mining(world: World) -> Iterator[None]:
     thread.join()
 
 
-def period(world: World) -> tuple[object, ...]:
-    return ("--start", world.period[0], "--end", world.period[1])
+def period(oracle_env: OracleEnv) -> tuple[object, ...]:
+    return ("--start", oracle_env.period[0], "--end", oracle_env.period[1])
 
 
 def test_a_report_from_its_file_to_the_chain(
-    world: World, platform: Command, mining: None, tmp_path: Path
+    oracle_env: OracleEnv, platform: Command, mining: None, tmp_path: Path
 ) -> None:
-    model = world.model()
-    path = write(tmp_path / "march.jsonl", world.events(model, [10, 20, 12]))
-    asked = (path, "--model", "0x" + model.hex(), *period(world))
+    model = oracle_env.model()
+    path = write(tmp_path / "march.jsonl", oracle_env.events(model, [10, 20, 12]))
+    asked = (path, "--model", "0x" + model.hex(), *period(oracle_env))
     # Licence 1 has 22 generations, licence 2 has 20, at 2 400 millionths of a dollar each.
     code, quoted, err = platform("quote", *asked)
     assert code == 0, err
@@ -105,23 +110,23 @@ def test_a_report_from_its_file_to_the_chain(
         (row["license_id"], row["quantity"], row["amount_units"])
         for row in quoted["reports"][0]["priced_rows"]
     ]
-    first, second = world.licenses
+    first, second = oracle_env.licenses
     assert rows == [(first, 22_000_000, 22 * RATE), (second, 20_000_000, 20 * RATE)]
     # Nobody is there to ask; and no more is signed than is allowed.
     code, _, err = platform("submit", *asked)
     assert (code, "give --yes" in err) == (2, True)
     code, _, err = platform("submit", *asked, "--yes", "--most", 42 * RATE - 1)
     assert (code, "more than the 100799 allowed" in err) == (1, True)
-    assert world.happened(model) == []
+    assert oracle_env.happened(model) == []
     code, done, err = platform("submit", *asked, "--yes", "--most", 42 * RATE)
     assert code == 0, err
     assert done["state"] == "challengeable"
-    (event,) = world.happened(model)
+    (event,) = oracle_env.happened(model)
     assert "0x" + event["reportId"].hex() == done["reports"][0]["report_id"]
     # Run again it finds what it did, and nothing is reported twice.
     code, again, _ = platform("submit", *asked, "--yes")
     assert (code, again["id"]) == (0, done["id"])
-    assert len(world.happened(model)) == 1
+    assert len(oracle_env.happened(model)) == 1
     code, shown, _ = platform("status", done["id"])
     assert (code, shown["reports"][0]["attestations"][0]["outcome"]) == (0, "signed")
     code, listed, _ = platform("list")
@@ -129,36 +134,36 @@ def test_a_report_from_its_file_to_the_chain(
 
 
 def test_a_zero_statement_and_ready_rows(
-    world: World, platform: Command, mining: None, tmp_path: Path
+    oracle_env: OracleEnv, platform: Command, mining: None, tmp_path: Path
 ) -> None:
-    model = "0x" + world.model().hex()
-    code, done, err = platform("submit", "--zero", "--model", model, *period(world), "--yes")
+    model = "0x" + oracle_env.model().hex()
+    code, done, err = platform("submit", "--zero", "--model", model, *period(oracle_env), "--yes")
     assert code == 0, err
     assert (done["summary"]["rows"], done["summary"]["total_units"]) == (0, 0)
     rows = tmp_path / "rows.csv"
     rows.write_text(
-        f"license_id,tier,metric,quantity\n{world.licenses[0]},GENERATIVE,GENERATION,2500000\n"
+        f"license_id,tier,metric,quantity\n{oracle_env.licenses[0]},GENERATIVE,GENERATION,2500000\n"
     )
-    asked = ("--rows", rows, "--model", "0x" + world.model().hex(), *period(world))
+    asked = ("--rows", rows, "--model", "0x" + oracle_env.model().hex(), *period(oracle_env))
     code, quoted, err = platform("quote", *asked)
     assert code == 0, err
     assert quoted["summary"]["total_units"] == 6_000  # two and a half generations
 
 
 def test_wrong_lines_are_shown_by_file_line_and_field(
-    world: World, platform: Command, tmp_path: Path
+    oracle_env: OracleEnv, platform: Command, tmp_path: Path
 ) -> None:
-    model = world.model()
-    events = world.events(model, [1, 2, 3])
+    model = oracle_env.model()
+    events = oracle_env.events(model, [1, 2, 3])
     events[1]["units"] = 1.5
     path = write(tmp_path / "march.jsonl", events)
-    asked = (path, "--model", "0x" + model.hex(), *period(world))
+    asked = (path, "--model", "0x" + model.hex(), *period(oracle_env))
     code, found, err = platform("submit", *asked, "--yes")
     assert (code, found) == (2, None)  # seen here, before anything was sent
     assert "march.jsonl, line 2, units" in err
     # Whoever sends it nevertheless is told the same by the oracle.
-    with world.client() as client:
-        usage = Usage(model, *world.period, files=(client.upload(path),))
+    with oracle_env.client() as client:
+        usage = Usage(model, *oracle_env.period, files=(client.upload(path),))
         sent = client.wait(client.submit(usage).id, State.VALIDATED, timeout_seconds=PATIENCE)
     assert sent.state is State.REJECTED
     assert sent.problem is not None
@@ -171,14 +176,14 @@ def test_wrong_lines_are_shown_by_file_line_and_field(
 
 
 def test_an_api_key_sends_and_looks_but_does_not_sign(
-    world: World, platform: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    oracle_env: OracleEnv, platform: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scopes = ("--scope", "reports:write", "--scope", "reports:read", "--label", "nightly")
     code, made, err = platform("key", "create", *scopes, who="admin")
     assert code == 0, err
-    model = world.model()
-    path = write(tmp_path / "march.jsonl", world.events(model, [5]))
-    asked = (path, "--model", "0x" + model.hex(), *period(world))
+    model = oracle_env.model()
+    path = write(tmp_path / "march.jsonl", oracle_env.events(model, [5]))
+    asked = (path, "--model", "0x" + model.hex(), *period(oracle_env))
     monkeypatch.setenv("OBBLIGATO_API_KEY", made["key"])
     code, sent, err = platform("submit", *asked, "--wait", "validated", who=None)
     assert code == 0, err
@@ -200,56 +205,63 @@ def test_an_api_key_sends_and_looks_but_does_not_sign(
 
 
 async def test_the_asynchronous_client_does_the_same(
-    world: World, mining: None, tmp_path: Path
+    oracle_env: OracleEnv, mining: None, tmp_path: Path
 ) -> None:
-    model = world.model()
-    path = write(tmp_path / "march.jsonl", world.events(model, [7]))
-    deployment = world.house.chain.deployment
+    model = oracle_env.model()
+    path = write(tmp_path / "march.jsonl", oracle_env.events(model, [7]))
+    deployment = oracle_env.protocol.chain.deployment
     seen: list[tuple[str, int, int]] = []
     async with AsyncOracleClient(
-        world.leader.url,
-        platform_id=world.platform_id,
+        oracle_env.leader.url,
+        platform_id=oracle_env.platform_id,
         chain_id=deployment.chain_id,
         oracle=deployment.address("UsageOracle"),
         signer=LocalSigner(bytes(METERED_PLATFORM.reporter.key)),
     ) as client:
-        uploaded = await client.upload(path, progress=lambda *told: seen.append(told))
+        uploaded = await client.upload(path, progress=lambda *scenario: seen.append(scenario))
         size = path.stat().st_size
         assert ("send march.jsonl", size, size) in seen
-        usage = Usage(model, *world.period, files=(uploaded,))
+        usage = Usage(model, *oracle_env.period, files=(uploaded,))
         first, second = await asyncio.gather(client.submit(usage), client.submit(usage))
         assert first.id == second.id
         metered = await client.wait(first.id, State.VALIDATED, timeout_seconds=PATIENCE)
-        await client.sign(metered, Expected(world.platform_id, usage, most=7 * RATE))
+        await client.sign(metered, Expected(oracle_env.platform_id, usage, most=7 * RATE))
         done = await client.wait(first.id, State.CHALLENGEABLE, timeout_seconds=PATIENCE)
     assert done.state is State.CHALLENGEABLE
-    assert [event["reportId"] for event in world.happened(model)] == [done.reports[0].report_id]
+    assert [event["reportId"] for event in oracle_env.happened(model)] == [
+        done.reports[0].report_id
+    ]
 
 
 def test_what_is_in_the_platforms_own_files_is_compared_before_it_is_signed(
-    world: World, tmp_path: Path
+    oracle_env: OracleEnv, tmp_path: Path
 ) -> None:
-    model = world.model()
-    with world.client() as client:
-        usage = world.usage(client, model, tmp_path, [3, 4])
+    model = oracle_env.model()
+    with oracle_env.client() as client:
+        usage = oracle_env.usage(client, model, tmp_path, [3, 4])
         sent = client.wait(client.submit(usage).id, State.VALIDATED, timeout_seconds=PATIENCE)
-        first, second = world.licenses
+        first, second = oracle_env.licenses
         use = (Tier.GENERATIVE, Metric.GENERATION)
         own: dict[tuple[int | str, Tier, Metric], int] = {
             (first, *use): 3_000_000,
             (second, *use): 4_000_001,
         }
         with pytest.raises(HeaderRefused, match="counted 4000000 millionths of a unit, the files"):
-            client.sign(sent, Expected(world.platform_id, usage, sums=own))
+            client.sign(sent, Expected(oracle_env.platform_id, usage, sums=own))
         assert client.status(sent.id).state is State.VALIDATED
         own[second, *use] = 4_000_000
-        assert client.sign(sent, Expected(world.platform_id, usage, sums=own)).state is State.SIGNED
+        assert (
+            client.sign(sent, Expected(oracle_env.platform_id, usage, sums=own)).state
+            is State.SIGNED
+        )
 
 
-def test_a_file_is_sent_once_and_a_wrong_one_not_at_all(world: World, tmp_path: Path) -> None:
-    path = write(tmp_path / "march.jsonl", world.events(world.model(), [1] * 20_000))
+def test_a_file_is_sent_once_and_a_wrong_one_not_at_all(
+    oracle_env: OracleEnv, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "march.jsonl", oracle_env.events(oracle_env.model(), [1] * 20_000))
     sent: list[str] = []
-    with world.client() as client:
+    with oracle_env.client() as client:
         for _ in range(2):
             client.upload(path, progress=lambda what, done, total: sent.append(what))
         assert path.stat().st_size > 3 * 2**20
@@ -259,34 +271,36 @@ def test_a_file_is_sent_once_and_a_wrong_one_not_at_all(world: World, tmp_path: 
         assert sent.count("send march.jsonl") == blocks
 
 
-def test_a_client_waits_for_an_oracle_that_is_started_again(world: World) -> None:
-    usage = Usage(world.model(), *world.period, rows=(Row(1, Tier.TRAINING, Metric.PLAYBACK, 1),))
+def test_a_client_waits_for_an_oracle_that_is_started_again(oracle_env: OracleEnv) -> None:
+    usage = Usage(
+        oracle_env.model(), *oracle_env.period, rows=(Row(1, Tier.TRAINING, Metric.PLAYBACK, 1),)
+    )
     found: list[object] = []
-    world.leader.stop()
+    oracle_env.leader.stop()
 
     def submit() -> None:
-        with world.client() as client:
+        with oracle_env.client() as client:
             found.append(client.submit(usage))
 
-    world.leader.start()
-    assert world.leader.get("/livez") == 0  # nobody answers yet
+    oracle_env.leader.start()
+    assert oracle_env.leader.get("/livez") == 0  # nobody answers yet
     asking = threading.Thread(target=submit)
     asking.start()
     asking.join(PATIENCE)
-    world.leader.ready()
+    oracle_env.leader.ready()
     assert len(found) == 1
 
 
-def test_a_refusal_carries_the_oracles_own_words(world: World) -> None:
-    deployment = world.house.chain.deployment
+def test_a_refusal_carries_the_oracles_own_words(oracle_env: OracleEnv) -> None:
+    deployment = oracle_env.protocol.chain.deployment
     with (
         OracleClient(
-            world.leader.url,
-            platform_id=world.platform_id,
+            oracle_env.leader.url,
+            platform_id=oracle_env.platform_id,
             chain_id=deployment.chain_id + 1,
             oracle=deployment.address("UsageOracle"),
             signer=LocalSigner(bytes(METERED_PLATFORM.reporter.key)),
         ) as client,
         pytest.raises(ApiProblem, match=r"401: .*did not sign this request"),
     ):
-        client.submit(Usage(world.model(), *world.period))
+        client.submit(Usage(oracle_env.model(), *oracle_env.period))

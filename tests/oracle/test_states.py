@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from oracle.database import ReportState
-from oracle.pipeline.states import ORDER, overall
+from oracle.db import ReportState
+from oracle.reports.states import ORDER, overall
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from obbligato.rules import RateCard, Row, Terms
-from obbligato.words import Flag, Metric, Tier, tiers_mask
+from obbligato.protocol import RateCard, Row, Terms
+from obbligato.protocol.constants import Flag, Metric, Tier, tiers_mask
 
 YEAR = 365 * 86_400
 TEXT = bytes(31) + b"\1"

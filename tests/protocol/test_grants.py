@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from obbligato.errors import InputError
-from obbligato.rules import Grant
-from obbligato.words import Tier
+from obbligato.protocol import Grant
+from obbligato.protocol.constants import Tier
 
 MODEL = b"\7" * 32
 GRANT = Grant(license_id=1, tier=Tier.VOICE, platform_id=2, model_id=MODEL, start=100, end=200)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from obbligato.rules import (
+from obbligato.protocol import (
     Credit,
     Row,
     Version,
@@ -20,11 +20,10 @@ from obbligato.rules import (
     quorum,
     rule,
 )
-from obbligato.words import Tier, tiers_mask
-
-from .examples import terms_with
-from .test_rulings import as_json, contested
-from .vectors import vectors
+from obbligato.protocol.constants import Tier, tiers_mask
+from tests.protocol.examples import terms_with
+from tests.protocol.test_rulings import as_json, contested
+from tests.protocol.vectors import vectors
 
 
 def term_end(anchor: int, term_days: int, moment: int) -> int:

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obbligato.errors import InputError, RefusedError
-from obbligato.rules import LicenseHistory, Terms, Version
-from obbligato.words import MAX_TIME, Tier, tiers_of
-
-from .examples import YEAR, terms_with
-from .vectors import data, vectors
+from obbligato.protocol import LicenseHistory, Terms, Version
+from obbligato.protocol.constants import MAX_TIME, Tier, tiers_of
+from tests.protocol.examples import YEAR, terms_with
+from tests.protocol.vectors import data, vectors
 
 CATALOGUE = [
     terms_with(),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obbligato.errors import InputError, RefusedError
-from obbligato.rules import (
+from obbligato.protocol import (
     Credit,
     Offer,
     Priced,
@@ -20,10 +20,9 @@ from obbligato.rules import (
     pool_weight,
     price_rows,
 )
-from obbligato.words import NOT_OFFERED, PPM, TIER_WEIGHTS, Flag, Metric, Pricing, Tier
-
-from .examples import quantities, row_lists, terms_with, uint64
-from .vectors import vectors
+from obbligato.protocol.constants import NOT_OFFERED, PPM, TIER_WEIGHTS, Flag, Metric, Pricing, Tier
+from tests.protocol.examples import quantities, row_lists, terms_with, uint64
+from tests.protocol.vectors import vectors
 
 GENERATION = Metric.GENERATION
 

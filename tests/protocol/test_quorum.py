@@ -8,7 +8,7 @@ import pytest
 from eth_account import Account
 
 from obbligato.errors import InputError
-from obbligato.rules import (
+from obbligato.protocol import (
     check_signature,
     pack_signatures,
     quorum,
@@ -16,10 +16,9 @@ from obbligato.rules import (
     recover_signers,
     unpack_signatures,
 )
-from obbligato.rules.quorum import CURVE_ORDER
-
-from .examples import account
-from .vectors import data, vectors
+from obbligato.protocol.quorum import CURVE_ORDER
+from tests.protocol.examples import account
+from tests.protocol.vectors import data, vectors
 
 FOUR = next(vector.values[0] for vector in vectors("signatures") if vector.id.startswith("4"))
 DIGEST = data(FOUR["input"]["digest"])

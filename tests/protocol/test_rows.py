@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obbligato.errors import InputError
-from obbligato.rules import (
+from obbligato.protocol import (
     CREDIT_BYTES,
     ROW_BYTES,
     Credit,
@@ -22,10 +22,9 @@ from obbligato.rules import (
     unpack_credits,
     unpack_rows,
 )
-from obbligato.words import Metric, Tier
-
-from .examples import row_lists, uint64
-from .vectors import data, vectors
+from obbligato.protocol.constants import Metric, Tier
+from tests.protocol.examples import row_lists, uint64
+from tests.protocol.vectors import data, vectors
 
 
 def row(license_id: int, tier: int = 1, metric: int = 1, quantity: int = 1) -> Row:

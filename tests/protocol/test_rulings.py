@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obbligato.errors import InputError, RefusedError
-from obbligato.rules import (
+from obbligato.protocol import (
     ContestedRow,
     MeteredPrice,
     PoolPrice,
@@ -19,9 +19,8 @@ from obbligato.rules import (
     pool_amounts,
     rule,
 )
-from obbligato.words import NOT_OFFERED, Tier
-
-from .vectors import vectors
+from obbligato.protocol.constants import NOT_OFFERED, Tier
+from tests.protocol.vectors import vectors
 
 
 def contested(row: dict[str, Any]) -> ContestedRow:

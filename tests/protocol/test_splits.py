@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obbligato.errors import InputError
-from obbligato.rules import Payee, Split, divide, entitlement
-from obbligato.words import PPM, Role
-
-from .examples import account, uint64
-from .vectors import data, vectors
+from obbligato.protocol import Payee, Split, divide, entitlement
+from obbligato.protocol.constants import PPM, Role
+from tests.protocol.examples import account, uint64
+from tests.protocol.vectors import data, vectors
 
 CHECKSUMMED = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 

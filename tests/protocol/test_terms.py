@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from obbligato.errors import InputError, RefusedError
-from obbligato.rules import RateCard, Terms, terms_of_cards
-from obbligato.words import (
+from obbligato.protocol import RateCard, Terms, terms_of_cards
+from obbligato.protocol.constants import (
     ALL_TIERS,
     NOT_OFFERED,
     Flag,
@@ -17,9 +17,8 @@ from obbligato.words import (
     tiers_mask,
     tiers_of,
 )
-
-from .examples import CARD, TEXT, terms_with
-from .vectors import data, vectors
+from tests.protocol.examples import CARD, TEXT, terms_with
+from tests.protocol.vectors import data, vectors
 
 
 @pytest.mark.parametrize("vector", vectors("terms"))

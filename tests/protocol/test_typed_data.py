@@ -11,10 +11,10 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_hash.auto import keccak
 
-from obbligato.eip712 import TypedStruct
 from obbligato.errors import InputError
-from obbligato.rules import Payee, RateCard, Split, Terms
-from obbligato.typed_data import (
+from obbligato.protocol import Payee, RateCard, Split, Terms
+from obbligato.protocol.eip712 import TypedStruct
+from obbligato.protocol.typed_data import (
     MESSAGES,
     Attestation,
     Contract,
@@ -25,9 +25,8 @@ from obbligato.typed_data import (
     recover,
     sign,
 )
-
-from .examples import account
-from .vectors import data, vectors
+from tests.protocol.examples import account
+from tests.protocol.vectors import data, vectors
 
 RULES_PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
 BY_NAME = {message.primary_type(): message for message in MESSAGES}

@@ -11,9 +11,8 @@ import pytest
 
 from obbligato import errors
 from obbligato.documents.cid import cid_of
-from obbligato.words import ALL_FLAGS, ALL_TIERS, Flag, Metric, Role, Tier
-
-from .vectors import data, vectors
+from obbligato.protocol.constants import ALL_FLAGS, ALL_TIERS, Flag, Metric, Role, Tier
+from tests.protocol.vectors import data, vectors
 
 PAGE = " ".join((Path(__file__).parents[2] / "docs" / "rules.md").read_text().split())
 

@@ -8,7 +8,7 @@ import pytest
 
 from obbligato.documents import LicenseDocument, Recording, license_document
 from obbligato.errors import InputError
-from tests.story import OPEN
+from tests.scenario import OPEN
 
 
 def recording(**changes: object) -> Recording:

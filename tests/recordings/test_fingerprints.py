@@ -74,8 +74,8 @@ def test_the_offset_says_where_the_copy_begins(songs: dict[int, list[float]], fo
 def test_it_is_what_fpcalc_prints(songs: dict[int, list[float]], folder: Path) -> None:
     path = write_wav(folder / "plain.wav", songs[2])
     made = fingerprint(path)
-    told = subprocess.run(["fpcalc", "-raw", path], capture_output=True, text=True, check=False)
-    lines = dict(line.split("=", 1) for line in told.stdout.splitlines())
+    scenario = subprocess.run(["fpcalc", "-raw", path], capture_output=True, text=True, check=False)
+    lines = dict(line.split("=", 1) for line in scenario.stdout.splitlines())
     assert ",".join(map(str, made.values)) == lines["FINGERPRINT"]
     assert made.duration_seconds == 25
 

@@ -25,16 +25,16 @@ def test_the_hash_is_the_published_one_and_progress_reaches_the_end(tmp_path: Pa
     large.write_bytes(b"a" * 1_000_000)
     assert content_hash(small).hex() == ABC
     seen: list[tuple[str, int, int]] = []
-    assert content_hash(large, lambda *told: seen.append(told)).hex() == MILLION
+    assert content_hash(large, lambda *scenario: seen.append(scenario)).hex() == MILLION
     assert seen[-1] == ("hashing large", 1_000_000, 1_000_000)
 
 
 def test_many_pieces_hash_as_sha256sum_does(tmp_path: Path) -> None:
     file = tmp_path / "master.wav"
     file.write_bytes(bytes(range(256)) * 12_000)
-    told = subprocess.run(["sha256sum", file], capture_output=True, text=True, check=True)
+    scenario = subprocess.run(["sha256sum", file], capture_output=True, text=True, check=True)
     steps: list[int] = []
-    assert content_hash(file, lambda _, done, __: steps.append(done)).hex() == told.stdout[:64]
+    assert content_hash(file, lambda _, done, __: steps.append(done)).hex() == scenario.stdout[:64]
     assert len(steps) > 1
 
 

@@ -85,8 +85,8 @@ def test_a_build_that_succeeds_forgets_the_failure_before_it(
     kubo.main()
     assert kubo.FAILURE.exists()
     # `go mod download` tells where the source is; `go build -o FILE` writes the program.
-    told = f'{{"Sum": "{kubo.CHECKSUM}", "Dir": "{tmp_path}"}}'
-    go(GOOD_ENOUGH + f"""if [ "$1" = mod ]; then echo '{told}'; else echo program > "$3"; fi""")
+    scenario = f'{{"Sum": "{kubo.CHECKSUM}", "Dir": "{tmp_path}"}}'
+    go(GOOD_ENOUGH + f"""if [ "$1" = mod ]; then echo '{scenario}'; else echo program > "$3"; fi""")
     kubo.main()
     assert list(kubo.FOLDER.iterdir()) == [kubo.ipfs_binary()]
     assert kubo.ipfs_binary().read_text() == "program\n"

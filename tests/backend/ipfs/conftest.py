@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from backend.records import Records
+from backend.db.service_db import ServiceDatabase
 from backend.services import Services
-from obbligato.sending.alerts import Alerts
+from obbligato.server.alerts import Alerts
 from obbligato.store import ContentStore, EmbeddedStore
-from tests.story import Told
+from tests.scenario import Scenario
 
 
 @dataclass
@@ -46,14 +46,14 @@ class Keeping:
 
 
 @pytest.fixture
-def keeping(told: Told, story_services: Services, tmp_path: Path) -> Iterator[Keeping]:
+def keeping(scenario: Scenario, story_services: Services, tmp_path: Path) -> Iterator[Keeping]:
     folder = tmp_path / "store"
-    shutil.copytree(told.house.folder, folder)
+    shutil.copytree(scenario.protocol.folder, folder)
     blocks, clock = EmbeddedStore(folder), Clock()
-    records = Records(f"sqlite:///{tmp_path}/records.db")
+    records = ServiceDatabase(f"sqlite:///{tmp_path}/records.db")
     settings = story_services.settings.model_copy(update={"folder": tmp_path})
     services = replace(
-        story_services, settings=settings, store=blocks, records=records, clock=clock
+        story_services, settings=settings, store=blocks, service_db=records, clock=clock
     )
     yield Keeping(services, blocks, folder, clock, Alerts())
     records.close()

@@ -8,9 +8,9 @@ import threading
 import uvicorn
 from fastapi import FastAPI
 
-from backend.api.routes import documents, ipfs
+from backend.ipfs import routes
 from backend.services import Services
-from obbligato.service.http import add_errors
+from obbligato.server.http import add_errors
 
 PATIENCE_SECONDS = 20
 
@@ -20,8 +20,8 @@ def app_of(services: Services) -> FastAPI:
     app = FastAPI()
     app.state.services = services
     add_errors(app)
-    app.include_router(ipfs.router)
-    app.include_router(documents.router)
+    app.include_router(routes.router)
+    app.include_router(routes.documents_router)
     return app
 
 

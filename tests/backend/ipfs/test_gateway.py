@@ -11,13 +11,13 @@ import pytest
 
 from backend.ipfs.references import all_references
 from backend.services import Services
+from obbligato.audit.recompute import read_ledger
+from obbligato.audit.references import Unread, evidence_blocks, licences_and_texts
 from obbligato.documents import cid_of
 from obbligato.errors import DigestMismatch, NotFound
-from obbligato.ledger.recompute import read_ledger
-from obbligato.ledger.references import Unread, evidence_blocks, licences_and_texts
 from obbligato.store import EmbeddedStore, GatewayStore, LayeredStore, StoreError, read_car
 from tests.backend.ipfs.conftest import Keeping
-from tests.protocol.test_store_gateway import HTML, gateway
+from tests.store.test_gateway import HTML, gateway
 
 Serve = Callable[[Services], str]
 RAW, CAR = "application/vnd.ipld.raw", "application/vnd.ipld.car"
@@ -25,7 +25,7 @@ UNKNOWN = cid_of(b"of no concern to this deployment")
 
 
 def references(keeping: Keeping) -> dict[str, str]:
-    with keeping.services.index.reading() as session:
+    with keeping.services.index_db.reading() as session:
         return {each.cid: each.what for each in all_references(session, keeping.blocks)}
 
 

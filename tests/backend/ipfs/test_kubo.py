@@ -9,9 +9,9 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from backend.acts.storing import missing_block, store_blocks
-from backend.ipfs.pinning import Pinner
-from backend.records import Pin
+from backend.actions.store import missing_block, store_blocks
+from backend.db.service_db import Pin
+from backend.ipfs.pins import Pinner
 from backend.services import Services
 from obbligato.documents import cid_of
 from obbligato.store import BlockState, GatewayStore, KuboStore, LayeredStore
@@ -41,7 +41,7 @@ def store(node: Kubo) -> Iterator[KuboStore]:
 
 def pins(services: Services) -> dict[str, str]:
     """The state of every block that the deployment refers to."""
-    with services.records.reading() as session:
+    with services.service_db.reading() as session:
         return {pin.cid: pin.state for pin in session.scalars(select(Pin))}
 
 

@@ -9,25 +9,25 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backend.ipfs.pinning import DAY_SECONDS, MISSING, VANISHED, Pinner
+from backend.db.service_db import Pin
+from backend.ipfs.pins import DAY_SECONDS, MISSING, VANISHED, Pinner
 from backend.ipfs.references import all_references
-from backend.records.tables import Pin
 from backend.services import Services
 from obbligato.documents import cid_of
 from obbligato.store import EmbeddedStore, GatewayStore, LayeredStore, StoreError
 from tests.backend.ipfs.conftest import Keeping
-from tests.protocol.test_store_gateway import HTML, gateway
+from tests.store.test_gateway import HTML, gateway
 
 Serve = Callable[[Services], str]
 
 
 def expected(keeping: Keeping) -> dict[str, str]:
-    with keeping.services.index.reading() as session:
+    with keeping.services.index_db.reading() as session:
         return {each.cid: each.what for each in all_references(session, keeping.blocks)}
 
 
 def pin(services: Services, cid: str) -> Pin:
-    with services.records.reading() as session:
+    with services.service_db.reading() as session:
         return session.get_one(Pin, cid)
 
 
@@ -48,9 +48,9 @@ def test_every_document_text_evidence_and_chunk_is_pinned_and_told(
     listed, cursor = [], None
     while True:
         asked = {"limit": 3, **({"cursor": cursor} if cursor else {})}
-        told = httpx.get(url, params=asked).json()
-        listed += told["items"]
-        cursor = told["next"]
+        scenario = httpx.get(url, params=asked).json()
+        listed += scenario["items"]
+        cursor = scenario["next"]
         if cursor is None:
             break
     assert {each["cid"]: each["what"] for each in listed} == expected(keeping)

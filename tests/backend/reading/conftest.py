@@ -25,28 +25,24 @@ from typing import Any
 import httpx
 import pytest
 from eth_account.signers.local import LocalAccount
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
-from backend.api.caching import AnswerCache
-from backend.api.routes import (
-    consents,
-    disputes,
-    grants,
-    licenses,
-    platforms,
-    reports,
-    status,
-    terms,
-)
-from backend.database import Database
-from backend.index import Index
-from backend.records import Records
+from backend import status
+from backend.db.index_db import IndexDatabase
+from backend.db.service_db import ServiceDatabase
+from backend.disputes import routes as disputes_routes
+from backend.http.caching import AnswerCache
+from backend.indexer.sync import Index
+from backend.licenses import consent_routes
+from backend.licenses import routes as license_routes
+from backend.platforms import routes as platform_routes
+from backend.reports import routes as report_routes
 from backend.services import Services
 from backend.settings import BackendSettings
 from obbligato.documents import Recording, legal_text, license_document, terms_with_legal_text
-from obbligato.rules.terms import RateCard, Terms
-from obbligato.service.http import add_errors
-from obbligato.words import Flag, Metric, Tier
+from obbligato.protocol.constants import Flag, Metric, Tier
+from obbligato.protocol.terms import RateCard, Terms
+from obbligato.server.http import add_errors
 from scripts.demo.cast import POOL_PLATFORM
 from tests import postgres
 from tests.onchain import (
@@ -59,16 +55,22 @@ from tests.onchain import (
     UNIT,
     Acts,
     Report,
-    new_house,
+    new_protocol,
     raw_terms,
     split,
 )
-from tests.story import OPEN, Told, tell
+from tests.scenario import OPEN, Scenario, tell
 
-ROUTERS: list[APIRouter] = [
-    each.router
-    for each in (licenses, consents, terms, status, platforms, reports, disputes, grants)
-]
+ROUTERS = (
+    disputes_routes.router,
+    consent_routes.consent_router,
+    consent_routes.grants_router,
+    license_routes.router,
+    license_routes.terms_router,
+    platform_routes.router,
+    report_routes.router,
+    status.router,
+)
 
 ISRC = "AA6Q72000047"
 SHARED = hashlib.sha256(b"the file of 5 and 7").digest()
@@ -102,10 +104,10 @@ class Api:
 
 
 @dataclass
-class World:
+class ReadingEnv:
     """The chain after story and catalogue, and the databases that follow it."""
 
-    told: Told
+    scenario: Scenario
     acts: Acts
     services: dict[str, Services]
     clients: dict[str, Api]
@@ -114,28 +116,30 @@ class World:
     """Of no rows that anybody contests but the artist, whose challenge is open."""
 
     def call(self, contract: str, function: str, *arguments: Any) -> Any:
-        return self.told.house.chain.call(contract, function, *arguments)
+        return self.scenario.protocol.chain.call(contract, function, *arguments)
 
 
 @pytest.fixture(scope="session")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     """A story of its own: what happens after it here stays."""
-    with new_house(tmp_path_factory.mktemp("reading")) as house:
-        yield tell(house)
+    with new_protocol(tmp_path_factory.mktemp("reading")) as protocol:
+        yield tell(protocol)
 
 
 @pytest.fixture(scope="session")
-def world(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    acts = Acts(told.house)
-    corrected = _tell_more(acts, told)
+def reading_env(
+    scenario: Scenario, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ReadingEnv]:
+    acts = Acts(scenario.protocol)
+    corrected = _tell_more(acts, scenario)
     with postgres.server() as server, postgres.database(server) as url:
         folder = tmp_path_factory.mktemp("reading")
         services = {
-            "sqlite": _services(told, folder, f"sqlite:///{folder}/index.db"),
-            "postgres": _services(told, folder, url),
+            "sqlite": _services(scenario, folder, f"sqlite:///{folder}/index.db"),
+            "postgres": _services(scenario, folder, url),
         }
         clients = {name: _client(each) for name, each in services.items()}
-        yield World(told, acts, services, clients, acts.now(), corrected)
+        yield ReadingEnv(scenario, acts, services, clients, acts.now(), corrected)
         for api in clients.values():
             api.close()
         for each in services.values():
@@ -143,15 +147,15 @@ def world(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def client(world: World, request: pytest.FixtureRequest) -> Api:
+def client(reading_env: ReadingEnv, request: pytest.FixtureRequest) -> Api:
     """The API, once over each database."""
-    return world.clients[request.param]
+    return reading_env.clients[request.param]
 
 
 @pytest.fixture
-def api(world: World) -> Api:
+def api(reading_env: ReadingEnv) -> Api:
     """The API over SQLite."""
-    return world.clients["sqlite"]
+    return reading_env.clients["sqlite"]
 
 
 def walked(client: Api, path: str, limit: int, **asked: Any) -> list[Any]:
@@ -169,18 +173,18 @@ def walked(client: Api, path: str, limit: int, **asked: Any) -> list[Any]:
         cursor = {"cursor": found["next"]}
 
 
-def _services(told: Told, folder: Path, url: str) -> Services:
-    house = told.house
-    index = Database(url)
-    Index(index, house.chain, house.store, finality=3).sync()
+def _services(scenario: Scenario, folder: Path, url: str) -> Services:
+    protocol = scenario.protocol
+    index = IndexDatabase(url)
+    Index(index, protocol.chain, protocol.store, finality=3).sync()
     return Services(
         settings=BackendSettings(
-            rpc_urls=(house.url,), deployment=house.manifest, folder=folder, finality=3
+            rpc_urls=(protocol.url,), deployment=protocol.manifest, folder=folder, finality=3
         ),
-        chain=house.chain,
-        store=house.store,
-        index=index,
-        records=Records(f"sqlite:///{folder}/records-{index.is_sqlite}.db"),
+        chain=protocol.chain,
+        store=protocol.store,
+        index_db=index,
+        service_db=ServiceDatabase(f"sqlite:///{folder}/records-{index.is_sqlite}.db"),
     )
 
 
@@ -194,7 +198,7 @@ def _client(services: Services) -> Api:
     return Api(app)
 
 
-def _tell_more(acts: Acts, told: Told) -> Report:
+def _tell_more(acts: Acts, scenario: Scenario) -> Report:
     chain = acts.chain
     ours = Recording(
         isrc=ISRC,
@@ -219,7 +223,7 @@ def _tell_more(acts: Acts, told: Told) -> Report:
     acts.wait(366)
     _mint(acts, COLD, OPEN, _plain(11), stored=False)
     invalid = b'{"type":"something else"}'
-    acts.house.store.put(invalid)
+    acts.protocol.store.put(invalid)
     _mint_with(acts, COLD, OPEN, hashlib.sha256(invalid).digest(), bytes([12]) * 32)
     _mint(acts, COLD, OPEN, _plain(13))
 
@@ -230,17 +234,17 @@ def _tell_more(acts: Acts, told: Told) -> Report:
     for operator in (DUO, LABEL):
         chain.transact(STRANGER, "LicenseRegistry", "setApprovalForAll", operator.address, True)
     chain.transact(STRANGER, "LicenseRegistry", "setApprovalForAll", LABEL.address, False)
-    acts.house.store.put(legal_text(APPROVED))
+    acts.protocol.store.put(legal_text(APPROVED))
     chain.transact(PRODUCER, "LicenseRegistry", "internTerms", raw_terms(APPROVED))
     amended = license_document(recording=_plain(9), terms=APPROVED)
-    acts.house.store.put(amended.to_bytes())
+    acts.protocol.store.put(amended.to_bytes())
     chain.transact(PRODUCER, "LicenseRegistry", "amend", 9, APPROVED.digest(), amended.digest())
     _mint(acts, PRODUCER, APPROVED, _plain(14))
     chain.transact(
         POOL_PLATFORM.admin,
         "Grants",
         "ask",
-        told.poor,
+        scenario.poor,
         14,
         int(Tier.STYLE),
         MODEL_ASKED,
@@ -271,8 +275,8 @@ def _mint(
 ) -> None:
     document = license_document(recording=recording, terms=given)
     if stored:
-        acts.house.store.put(document.to_bytes())
-    acts.house.store.put(legal_text(given))
+        acts.protocol.store.put(document.to_bytes())
+    acts.protocol.store.put(legal_text(given))
     _mint_with(acts, owner, given, document.digest(), recording.content_hash)
 
 

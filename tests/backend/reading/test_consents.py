@@ -8,53 +8,53 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from obbligato.words import Tier
-from tests.backend.reading.conftest import ISRC, SHARED, Api, World
-from tests.story import MODEL, OTHER_MODEL
+from obbligato.protocol.constants import Tier
+from tests.backend.reading.conftest import ISRC, SHARED, Api, ReadingEnv
+from tests.scenario import MODEL, OTHER_MODEL
 
 ALL = range(1, 15)
 
 
-def moments(api: Api, license_id: int, world: World) -> list[int]:
+def moments(api: Api, license_id: int, reading_env: ReadingEnv) -> list[int]:
     """Around every moment at which something may change, and some others."""
     known = api.get(f"/v1/licenses/{license_id}").json()
     turns = [each["start"] for each in known["versions"]]
     turns += [each for each in (known["ends_at"], known["term_ends_at"]) if each is not None]
     around = {turn + step for turn in turns for step in (-1, 0, 1)}
-    return sorted({0, world.head_time, world.head_time + 10**9, 2**40 - 1} | around)
+    return sorted({0, reading_env.head_time, reading_env.head_time + 10**9, 2**40 - 1} | around)
 
 
 @pytest.mark.parametrize("license_id", ALL)
 def test_consent_is_what_the_registry_says_at_every_turn(
-    api: Api, world: World, license_id: int
+    api: Api, reading_env: ReadingEnv, license_id: int
 ) -> None:
-    for at in moments(api, license_id, world):
+    for at in moments(api, license_id, reading_env):
         found = api.get(f"/v1/licenses/{license_id}/consent", params={"at": at}).json()
-        expected = world.call("LicenseRegistry", "termsAt", license_id, at)
+        expected = reading_env.call("LicenseRegistry", "termsAt", license_id, at)
         assert (found["terms_id"] or 0) == expected, at
         for tier, answer in zip(Tier, found["tiers"], strict=True):
-            chain = world.call("LicenseRegistry", "consentAt", license_id, int(tier), at)
+            chain = reading_env.call("LicenseRegistry", "consentAt", license_id, int(tier), at)
             assert (answer["tier"], answer["allowed"]) == (tier.name, chain), at
             assert (answer["prices"] is not None) == chain
 
 
 @pytest.mark.parametrize("license_id", ALL)
 def test_the_intervals_of_consent_are_where_the_registry_consents(
-    api: Api, world: World, license_id: int
+    api: Api, reading_env: ReadingEnv, license_id: int
 ) -> None:
     history = api.get(f"/v1/licenses/{license_id}/consent/history").json()
-    for tier, told in zip(Tier, history["tiers"], strict=True):
-        assert told["tier"] == tier.name
-        for before, after in pairwise(told["intervals"]):
+    for tier, scenario in zip(Tier, history["tiers"], strict=True):
+        assert scenario["tier"] == tier.name
+        for before, after in pairwise(scenario["intervals"]):
             assert before["end"] <= after["start"]
-        for at in moments(api, license_id, world):
+        for at in moments(api, license_id, reading_env):
             terms_ids = [
                 each["terms_id"]
-                for each in told["intervals"]
+                for each in scenario["intervals"]
                 if each["start"] <= at and (each["end"] is None or at < each["end"])
             ]
-            consent = world.call("LicenseRegistry", "consentAt", license_id, int(tier), at)
-            in_force = world.call("LicenseRegistry", "termsAt", license_id, at)
+            consent = reading_env.call("LicenseRegistry", "consentAt", license_id, int(tier), at)
+            in_force = reading_env.call("LicenseRegistry", "termsAt", license_id, at)
             assert terms_ids == ([in_force] if consent else []), at
 
 
@@ -70,8 +70,8 @@ def test_use_is_allowed_until_the_second_before_the_end(api: Api) -> None:
     assert answers[end]["tiers"][0]["reason"].startswith("no consent since ")
 
 
-def test_an_answer_says_whether_its_moment_is_over(api: Api, world: World) -> None:
-    for at, over in ((world.head_time - 1, True), (world.head_time, False)):
+def test_an_answer_says_whether_its_moment_is_over(api: Api, reading_env: ReadingEnv) -> None:
+    for at, over in ((reading_env.head_time - 1, True), (reading_env.head_time, False)):
         answer = api.get("/v1/licenses/1/consent", params={"at": at}).json()
         assert answer["moment_is_over"] is over
 
@@ -126,16 +126,16 @@ def test_the_earliest_licence_in_force_is_used_for_an_isrc(api: Api) -> None:
     ],
 )
 def test_grants_count_where_the_contract_counts_them(
-    client: Api, world: World, use: dict[str, Any], has_grant: bool
+    client: Api, reading_env: ReadingEnv, use: dict[str, Any], has_grant: bool
 ) -> None:
     grant = api_grant(client)
     for at, within in ((grant["start"], True), (grant["end"] - 1, True), (grant["end"], False)):
         (found,) = check(client, {**use, "tier": "GENERATIVE"}, at=at)
         model = bytes.fromhex(use.get("model_id", "0x" + "00" * 32)[2:])
         platform_id = use.get("platform_id", 0)
-        covered = world.call("Grants", "covers", 3, 3, platform_id, model, at, at + 1)
+        covered = reading_env.call("Grants", "covers", 3, 3, platform_id, model, at, at + 1)
         assert found["has_grant"] == covered == (has_grant and within)
-        consent = world.call("LicenseRegistry", "consentAt", 3, 3, at)
+        consent = reading_env.call("LicenseRegistry", "consentAt", 3, 3, at)
         assert found["needs_grant"] == consent
         assert found["allowed"] == (consent and covered)
 
@@ -147,13 +147,13 @@ def api_grant(client: Api) -> dict[str, Any]:
 
 
 def test_a_thousand_uses_take_as_many_queries_as_one(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    reading_env: ReadingEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Where the index is, is asked now and then, whatever else is: here once, before anything is counted.
-    monkeypatch.setattr("backend.api.caching.FRESH_SECONDS", 3_600)
-    world.clients["sqlite"].get("/v1/licenses")
+    monkeypatch.setattr("backend.http.caching.FRESH_SECONDS", 3_600)
+    reading_env.clients["sqlite"].get("/v1/licenses")
     asked: list[str] = []
-    engine = world.services["sqlite"].index.engine
+    engine = reading_env.services["sqlite"].index_db.engine
     event.listen(engine, "before_cursor_execute", lambda *of: asked.append(of[2]))
     uses = [
         {"license_id": 1 + number % 14, "tier": "TRAINING", "platform_id": 1}
@@ -163,7 +163,7 @@ def test_a_thousand_uses_take_as_many_queries_as_one(
     counts = []
     for some in (uses[-3:], uses):
         asked.clear()
-        assert len(check(world.clients["sqlite"], *some)) == len(some)
+        assert len(check(reading_env.clients["sqlite"], *some)) == len(some)
         counts.append(len(asked))
     assert counts[0] == counts[1]
 

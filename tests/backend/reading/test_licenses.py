@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from obbligato.documents import cid_from_digest, legal_text
-from tests.backend.reading.conftest import APPROVED, ISRC, SHARED, Api, World, walked
+from tests.backend.reading.conftest import APPROVED, ISRC, SHARED, Api, ReadingEnv, walked
 from tests.onchain import ARTIST, BY_GRANT, COLD, DAY, DUO, LABEL, PRODUCER, STRANGER, UNIT
-from tests.story import OPEN, RECEIVED, WIDER
+from tests.scenario import OPEN, RECEIVED, WIDER
 
 ALL = list(range(1, 15))
 
@@ -69,11 +69,11 @@ def test_a_list_is_the_same_in_pages_of_one(client: Api, asked: dict[str, Any]) 
     )
 
 
-def test_both_databases_answer_the_same(world: World) -> None:
+def test_both_databases_answer_the_same(reading_env: ReadingEnv) -> None:
     paths = ["/v1/licenses", "/v1/licenses/retired"]
     paths += [f"/v1/licenses/{each}{more}" for each in ALL for more in ("", "/history", "/consent")]
     for path in paths:
-        answers = [each.get(path) for each in world.clients.values()]
+        answers = [each.get(path) for each in reading_env.clients.values()]
         assert answers[0].status_code == 200
         assert answers[0].json() == answers[1].json()
 
@@ -83,28 +83,30 @@ def test_the_newest_licence_comes_first_unless_asked_otherwise(client: Api) -> N
     assert found == ALL[::-1]
 
 
-def test_licences_are_as_the_registry_has_them(api: Api, world: World) -> None:
-    now = world.head_time
+def test_licences_are_as_the_registry_has_them(api: Api, reading_env: ReadingEnv) -> None:
+    now = reading_env.head_time
     for license_id in ALL:
         found = api.get(f"/v1/licenses/{license_id}").json()
-        owner = world.call("LicenseRegistry", "ownerOf", license_id)
-        terms_id = world.call("LicenseRegistry", "termsAt", license_id, now)
-        document = bytes(world.call("LicenseRegistry", "documentOf", license_id))
+        owner = reading_env.call("LicenseRegistry", "ownerOf", license_id)
+        terms_id = reading_env.call("LicenseRegistry", "termsAt", license_id, now)
+        document = bytes(reading_env.call("LicenseRegistry", "documentOf", license_id))
         assert found["owner"] == owner
         assert (found["terms_id"] or 0) == terms_id
         assert found["document"] == cid_from_digest(document)
         assert found["document_state"] == {11: "missing", 12: "invalid"}.get(license_id, "read")
         assert (found["state"] in ("in_force", "ending")) == bool(terms_id)
         if terms_id:
-            assert found["term_ends_at"] == world.call("LicenseRegistry", "termEndOf", license_id)
+            assert found["term_ends_at"] == reading_env.call(
+                "LicenseRegistry", "termEndOf", license_id
+            )
         else:
             assert found["term_ends_at"] is None
             assert found["tiers"] == []
-        received = world.call("RoyaltyVault", "receivedOf", found["split_id"])
+        received = reading_env.call("RoyaltyVault", "receivedOf", found["split_id"])
         assert found["split"]["received_units"] == str(received)
 
 
-def test_a_licence_is_told_with_everything(api: Api, world: World) -> None:
+def test_a_licence_is_told_with_everything(api: Api, reading_env: ReadingEnv) -> None:
     found = api.get("/v1/licenses/1").json()
     assert found["state"] == "in_force"
     assert found["certainty"] == "final"
@@ -171,17 +173,19 @@ def test_a_document_that_cannot_be_read_says_why(api: Api) -> None:
     assert api.get("/v1/licenses/12/document").json() == {"type": "something else"}
 
 
-def test_documents_and_legal_texts_are_the_bytes_of_their_digests(api: Api, world: World) -> None:
+def test_documents_and_legal_texts_are_the_bytes_of_their_digests(
+    api: Api, reading_env: ReadingEnv
+) -> None:
     answer = api.get("/v1/licenses/5/document")
     assert answer.headers["content-type"] == "application/json"
     assert hashlib.sha256(answer.content).digest() == bytes(
-        world.call("LicenseRegistry", "documentOf", 5)
+        reading_env.call("LicenseRegistry", "documentOf", 5)
     )
     assert answer.json()["recording"]["title"] == "Ação (Clair de Lune)"
     text = api.get("/v1/licenses/3/legal-text")  # it has ended: the text stays readable
     assert text.headers["content-type"] == "text/plain; charset=utf-8"
     terms_id = api.get("/v1/licenses/3").json()["versions"][0]["terms_id"]
-    digest = bytes(world.call("LicenseRegistry", "textDigestOf", terms_id))
+    digest = bytes(reading_env.call("LicenseRegistry", "textDigestOf", terms_id))
     assert hashlib.sha256(text.content).digest() == digest
     assert api.get("/v1/licenses/9/legal-text").content == legal_text(OPEN)
 
@@ -195,7 +199,9 @@ def test_the_history_of_a_licence_is_what_happened_in_order(client: Api) -> None
     assert walked(client, path, 1) == acts
 
 
-def test_retired_licences_are_those_whose_consent_ends(client: Api, world: World) -> None:
+def test_retired_licences_are_those_whose_consent_ends(
+    client: Api, reading_env: ReadingEnv
+) -> None:
     path = "/v1/licenses/retired"
     found = walked(client, path, 200)
     assert [(each["license_id"], each["reason"]) for each in found] == [
@@ -205,7 +211,7 @@ def test_retired_licences_are_those_whose_consent_ends(client: Api, world: World
         (3, "revoked"),
     ]
     for each in found:
-        chain = world.call("LicenseRegistry", "licenseOf", each["license_id"])
+        chain = reading_env.call("LicenseRegistry", "licenseOf", each["license_id"])
         assert each["ends_at"] in chain
     assert walked(client, path, 1) == found
     assert walked(client, path, 1, after=found[1]["retired_at"]) == found[:1]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from scripts.demo.cast import METERED_PLATFORM, POOL_PLATFORM
-from tests.backend.reading.conftest import MODEL_ASKED, Api, World, walked
+from tests.backend.reading.conftest import MODEL_ASKED, Api, ReadingEnv, walked
 from tests.onchain import ARTIST, DUO, LABEL, PRODUCER, STRANGER, UNIT
-from tests.story import MODEL, OTHER_MODEL
+from tests.scenario import MODEL, OTHER_MODEL
 
 LISTS = [
     "/v1/platforms",
@@ -30,35 +30,37 @@ def test_a_list_is_the_same_in_pages_of_one(client: Api, path: str) -> None:
     assert walked(client, path, 1) == whole
 
 
-def test_both_databases_answer_the_same(world: World) -> None:
+def test_both_databases_answer_the_same(reading_env: ReadingEnv) -> None:
     paths = [*LISTS, "/v1/status", "/v1/platforms/1", "/v1/platforms/2", "/v1/challenges/5"]
-    for report in world.clients["sqlite"].get("/v1/reports").json()["items"]:
+    for report in reading_env.clients["sqlite"].get("/v1/reports").json()["items"]:
         paths += [f"/v1/reports/{report['report_id']}{more}" for more in ("", "/rows")]
     for path in paths:
-        answers = [each.get(path) for each in world.clients.values()]
+        answers = [each.get(path) for each in reading_env.clients.values()]
         assert answers[0].status_code == 200, path
         assert answers[0].json() == answers[1].json()
 
 
 @pytest.mark.parametrize("platform_id", [1, 2, 3])
-def test_escrow_is_as_the_vault_has_it(api: Api, world: World, platform_id: int) -> None:
+def test_escrow_is_as_the_vault_has_it(api: Api, reading_env: ReadingEnv, platform_id: int) -> None:
     found = api.get(f"/v1/platforms/{platform_id}").json()
-    platform = world.call("RoyaltyVault", "platformOf", platform_id)
+    platform = reading_env.call("RoyaltyVault", "platformOf", platform_id)
     assert found["admin"] in platform
     escrow = found["escrow"]
-    chain = list(world.call("RoyaltyVault", "escrowOf", platform_id))
+    chain = list(reading_env.call("RoyaltyVault", "escrowOf", platform_id))
     assert int(escrow["available_units"]) == chain[0]
     assert int(escrow["thawing_units"]) in chain
     assert int(escrow["bond_units"]) in chain
     for each in escrow["reserved"]:
-        module = world.told.house.chain.deployment.address(each["module"])
-        held = world.call("RoyaltyVault", "reservedOf", module, platform_id)
+        module = reading_env.scenario.protocol.chain.deployment.address(each["module"])
+        held = reading_env.call("RoyaltyVault", "reservedOf", module, platform_id)
         assert int(each["amount_units"]) == held
     for reporter in found["reporters"]:
-        assert world.call("RoyaltyVault", "isReporter", platform_id, reporter)
+        assert reading_env.call("RoyaltyVault", "isReporter", platform_id, reporter)
 
 
-def test_the_record_of_a_platform_is_what_the_story_made_of_it(api: Api, world: World) -> None:
+def test_the_record_of_a_platform_is_what_the_story_made_of_it(
+    api: Api, reading_env: ReadingEnv
+) -> None:
     rich, poor = (api.get(f"/v1/platforms/{each}").json() for each in (1, 2))
     assert rich["state"] == "closed"
     assert rich["record"]["reports"] == {
@@ -82,19 +84,19 @@ def test_the_record_of_a_platform_is_what_the_story_made_of_it(api: Api, world: 
     assert outcomes == {"open": 1, "upheld": 2, "dismissed": 0, "drawn": 1, "lapsed": 1}
     assert poor["record"]["paid_units"] == str(1_200_000_000 + 240_000)
     assert poor["record"]["contested"]["arrears_units"] == "0"
-    _, _, covered = world.call("UsageOracle", "streamOf", 2, MODEL)
-    assert poor["record"]["longest_behind_seconds"] == world.head_time - covered
+    _, _, covered = reading_env.call("UsageOracle", "streamOf", 2, MODEL)
+    assert poor["record"]["longest_behind_seconds"] == reading_env.head_time - covered
 
 
-def test_streams_reach_as_far_as_the_oracle_says(api: Api, world: World) -> None:
+def test_streams_reach_as_far_as_the_oracle_says(api: Api, reading_env: ReadingEnv) -> None:
     streams = walked(api, "/v1/platforms/1/streams", 200)
     assert {each["model_id"] for each in streams} == {"0x" + MODEL.hex(), "0x" + OTHER_MODEL.hex()}
     for each in streams:
         model = bytes.fromhex(each["model_id"][2:])
-        last, sequence, covered = world.call("UsageOracle", "streamOf", 1, model)
+        last, sequence, covered = reading_env.call("UsageOracle", "streamOf", 1, model)
         assert each["last_report_id"] == "0x" + bytes(last).hex()
         assert (each["sequence"], each["covered_until"]) == (sequence, covered)
-        assert each["behind_seconds"] == world.head_time - covered
+        assert each["behind_seconds"] == reading_env.head_time - covered
 
 
 @pytest.mark.parametrize(
@@ -117,8 +119,8 @@ def test_reports_are_narrowed(client: Api, asked: dict[str, Any], expected: list
         assert [each["number"] for each in found] == expected
 
 
-def test_a_report_is_what_was_signed(api: Api, world: World) -> None:
-    for report in [*world.told.reports, world.corrected]:
+def test_a_report_is_what_was_signed(api: Api, reading_env: ReadingEnv) -> None:
+    for report in [*reading_env.scenario.reports, reading_env.corrected]:
         found = api.get(f"/v1/reports/0x{report.report_id.hex()}").json()
         header = report.header
         assert found["platform_id"] == header.platform_id
@@ -131,18 +133,20 @@ def test_a_report_is_what_was_signed(api: Api, world: World) -> None:
         assert found["total_units"] == str(header.total)
         assert found["rows_digest"] == "0x" + header.rows_digest.hex()
         assert found["row_count"] == len(report.rows)
-        held = world.call("UsageOracle", "isHeld", report.report_id, 0)
+        held = reading_env.call("UsageOracle", "isHeld", report.report_id, 0)
         assert (0 in found["held_rows"]) == held
 
 
-def test_rows_are_as_submitted_and_as_rulings_left_them(client: Api, world: World) -> None:
-    for report in [*world.told.reports, world.corrected]:
+def test_rows_are_as_submitted_and_as_rulings_left_them(
+    client: Api, reading_env: ReadingEnv
+) -> None:
+    for report in [*reading_env.scenario.reports, reading_env.corrected]:
         path = f"/v1/reports/0x{report.report_id.hex()}/rows"
         rows = walked(client, path, 200)
         assert walked(client, path, 1) == rows
         assert [int(each["quantity"]) for each in rows] == [row.quantity for row in report.rows]
         for row, found in zip(report.rows, rows, strict=True):
-            record = world.call(
+            record = reading_env.call(
                 "Disputes",
                 "rowRecordOf",
                 report.report_id,
@@ -157,8 +161,8 @@ def test_rows_are_as_submitted_and_as_rulings_left_them(client: Api, world: Worl
                 assert standing == (int(found["quantity"]), int(found["amount_units"]))
 
 
-def test_the_first_report_is_worth_what_was_ruled(api: Api, world: World) -> None:
-    path = f"/v1/reports/0x{world.told.reports[0].report_id.hex()}/rows"
+def test_the_first_report_is_worth_what_was_ruled(api: Api, reading_env: ReadingEnv) -> None:
+    path = f"/v1/reports/0x{reading_env.scenario.reports[0].report_id.hex()}/rows"
     rows = walked(api, path, 200)
     found = [(each["license_id"], each["metric"], int(each["standing_units"])) for each in rows]
     assert found == [
@@ -190,8 +194,8 @@ def test_challenges_are_narrowed(client: Api, asked: dict[str, Any], expected: l
         assert [each["challenge_id"] for each in found] == expected
 
 
-def test_a_challenge_of_a_report_is_found_by_it(api: Api, world: World) -> None:
-    report_id = "0x" + world.corrected.report_id.hex()
+def test_a_challenge_of_a_report_is_found_by_it(api: Api, reading_env: ReadingEnv) -> None:
+    report_id = "0x" + reading_env.corrected.report_id.hex()
     (found,) = walked(api, "/v1/challenges", 200, report_id=report_id)
     assert found == api.get("/v1/challenges/7").json()
     assert found["claimed_quantity"] == str(9 * UNIT)
@@ -233,36 +237,36 @@ def test_requests_for_grants_reach_the_owner(client: Api) -> None:
     assert walked(client, "/v1/grant-requests", 200, platform_id=2, license_id=14) == [found]
 
 
-def test_operators_are_those_the_owner_approved(client: Api, world: World) -> None:
+def test_operators_are_those_the_owner_approved(client: Api, reading_env: ReadingEnv) -> None:
     found = walked(client, "/v1/operators", 200, owner=STRANGER.address)
     approved = {each["operator"]: each["approved"] for each in found}
     assert approved == {DUO.address: True, LABEL.address: False}
     for operator, is_approved in approved.items():
-        assert is_approved == world.call(
+        assert is_approved == reading_env.call(
             "LicenseRegistry", "isApprovedForAll", STRANGER.address, operator
         )
     active = walked(client, "/v1/operators", 1, operator=DUO.address, approved="true")
     assert [each["owner"] for each in active] == [STRANGER.address]
 
 
-def test_the_status_is_that_of_the_deployment(api: Api, world: World) -> None:
+def test_the_status_is_that_of_the_deployment(api: Api, reading_env: ReadingEnv) -> None:
     found = api.get("/v1/status").json()
-    deployment = world.told.house.chain.deployment
+    deployment = reading_env.scenario.protocol.chain.deployment
     assert found["chain_id"] == deployment.chain_id
     assert found["contracts"] == {name: deployment.address(name) for name in deployment.contracts}
     assert (found["token"], found["deployment_block"]) == (deployment.token, deployment.block)
-    head = world.told.house.chain.web3.eth.get_block("latest")
+    head = reading_env.scenario.protocol.chain.web3.eth.get_block("latest")
     assert (found["head_number"], found["head_time"]) == (head["number"], head["timestamp"])
     assert found["final_number"] == head["number"] - 3
     assert found["paused_until"] is None
     assert found["counts"] == {
-        "licenses": world.call("LicenseRegistry", "licenseCount"),
-        "terms": world.call("LicenseRegistry", "termsCount"),
-        "splits": world.call("RoyaltyVault", "splitCount"),
-        "platforms": world.call("RoyaltyVault", "platformCount"),
+        "licenses": reading_env.call("LicenseRegistry", "licenseCount"),
+        "terms": reading_env.call("LicenseRegistry", "termsCount"),
+        "splits": reading_env.call("RoyaltyVault", "splitCount"),
+        "platforms": reading_env.call("RoyaltyVault", "platformCount"),
         "reports": 6,
-        "challenges": world.call("Disputes", "challengeCount"),
-        "rival_claims": world.call("Disputes", "claimCount"),
+        "challenges": reading_env.call("Disputes", "challengeCount"),
+        "rival_claims": reading_env.call("Disputes", "claimCount"),
         "missing_documents": 1,
     }
 

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from backend.database import Database
-from backend.index import Index
+from backend.db.index_db import IndexDatabase
+from backend.indexer.sync import Index
 from obbligato.store import EmbeddedStore
 from tests.backend.recordings.minting import Minting
 from tests.onchain import Acts
-from tests.story import Told
+from tests.scenario import Scenario
 
 
 @pytest.fixture
-def minting(told: Told, tmp_path: Path) -> Iterator[Minting]:
+def minting(scenario: Scenario, tmp_path: Path) -> Iterator[Minting]:
     """What is minted is undone afterwards."""
-    acts = Acts(told.house)
-    database = Database(f"sqlite:///{tmp_path}/index.db")
+    acts = Acts(scenario.protocol)
+    database = IndexDatabase(f"sqlite:///{tmp_path}/index.db")
     with acts.undone():
         store = EmbeddedStore(tmp_path / "blocks")
         index = Index(database, acts.chain, store, clock=lambda: 1_000.0)

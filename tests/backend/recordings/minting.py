@@ -6,12 +6,12 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from backend.database import Database
-from backend.index import Index
+from backend.db.index_db import IndexDatabase
+from backend.indexer.sync import Index
 from obbligato.documents import Recording, license_document
 from obbligato.store import EmbeddedStore
 from tests.onchain import Acts, raw_terms, split
-from tests.story import OPEN
+from tests.scenario import OPEN
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Minting:
 
     acts: Acts
     store: EmbeddedStore
-    database: Database
+    database: IndexDatabase
     index: Index
 
     def mint(self, owner: Any, *, content: bytes, **facts: Any) -> int:

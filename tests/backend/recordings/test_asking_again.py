@@ -11,16 +11,14 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from backend.database import Database
-from backend.database.connection import MIGRATIONS
-from backend.database.license_tables import Fingerprint as Stored
-from backend.database.tables import Document
-from backend.index.documents import READING, read_documents
+from backend.db.index_db import MIGRATIONS, Document, IndexDatabase
+from backend.db.license_tables import Fingerprint as Stored
+from backend.indexer.documents import READING, read_documents
 from obbligato.documents import Recording, digest_from_cid, license_document
 from obbligato.recordings import Fingerprint
 from obbligato.store import EmbeddedStore
 from tests import postgres
-from tests.story import OPEN
+from tests.scenario import OPEN
 
 SOUND = Fingerprint(50, tuple(random.Random(5).getrandbits(32) for _ in range(300)))
 NOTHING = bytes(32)
@@ -81,7 +79,7 @@ def test_documents_read_before_are_asked_for_once_more_and_known_meanwhile(
     first = kept(store, here)
     second = kept(EmbeddedStore(tmp_path / "others"), gone)
     index_of_before(url, {first: "read", second: "read"})
-    database = Database(url)
+    database = IndexDatabase(url)
 
     def watch(what: str, done: int, total: int) -> None:
         pass

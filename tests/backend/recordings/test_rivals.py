@@ -6,8 +6,8 @@ import random
 
 from sqlalchemy import select
 
-from backend.database.license_tables import FingerprintValue
-from backend.recordings.rivals import rivals
+from backend.db.license_tables import FingerprintValue
+from backend.licenses.rivals import rivals
 from obbligato.recordings import Fingerprint
 from tests.backend.recordings.minting import Minting
 from tests.onchain import ARTIST, LABEL, STRANGER
@@ -32,8 +32,8 @@ def damaged(given: Fingerprint, part: float, skipped: int = 0) -> Fingerprint:
 
 def found(minting: Minting, **asked: object) -> list[tuple[int, str]]:
     with minting.database.reading() as session:
-        told = rivals(session, **asked)  # type: ignore[arg-type]
-    return [(rival.license_id, rival.why) for rival in told]
+        scenario = rivals(session, **asked)  # type: ignore[arg-type]
+    return [(rival.license_id, rival.why) for rival in scenario]
 
 
 def test_the_same_hash_isrc_or_sound_of_another_owner_is_told_with_the_strongest_reason(

@@ -11,21 +11,21 @@ from typing import Any
 import httpx
 import pytest
 
-from backend.acts.given import RecordingGiven, SplitGiven, TermsGiven
+from backend.actions.schemas import RecordingGiven, SplitGiven, TermsGiven
 from obbligato.chain.deployment import CONTRACTS, Deployment
 from obbligato.client.backend import BackendClient
-from obbligato.client.backend.asked import Asked
-from obbligato.client.backend.checking import domain_of
+from obbligato.client.requests import Asked
 from obbligato.client.signing import personal_digest
+from obbligato.client.verify_acts import domain_of
 from obbligato.documents import LicenseDocument, Recording, cid_of, license_document
 from obbligato.documents.wording import role_word
 from obbligato.errors import NotFound
 from obbligato.keys import LocalSigner
-from obbligato.rules.quorum import recover_signer
-from obbligato.rules.splits import Payee, Split
+from obbligato.protocol.constants import Role
+from obbligato.protocol.quorum import recover_signer
+from obbligato.protocol.splits import Payee, Split
+from obbligato.protocol.typed_data import AcceptSplit, Message, Mint
 from obbligato.store import BlockStatus
-from obbligato.typed_data import AcceptSplit, Message, Mint
-from obbligato.words import Role
 
 SIGNER = LocalSigner(b"\x05" * 32)
 OTHER = LocalSigner(b"\x06" * 32)
@@ -263,7 +263,7 @@ def pair(first: int) -> Split:
 
 def act_of(fake: FakeBackend, asked: Asked, message: Message) -> Any:
     """A prepared act with this message, as the client reads it."""
-    from obbligato.client.backend import Act
+    from obbligato.schemas.backend import Act
 
     return Act.model_validate(fake.act(asked.kind, message))
 

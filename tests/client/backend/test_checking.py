@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from obbligato.client.backend import (
+from obbligato.client.backend import BackendClient
+from obbligato.client.errors import ActRefused
+from obbligato.client.requests import (
     AmendAsked,
-    BackendClient,
+    Asked,
     ChallengeAsked,
     ClaimAsked,
     GrantAsked,
-    Invitation,
     MintAsked,
     OperatorAsked,
     RedirectAsked,
@@ -20,13 +21,11 @@ from obbligato.client.backend import (
     RevokeAsked,
     SplitChangeAsked,
 )
-from obbligato.client.backend.asked import Asked
-from obbligato.client.backend.checking import checked_act, domain_of
-from obbligato.client.backend.offers import terms_from
-from obbligato.client.backend.problems import ActRefused
-from obbligato.fields import ZERO_ADDRESS
-from obbligato.rules.quorum import recover_signer
-from obbligato.typed_data import (
+from obbligato.client.verify_acts import checked_act, domain_of
+from obbligato.documents.terms_input import terms_from
+from obbligato.protocol.constants import Metric, Tier
+from obbligato.protocol.quorum import recover_signer
+from obbligato.protocol.typed_data import (
     AcceptSplit,
     Amend,
     ApproveGrant,
@@ -39,7 +38,8 @@ from obbligato.typed_data import (
     Reinstate,
     Revoke,
 )
-from obbligato.words import Metric, Tier
+from obbligato.protocol.types import ZERO_ADDRESS
+from obbligato.schemas.backend import Invitation
 from tests.client.backend.conftest import (
     CONTENT,
     DEPLOYMENT,

@@ -8,19 +8,13 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from obbligato.client.backend import (
-    Act,
-    ActState,
-    BackendClient,
-    BackendProblem,
-    BackendUnreachable,
-    MintAsked,
-)
-from obbligato.client.backend.offers import terms_from
-from obbligato.client.backend.problems import ActRefused
-from obbligato.client.problems import StillWaiting
-from obbligato.client.protocol import ATTEMPTS
+from obbligato.client.backend import BackendClient
+from obbligato.client.errors import ActRefused, BackendProblem, BackendUnreachable, StillWaiting
+from obbligato.client.requests import MintAsked
+from obbligato.client.steps import ATTEMPTS
+from obbligato.documents.terms_input import terms_from
 from obbligato.errors import InputError
+from obbligato.schemas.backend import Act, ActState
 from tests.client.backend.conftest import DEPLOYMENT, RECORDING, SIGNER, FakeBackend, problem
 
 ASKED = MintAsked(RECORDING, terms_from({"preset": "no-ai"}))

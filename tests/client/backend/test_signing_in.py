@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from obbligato.client.backend.problems import ActRefused
-from obbligato.client.backend.signing_in import check_sign_in
+from obbligato.client.errors import ActRefused
+from obbligato.client.signing import check_sign_in
 
 # The example of https://eips.ethereum.org/EIPS/eip-4361, without its resources.
 EXAMPLE = """\

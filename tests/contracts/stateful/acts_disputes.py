@@ -7,32 +7,19 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
-from obbligato.typed_data import (
-    Challenge,
-)
-from obbligato.words import Metric, Tier
-from tests.contracts.house import (
-    ARBITER,
-    DOLLAR,
-    GOVERNOR,
-    Report,
-)
+from obbligato.protocol.constants import Metric, Tier
+from obbligato.protocol.typed_data import Challenge
+from tests.contracts.protocol import ARBITER, DOLLAR, GOVERNOR, Report
 from tests.contracts.stateful.acts_reports import some_rows
 from tests.contracts.stateful.deployment import Deployment, action
 from tests.contracts.stateful.draw import INSTEAD, edge, log_uniform, mostly, one_of
-from tests.contracts.stateful.model import (
-    DAY,
-    PPM,
-    U64,
-    WEIGHTS,
-    Key,
-)
+from tests.contracts.stateful.model import DAY, PPM, U64, WEIGHTS, Key
 from tests.contracts.stateful.people import ADMINS, PAYEES, RELAY, STRANGER, UNKNOWN, WATCHDOG
 
 
 @action(12)
 def challenge(d: Deployment, rng: random.Random) -> None:
-    m, disputes = d.model, d.house.disputes
+    m, disputes = d.model, d.protocol.disputes
     m.now = d.now
     report_id = _contested(d, rng)
     known = m.reports.get(report_id)
@@ -96,7 +83,7 @@ def challenge(d: Deployment, rng: random.Random) -> None:
     document = mostly(rng, m.document(key[0]), UNKNOWN)
     maximum = mostly(rng, U64, 2 * DOLLAR)
     message = Challenge(
-        report_id=known.header.digest(d.house.domains[known.header.contract])
+        report_id=known.header.digest(d.protocol.domains[known.header.contract])
         if report_id in m.reports
         else report_id,
         license_id=key[0],
@@ -198,7 +185,7 @@ def rule(d: Deployment, rng: random.Random) -> None:
     by = mostly(rng, ARBITER, GOVERNOR, STRANGER, chance=0.04)
     d.do(
         by,
-        d.house.disputes.rule,
+        d.protocol.disputes.rule,
         challenge_id,
         quantity,
         foretold=lambda: m.rule(by, challenge_id, quantity),
@@ -220,7 +207,7 @@ def lapse(d: Deployment, rng: random.Random) -> None:
         edge(d, rng, c.opened_at + m.parameters.arbitration_period + 1, patience=6 * DAY)
     d.do(
         STRANGER,
-        d.house.disputes.lapse,
+        d.protocol.disputes.lapse,
         challenge_id,
         foretold=lambda: m.lapse(challenge_id),
         about=c.report_id if c else None,
@@ -243,14 +230,14 @@ def pay_arrears(d: Deployment, rng: random.Random) -> None:
             d.give(by, missing)
             d.do(
                 by,
-                d.house.vault.deposit,
+                d.protocol.vault.deposit,
                 due.platform_id,
                 missing,
                 foretold=lambda: m.deposit(by, due.platform_id, missing),
             )
     d.do(
         STRANGER,
-        d.house.disputes.payArrears,
+        d.protocol.disputes.payArrears,
         challenge_id,
         foretold=lambda: m.pay_arrears(challenge_id),
         about=c.report_id if c else None,
@@ -264,7 +251,7 @@ def claim_recording(d: Deployment, rng: random.Random) -> None:
     license_id = mostly(rng, rng.choice(list(d.model.licenses)), len(d.model.licenses) + 1)
     d.do(
         by,
-        d.house.disputes.claimRecording,
+        d.protocol.disputes.claimRecording,
         license_id,
         UNKNOWN,
         foretold=lambda: d.model.claim_recording(by, license_id),
@@ -281,7 +268,7 @@ def rule_recording(d: Deployment, rng: random.Random) -> None:
     by = mostly(rng, ARBITER, GOVERNOR, STRANGER)
     d.do(
         by,
-        d.house.disputes.ruleRecording,
+        d.protocol.disputes.ruleRecording,
         claim_id,
         upheld,
         foretold=lambda: d.model.rule_recording(by, claim_id, upheld),
@@ -296,7 +283,7 @@ def lapse_recording(d: Deployment, rng: random.Random) -> None:
         edge(d, rng, d.model.claims[claim_id].opened_at + d.model.parameters.arbitration_period + 1)
     d.do(
         STRANGER,
-        d.house.disputes.lapseRecording,
+        d.protocol.disputes.lapseRecording,
         claim_id,
         foretold=lambda: d.model.lapse_recording(claim_id),
     )

@@ -6,18 +6,11 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from tests.contracts.house import (
-    ARBITER,
-    DOLLAR,
-    GOVERNOR,
-    GUARDIAN,
-)
+from tests.contracts.protocol import ARBITER, DOLLAR, GOVERNOR, GUARDIAN
 from tests.contracts.stateful.acts_money import some_admin, some_platform
 from tests.contracts.stateful.deployment import Deployment, action
 from tests.contracts.stateful.draw import log_uniform, mostly, one_of
-from tests.contracts.stateful.model import (
-    Refused,
-)
+from tests.contracts.stateful.model import Refused
 from tests.contracts.stateful.people import (
     ADMINS,
     ALL_ATTESTERS,
@@ -37,18 +30,18 @@ from tests.contracts.stateful.people import (
 @action(0.5)
 def pause(d: Deployment, rng: random.Random) -> None:
     by = mostly(rng, rng.choice([GUARDIAN, GUARDIAN, GOVERNOR]), STRANGER, ARBITER)
-    d.do(by, d.house.oracle.pause, foretold=lambda: d.model.pause(by))
+    d.do(by, d.protocol.oracle.pause, foretold=lambda: d.model.pause(by))
 
 
 @action(1.5)
 def unpause(d: Deployment, rng: random.Random) -> None:
     by = mostly(rng, rng.choice([GUARDIAN, GOVERNOR]), STRANGER, ARBITER)
-    d.do(by, d.house.oracle.unpause, foretold=lambda: d.model.unpause(by))
+    d.do(by, d.protocol.oracle.unpause, foretold=lambda: d.model.unpause(by))
 
 
 @action(1)
 def attesters(d: Deployment, rng: random.Random) -> None:
-    m, oracle = d.model, d.house.oracle
+    m, oracle = d.model, d.protocol.oracle
     if rng.random() < 0.6:
         by = mostly(rng, GUARDIAN, GOVERNOR, STRANGER)
         account = mostly(rng, rng.choice(m.versions[m.version]), *ALL_ATTESTERS)
@@ -63,7 +56,7 @@ def attesters(d: Deployment, rng: random.Random) -> None:
 @action(3)
 def lane(d: Deployment, rng: random.Random) -> None:
     """A further module works with the money of platforms that enabled it, and with no other."""
-    m, vault = d.model, d.house.vault
+    m, vault = d.model, d.protocol.vault
     platform_id = some_platform(d, rng, obliged=0.05) or 1
     if platform_id not in m.platforms:
         return
@@ -90,7 +83,7 @@ def hostile(d: Deployment, rng: random.Random) -> None:
 
 
 def _use_module(d: Deployment, rng: random.Random, module: str, platform_id: int) -> None:
-    m, vault = d.model, d.house.vault
+    m, vault = d.model, d.protocol.vault
     bucket = m.buckets[module, platform_id]
     part = rng.randint(1, max(1, bucket))
     some = 1 + log_uniform(rng, 50 * DOLLAR)
@@ -123,10 +116,10 @@ def _use_module(d: Deployment, rng: random.Random, module: str, platform_id: int
 def trespass(d: Deployment, rng: random.Random) -> None:
     """Whoever holds a role, or none, tries a door that is not its own."""
     vault, oracle, disputes, registry = (
-        d.house.vault,
-        d.house.oracle,
-        d.house.disputes,
-        d.house.registry,
+        d.protocol.vault,
+        d.protocol.oracle,
+        d.protocol.disputes,
+        d.protocol.registry,
     )
     platform_id, split_id = rng.choice(list(d.model.platforms)), rng.choice(list(d.model.splits))
     license_id = rng.choice(list(d.model.licenses))

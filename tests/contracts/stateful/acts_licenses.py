@@ -8,7 +8,8 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
-from obbligato.typed_data import (
+from obbligato.protocol.constants import Tier
+from obbligato.protocol.typed_data import (
     AcceptSplit,
     Amend,
     ApproveGrant,
@@ -18,23 +19,11 @@ from obbligato.typed_data import (
     Reinstate,
     Revoke,
 )
-from obbligato.words import Tier
-from tests.contracts.house import (
-    ARBITER,
-    DOLLAR,
-    GOVERNOR,
-    raw_split,
-    raw_terms,
-)
+from tests.contracts.protocol import ARBITER, DOLLAR, GOVERNOR, raw_split, raw_terms
 from tests.contracts.stateful.acts_money import some_admin, some_platform
 from tests.contracts.stateful.deployment import Deployment, action
 from tests.contracts.stateful.draw import edge, mostly, one_of
-from tests.contracts.stateful.model import (
-    ANY_MODEL,
-    GRANT_REQUIRED,
-    U64,
-    Refused,
-)
+from tests.contracts.stateful.model import ANY_MODEL, GRANT_REQUIRED, U64, Refused
 from tests.contracts.stateful.people import (
     ADMINS,
     MODELS,
@@ -54,7 +43,7 @@ def mint(d: Deployment, rng: random.Random) -> None:
     """By the owner or its operator, with or without interning, alone or in a batch, or by signature."""
     if len(d.model.licenses) >= MOST_LICENSES:
         return amend(d, rng)
-    registry, m = d.house.registry, d.model
+    registry, m = d.protocol.registry, d.model
     owner, shares = rng.choice(OWNERS), d.split(rng)
     terms = rng.choice(OFFERS)
     by = mostly(rng, owner, SOCIETY, STRANGER, chance=0.2)
@@ -149,7 +138,7 @@ def _license(d: Deployment, rng: random.Random) -> tuple[int, str, str]:
 @action(4)
 def amend(d: Deployment, rng: random.Random) -> None:
     license_id, by, door = _license(d, rng)
-    registry, m = d.house.registry, d.model
+    registry, m = d.protocol.registry, d.model
     running = m.licenses[license_id].history.version_at(d.now)
     terms = mostly(rng, rng.choice(OFFERS).digest(), UNKNOWN)
     if running and rng.random() < 0.3:
@@ -203,7 +192,7 @@ def reinstate(d: Deployment, rng: random.Random) -> None:
 def _end(
     d: Deployment, rng: random.Random, name: str, kind: Any, act: Callable[[str, int], None]
 ) -> None:
-    registry = d.house.registry
+    registry = d.protocol.registry
     license_id, by, door = _license(d, rng)
     ending = [
         i
@@ -233,7 +222,7 @@ def _end(
 @action(2)
 def change_split(d: Deployment, rng: random.Random) -> None:
     license_id, by, door = _license(d, rng)
-    registry, m = d.house.registry, d.model
+    registry, m = d.protocol.registry, d.model
     d.model.now = d.now
     current = m.licenses[license_id].split_id
     before = d.shares[mostly(rng, current, *d.shares)]
@@ -289,12 +278,12 @@ def operator(d: Deployment, rng: random.Random) -> None:
         (d.model.operators.add if approved else d.model.operators.discard)((owner, SOCIETY))
 
     if rng.random() < 0.5:
-        d.do(owner, d.house.registry.setApprovalForAll, SOCIETY, approved, foretold=approve)
+        d.do(owner, d.protocol.registry.setApprovalForAll, SOCIETY, approved, foretold=approve)
         return
     message = ApproveOperator(operator=SOCIETY, approved=approved, **d.fresh(owner))
     d.do(
         RELAY,
-        d.house.registry.approveOperatorBySignature,
+        d.protocol.registry.approveOperatorBySignature,
         SOCIETY,
         approved,
         d.signed(message),
@@ -324,7 +313,7 @@ def buy(d: Deployment, rng: random.Random) -> None:
     maximum = mostly(rng, U64, 3 * DOLLAR - 1, 3 * DOLLAR)
     d.do(
         place[0],
-        d.house.grants.buy,
+        d.protocol.grants.buy,
         *place[1:],
         maximum,
         foretold=lambda: d.model.buy(*place, maximum),
@@ -335,12 +324,14 @@ def buy(d: Deployment, rng: random.Random) -> None:
 def ask(d: Deployment, rng: random.Random) -> None:
     place = _grant(d, rng)
     fee = mostly(rng, rng.randint(0, 20 * DOLLAR), 0, 10**6 * DOLLAR)
-    d.do(place[0], d.house.grants.ask, *place[1:], fee, foretold=lambda: d.model.ask(*place, fee))
+    d.do(
+        place[0], d.protocol.grants.ask, *place[1:], fee, foretold=lambda: d.model.ask(*place, fee)
+    )
 
 
 @action(1)
 def approve(d: Deployment, rng: random.Random) -> None:
-    m, grants = d.model, d.house.grants
+    m, grants = d.model, d.protocol.grants
     request_id = mostly(
         rng, one_of(rng, [i for i, r in m.requests.items() if not r.closed], 1), len(m.requests) + 1
     )
@@ -383,4 +374,4 @@ def pay_grant(d: Deployment, rng: random.Random) -> None:
     request_id = mostly(rng, one_of(rng, ready, 1), len(m.requests) + 1, *m.requests)
     request = m.requests.get(request_id)
     by = some_admin(d, rng, request.platform_id) if request else ADMINS[0]
-    d.do(by, d.house.grants.pay, request_id, foretold=lambda: m.pay_grant(by, request_id))
+    d.do(by, d.protocol.grants.pay, request_id, foretold=lambda: m.pay_grant(by, request_id))

@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import random
 
-from obbligato.typed_data import (
-    Claim,
-    Redirect,
-)
-from tests.contracts.house import (
-    DOLLAR,
-    GOVERNOR,
-)
+from obbligato.protocol.typed_data import Claim, Redirect
+from tests.contracts.protocol import DOLLAR, GOVERNOR
 from tests.contracts.stateful.deployment import Deployment, action
 from tests.contracts.stateful.draw import edge, log_uniform, mostly
-from tests.contracts.stateful.model import (
-    DAY,
-    DEAD,
-    ZERO,
-    Refused,
-)
+from tests.contracts.stateful.model import DAY, DEAD, ZERO, Refused
 from tests.contracts.stateful.people import (
     ADMINS,
     PAYEES,
@@ -45,7 +34,7 @@ def wait(d: Deployment, rng: random.Random) -> None:
     amount = rng.randint(1, 50)
     d.do(
         STRANGER,
-        d.house.token.mint,
+        d.protocol.token.mint,
         STRANGER,
         amount,
         foretold=lambda: d.model.mint_dollars(STRANGER, amount),
@@ -59,8 +48,8 @@ def gift(d: Deployment, rng: random.Random) -> None:
     by = rng.choice(PEOPLE)
     d.do(
         by,
-        d.house.token.transfer,
-        d.house.vault.address,
+        d.protocol.token.transfer,
+        d.protocol.vault.address,
         amount,
         foretold=lambda: d.model.send_to_vault(by, amount),
     )
@@ -75,7 +64,7 @@ def register(d: Deployment, rng: random.Random) -> None:
     reporters = rng.sample(REPORTERS, rng.randint(1, 2))
     d.do(
         admin,
-        d.house.vault.registerPlatform,
+        d.protocol.vault.registerPlatform,
         reporters,
         bond,
         foretold=lambda: d.model.register(admin, reporters, bond),
@@ -111,7 +100,7 @@ def deposit(d: Deployment, rng: random.Random) -> None:
         d.give(by, amount)
     d.do(
         by,
-        d.house.vault.deposit,
+        d.protocol.vault.deposit,
         platform_id,
         amount,
         foretold=lambda: d.model.deposit(by, platform_id, amount),
@@ -126,7 +115,7 @@ def add_bond(d: Deployment, rng: random.Random) -> None:
     amount = mostly(rng, rng.choice([1, 13 * DOLLAR, d.model.parameters.minimum_bond]), 0)
     d.do(
         by,
-        d.house.vault.addBond,
+        d.protocol.vault.addBond,
         platform_id,
         amount,
         foretold=lambda: d.model.add_bond(by, platform_id, amount),
@@ -140,7 +129,7 @@ def reporter(d: Deployment, rng: random.Random) -> None:
     active = rng.random() < 0.8
     d.do(
         by,
-        d.house.vault.setReporter,
+        d.protocol.vault.setReporter,
         platform_id,
         account,
         active,
@@ -159,7 +148,7 @@ def thaw(d: Deployment, rng: random.Random) -> None:
     amount = mostly(rng, rng.randint(0, available), available, available + 1)
     d.do(
         by,
-        d.house.vault.thaw,
+        d.protocol.vault.thaw,
         platform_id,
         amount,
         foretold=lambda: d.model.thaw(by, platform_id, amount),
@@ -172,7 +161,7 @@ def cancel_thaw(d: Deployment, rng: random.Random) -> None:
     by = some_admin(d, rng, platform_id)
     d.do(
         by,
-        d.house.vault.cancelThaw,
+        d.protocol.vault.cancelThaw,
         platform_id,
         foretold=lambda: d.model.cancel_thaw(by, platform_id),
     )
@@ -183,12 +172,12 @@ def withdraw(d: Deployment, rng: random.Random) -> None:
     thawing = [i for i, p in d.model.platforms.items() if p.thawing]
     platform_id = rng.choice(thawing) if thawing and rng.random() < 0.9 else some_platform(d, rng)
     by = some_admin(d, rng, platform_id)
-    to = mostly(rng, by, ZERO, d.house.vault.address, d.house.token.address, WATCHDOG)
+    to = mostly(rng, by, ZERO, d.protocol.vault.address, d.protocol.token.address, WATCHDOG)
     if platform_id in d.model.platforms:
         edge(d, rng, d.model.platforms[platform_id].thaw_ends_at)
     d.do(
         by,
-        d.house.vault.withdraw,
+        d.protocol.vault.withdraw,
         platform_id,
         to,
         foretold=lambda: d.model.withdraw(by, platform_id, to),
@@ -202,7 +191,7 @@ def close(d: Deployment, rng: random.Random) -> None:
         return cancel_thaw(d, rng)
     platform_id = some_platform(d, rng)
     by = some_admin(d, rng, platform_id)
-    d.do(by, d.house.vault.close, platform_id, foretold=lambda: d.model.close(by, platform_id))
+    d.do(by, d.protocol.vault.close, platform_id, foretold=lambda: d.model.close(by, platform_id))
     return None
 
 
@@ -211,12 +200,12 @@ def withdraw_bond(d: Deployment, rng: random.Random) -> None:
     closing = [i for i, p in d.model.platforms.items() if p.closes_at]
     platform_id = rng.choice(closing) if closing else some_platform(d, rng)
     by = some_admin(d, rng, platform_id)
-    to = mostly(rng, by, ZERO, d.house.vault.address)
+    to = mostly(rng, by, ZERO, d.protocol.vault.address)
     if closing:
         edge(d, rng, d.model.platforms[platform_id].closes_at)
     d.do(
         by,
-        d.house.vault.withdrawBond,
+        d.protocol.vault.withdrawBond,
         platform_id,
         to,
         foretold=lambda: d.model.withdraw_bond(by, platform_id, to),
@@ -229,7 +218,7 @@ def withdraw_bond(d: Deployment, rng: random.Random) -> None:
 @action(10)
 def claim(d: Deployment, rng: random.Random) -> None:
     """Some splits, some of them twice, by anyone; or by the payee's signature."""
-    m, vault = d.model, d.house.vault
+    m, vault = d.model, d.protocol.vault
     account = rng.choice([*PAYEES, *PAYEES, WATCHDOG, DEAD, *ADMINS])
     own = [i for i, s in m.splits.items() if account in s.shares]
     splits = rng.sample(own, rng.randint(0, len(own)))
@@ -241,7 +230,7 @@ def claim(d: Deployment, rng: random.Random) -> None:
         by = rng.choice(PEOPLE)
         d.do(by, vault.claim, account, splits, foretold=lambda: m.claim(account, splits))
         return
-    to = mostly(rng, rng.choice([account, WATCHDOG]), ZERO, vault.address, d.house.token.address)
+    to = mostly(rng, rng.choice([account, WATCHDOG]), ZERO, vault.address, d.protocol.token.address)
     minimum = rng.choice([0, 0, 1, DOLLAR])
     message = Claim(to=to, minimum=minimum, **d.fresh(account))
     forged = rng.random() < 0.1
@@ -259,10 +248,13 @@ def claim(d: Deployment, rng: random.Random) -> None:
 def redirect(d: Deployment, rng: random.Random) -> None:
     account = rng.choice(PAYEES)
     to = mostly(
-        rng, rng.choice([ZERO, WATCHDOG, *PAYEES]), d.house.vault.address, d.house.token.address
+        rng,
+        rng.choice([ZERO, WATCHDOG, *PAYEES]),
+        d.protocol.vault.address,
+        d.protocol.token.address,
     )
     if rng.random() < 0.5:
-        d.do(account, d.house.vault.redirect, to, foretold=lambda: d.model.redirect(account, to))
+        d.do(account, d.protocol.vault.redirect, to, foretold=lambda: d.model.redirect(account, to))
         return
     forged = rng.random() < 0.1
     message = Redirect(to=to, **d.fresh(account))
@@ -273,4 +265,4 @@ def redirect(d: Deployment, rng: random.Random) -> None:
         d.model.redirect(account, to)
 
     signed = d.signed(message, STRANGER if forged else account)
-    d.do(RELAY, d.house.vault.redirectBySignature, to, signed, foretold=by_signature)
+    d.do(RELAY, d.protocol.vault.redirectBySignature, to, signed, foretold=by_signature)

@@ -6,15 +6,9 @@ import random
 
 from eth_hash.auto import keccak
 
-from obbligato.typed_data import (
-    Attestation,
-    UsageReport,
-)
-from obbligato.words import Pricing, Tier
-from tests.contracts.house import (
-    DOLLAR,
-    Report,
-)
+from obbligato.protocol.constants import Pricing, Tier
+from obbligato.protocol.typed_data import Attestation, UsageReport
+from tests.contracts.protocol import DOLLAR, Report
 from tests.contracts.stateful.acts_money import some_platform
 from tests.contracts.stateful.checks import hold
 from tests.contracts.stateful.deployment import Deployment, action
@@ -38,14 +32,7 @@ from tests.contracts.stateful.model import (
     rate_of,
     unpack_rows,
 )
-from tests.contracts.stateful.people import (
-    MODELS,
-    RELAY,
-    REPORTERS,
-    STRANGER,
-    UNKNOWN,
-    ascending,
-)
+from tests.contracts.stateful.people import MODELS, RELAY, REPORTERS, STRANGER, UNKNOWN, ascending
 
 
 @action(16)
@@ -59,7 +46,7 @@ def report(d: Deployment, rng: random.Random) -> None:
 
 def _submit(d: Deployment, rng: random.Random, draft: Draft) -> None:
     header, m = draft.header, d.model
-    domain = d.house.domains[header.contract]
+    domain = d.protocol.domains[header.contract]
     report_id = header.digest(domain)
     attestation = Attestation(report_id=report_id, config_version=draft.attested.version)
     signatures = b"".join(d.sign(attestation, signer) for signer in draft.attested.signers)
@@ -68,7 +55,7 @@ def _submit(d: Deployment, rng: random.Random, draft: Draft) -> None:
     # The moments at which each row first had consent are kept, for they must be answered the same for ever.
     accepted = d.do(
         RELAY,
-        d.house.oracle.submit,
+        d.protocol.oracle.submit,
         Report(header, draft.rows, b"").raw,
         draft.rows,
         draft.reporter,
@@ -285,14 +272,14 @@ def fund(d: Deployment, rng: random.Random) -> None:
             if amount:
                 d.do(
                     by,
-                    d.house.vault.deposit,
+                    d.protocol.vault.deposit,
                     known.platform_id,
                     amount,
                     foretold=lambda: m.deposit(by, known.platform_id, amount),
                 )
     d.do(
         STRANGER,
-        d.house.oracle.fund,
+        d.protocol.oracle.fund,
         report_id,
         foretold=lambda: m.fund(report_id),
         about=report_id,
@@ -317,7 +304,7 @@ def settle(d: Deployment, rng: random.Random) -> None:
         edge(d, rng, known.end, patience=8 * DAY)
     d.do(
         STRANGER,
-        d.house.oracle.settle,
+        d.protocol.oracle.settle,
         report_id,
         credits_,
         foretold=lambda: m.settle(report_id, credits_),
@@ -342,9 +329,9 @@ def divide(d: Deployment, rng: random.Random) -> None:
 
 def _price(d: Deployment, packed: bytes, start: int, end: int) -> int | None:
     """The chain's sum for METERED rows, None where it refuses them."""
-    data = d.house.registry.price.encode_input(packed, start, end, METERED, 0)
+    data = d.protocol.registry.price.encode_input(packed, start, end, METERED, 0)
     try:
         d.model.price(packed, start, end, METERED, 0)
     except Refused:
         return None
-    return int.from_bytes(d.node.call(d.house.registry.address, data)[32:64], "big")
+    return int.from_bytes(d.node.call(d.protocol.registry.address, data)[32:64], "big")

@@ -13,7 +13,7 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
-from tests.contracts.house import House
+from tests.contracts.protocol import DeployedProtocol
 from tests.contracts.stateful.ledger import Ledger
 from tests.contracts.stateful.model import DAY, DEAD, PPM, ZERO, Model, Report
 from tests.contracts.stateful.node import Node
@@ -48,9 +48,15 @@ class Watch:
     """Reads a deployment in one call and holds it against the model and the invariants."""
 
     def __init__(
-        self, house: House, node: Node, lens: Any, model: Model, ledger: Ledger, people: list[str]
+        self,
+        protocol: DeployedProtocol,
+        node: Node,
+        lens: Any,
+        model: Model,
+        ledger: Ledger,
+        people: list[str],
     ) -> None:
-        self._house, self._node, self._lens = house, node, lens
+        self._protocol, self._node, self._lens = protocol, node, lens
         self._model, self._ledger = model, ledger
         self._people = [*people, DEAD]
         self._cache: dict[Name, bytes] = {}
@@ -85,7 +91,7 @@ class Watch:
         )
 
     def _money(self) -> Iterator[Expected]:
-        m, vault, token = self._model, self._house.vault, self._house.token
+        m, vault, token = self._model, self._protocol.vault, self._protocol.token
         yield self._expect("bonds", vault, "challengeBonds", (), m.challenge_bonds)
         for account in self._people:
             yield self._expect("wallet", token, "balanceOf", (account,), m.wallets[account])
@@ -106,7 +112,7 @@ class Watch:
                 yield self._expect("position", vault, "positionOf", (i, account), *position)
 
     def _usage(self, rng: random.Random | None) -> Iterator[Expected]:
-        m, oracle, disputes = self._model, self._house.oracle, self._house.disputes
+        m, oracle, disputes = self._model, self._protocol.oracle, self._protocol.disputes
         yield self._expect("paused", oracle, "pausedUntil", (), m.paused_until)
         yield self._expect("version", oracle, "configVersion", (), m.version)
         yield self._expect("quorum", oracle, "quorum", (), m.quorum)
@@ -174,7 +180,7 @@ class Watch:
 
     def _consent(self, rng: random.Random | None) -> Iterator[Expected]:
         """Some licences as they are now, a new answer about the past, and answers given before."""
-        m, registry = self._model, self._house.registry
+        m, registry = self._model, self._protocol.registry
         for i in _some(rng, m.licenses, lambda _: False):
             history = m.licenses[i].history
             yield self._expect("document", registry, "documentOf", (i,), m.document(i))
@@ -206,7 +212,7 @@ class Watch:
     def check(self, rng: random.Random | None) -> None:
         """Compare; with a source of chance a sample of what is settled, without one everything."""
         expected = [*self._money(), *self._usage(rng), *self._consent(rng)]
-        vault = self._reading(self._house.token, "balanceOf", self._house.vault.address)
+        vault = self._reading(self._protocol.token, "balanceOf", self._protocol.vault.address)
         answers = self._node.read(
             self._lens.address,
             self._lens.read.signature[2:],
@@ -303,23 +309,26 @@ class Watch:
         busy = {c.report_id for c in m.challenges.values() if c.state == "open"}
         busy |= {m.challenges[i].report_id for i in m.arrears}
         for report_id in _some(rng, m.reports, lambda r: r.state == "pending"):
-            report, told = m.reports[report_id], self._ledger.reports[report_id]
+            report, scenario = m.reports[report_id], self._ledger.reports[report_id]
             what = f"report {report_id.hex()}"
             hold(
-                told.settlements == (report.state == "settled"),
-                f"{what}: settled {told.settlements} times",
+                scenario.settlements == (report.state == "settled"),
+                f"{what}: settled {scenario.settlements} times",
             )
-            hold(told.taken == report.taken, f"{what}: {told.taken} taken, expected {report.taken}")
             hold(
-                told.credited == report.paid,
-                f"{what}: {told.credited} credited, expected {report.paid}",
+                scenario.taken == report.taken,
+                f"{what}: {scenario.taken} taken, expected {report.taken}",
             )
-            hold(told.awarded == report.penalties, f"{what}: {told.awarded} in penalties")
+            hold(
+                scenario.credited == report.paid,
+                f"{what}: {scenario.credited} credited, expected {report.paid}",
+            )
+            hold(scenario.awarded == report.penalties, f"{what}: {scenario.awarded} in penalties")
             if report.state == "settled" and report_id not in busy:
-                given = told.credited + told.awarded
-                hold(told.taken == given, f"{what}: {told.taken} taken, {given} given")
+                given = scenario.credited + scenario.awarded
+                hold(scenario.taken == given, f"{what}: {scenario.taken} taken, {given} given")
                 hold(
-                    told.credited == worth(m, report_id, report),
+                    scenario.credited == worth(m, report_id, report),
                     f"{what}: not what its rows are worth",
                 )
 

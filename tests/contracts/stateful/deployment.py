@@ -10,32 +10,24 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
-from obbligato.eip712 import Message
-from obbligato.rules.splits import Payee as SplitPayee
-from obbligato.rules.splits import Split as Shares
-from obbligato.typed_data import (
-    sign,
-)
-from obbligato.words import Role
-from tests.contracts.house import (
+from obbligato.protocol.constants import Role
+from obbligato.protocol.eip712 import Message
+from obbligato.protocol.splits import Payee as SplitPayee
+from obbligato.protocol.splits import Split as Shares
+from obbligato.protocol.typed_data import sign
+from tests.contracts.protocol import (
     ARBITER,
     ATTESTERS,
     DOLLAR,
     GOVERNOR,
     GUARDIAN,
-    House,
+    DeployedProtocol,
     decode_error,
     raw_terms,
 )
 from tests.contracts.stateful.checks import Broken, Watch
 from tests.contracts.stateful.ledger import Ledger
-from tests.contracts.stateful.model import (
-    DAY,
-    PPM,
-    Addresses,
-    Model,
-    Refused,
-)
+from tests.contracts.stateful.model import DAY, PPM, Addresses, Model, Refused
 from tests.contracts.stateful.node import Node
 from tests.contracts.stateful.people import (
     HOSTILE,
@@ -55,25 +47,25 @@ MOST_SPLITS = 16
 class Deployment:
     """One deployment under random acts, its model beside it."""
 
-    def __init__(self, house: House, node: Node, lens: Any) -> None:
-        self.house, self.node = house, node
+    def __init__(self, protocol: DeployedProtocol, node: Node, lens: Any) -> None:
+        self.protocol, self.node = protocol, node
         self.now = node.time
         self.model = Model(
             Addresses(
-                token=house.token.address,
-                vault=house.vault.address,
-                grants=house.grants.address,
-                oracle=house.oracle.address,
-                disputes=house.disputes.address,
+                token=protocol.token.address,
+                vault=protocol.vault.address,
+                grants=protocol.grants.address,
+                oracle=protocol.oracle.address,
+                disputes=protocol.disputes.address,
                 governor=GOVERNOR,
                 guardian=GUARDIAN,
                 arbiter=ARBITER,
             ),
-            house.parameters,
+            protocol.parameters,
             ascending(ATTESTERS),
         )
-        self.ledger = Ledger(house)
-        self.watch = Watch(house, node, lens, self.model, self.ledger, PEOPLE)
+        self.ledger = Ledger(protocol)
+        self.watch = Watch(protocol, node, lens, self.model, self.ledger, PEOPLE)
         self.nonce = 0
         self.shares: dict[int, Shares] = {}
         self.log: list[str] = []
@@ -115,7 +107,7 @@ class Deployment:
         return receipt.ok
 
     def sign(self, message: Message, key_of: str) -> bytes:
-        return sign(message, self.house.domains[message.contract], KEYS[key_of])
+        return sign(message, self.protocol.domains[message.contract], KEYS[key_of])
 
     def signed(self, message: Any, key_of: str | None = None) -> tuple[str, int, int, bytes]:
         signature = self.sign(message, key_of or message.account)
@@ -134,7 +126,7 @@ class Deployment:
         """Dollars out of nowhere."""
         self.do(
             RELAY,
-            self.house.token.mint,
+            self.protocol.token.mint,
             account,
             amount,
             foretold=lambda: self.model.mint_dollars(account, amount),
@@ -164,7 +156,7 @@ class Deployment:
         return split_id
 
     def _set_up(self) -> None:
-        vault, token = self.house.vault, self.house.token
+        vault, token = self.protocol.vault, self.protocol.token
         for account in PEOPLE:
             self.do(account, token.approve, vault.address, 2**256 - 1, foretold=lambda: None)
             self.give(account, 10**6 * DOLLAR)
@@ -178,7 +170,7 @@ class Deployment:
         for terms in OFFERS:
             self.do(
                 RELAY,
-                self.house.registry.internTerms,
+                self.protocol.registry.internTerms,
                 raw_terms(terms),
                 foretold=functools.partial(self.model.intern_terms, terms),
             )

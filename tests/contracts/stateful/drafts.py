@@ -9,29 +9,13 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
-from obbligato.typed_data import (
-    UsageReport,
-)
-from obbligato.words import Pricing
-from tests.contracts.house import (
-    DOLLAR,
-)
+from obbligato.protocol.constants import Pricing
+from obbligato.protocol.typed_data import UsageReport
+from tests.contracts.protocol import DOLLAR
 from tests.contracts.stateful.deployment import Deployment
 from tests.contracts.stateful.draw import one_of
-from tests.contracts.stateful.model import (
-    PPM,
-    U64,
-    Attestations,
-    Row,
-    pack_rows,
-    unpack_rows,
-)
-from tests.contracts.stateful.people import (
-    ALL_ATTESTERS,
-    STRANGER,
-    UNKNOWN,
-    ascending,
-)
+from tests.contracts.stateful.model import PPM, U64, Attestations, Row, pack_rows, unpack_rows
+from tests.contracts.stateful.people import ALL_ATTESTERS, STRANGER, UNKNOWN, ascending
 
 
 @dataclass(frozen=True)

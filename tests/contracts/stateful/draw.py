@@ -6,9 +6,7 @@ import random
 from typing import Any
 
 from tests.contracts.stateful.deployment import Deployment
-from tests.contracts.stateful.model import (
-    DAY,
-)
+from tests.contracts.stateful.model import DAY
 
 INSTEAD = 0.85
 """How often an action that finds nothing to act on gives way to the one that would make it so."""

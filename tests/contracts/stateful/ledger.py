@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from tests.contracts.house import House
+from tests.contracts.protocol import DeployedProtocol
 from tests.contracts.stateful.node import Receipt
 
 
@@ -22,12 +22,12 @@ class Account:
 class Ledger:
     """Money as the vault's and the oracle's events tell it."""
 
-    def __init__(self, house: House) -> None:
-        self._vault = house.vault.address.lower()
-        self._oracle = house.oracle.address.lower()
+    def __init__(self, protocol: DeployedProtocol) -> None:
+        self._vault = protocol.vault.address.lower()
+        self._oracle = protocol.oracle.address.lower()
         self._names = {
             int(topic, 16): name
-            for contract in (house.vault, house.oracle)
+            for contract in (protocol.vault, protocol.oracle)
             for name, topic in contract.topics.items()
         }
         self.brought: dict[int, int] = defaultdict(int)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from obbligato.rules.terms import Terms
+from obbligato.protocol.terms import Terms
 from tests.contracts.stateful.model_usage import Usage
 from tests.contracts.stateful.records import (
     DEAD,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from obbligato.rules.history import LicenseHistory
-from obbligato.rules.terms import Terms
+from obbligato.protocol.history import LicenseHistory
+from obbligato.protocol.terms import Terms
 from tests.contracts.stateful.model_money import Money
 from tests.contracts.stateful.records import (
     ANY_MODEL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from obbligato.rules.terms import Terms
+from obbligato.protocol.terms import Terms
 from scripts.deploy import Parameters
 from tests.contracts.stateful.records import (
     Addresses,

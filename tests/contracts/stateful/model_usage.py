@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from obbligato.rules.terms import Terms
-from obbligato.typed_data import UsageReport
-from obbligato.words import Tier
+from obbligato.protocol.constants import Tier
+from obbligato.protocol.terms import Terms
+from obbligato.protocol.typed_data import UsageReport
 from tests.contracts.stateful.model_licenses import Licenses
 from tests.contracts.stateful.records import (
     GRANT_REQUIRED,

@@ -8,16 +8,9 @@ from typing import Any
 from eth_hash.auto import keccak
 from eth_keys.datatypes import PrivateKey
 
-from obbligato.rules.terms import RateCard, Terms
-from obbligato.words import Tier, tiers_mask
-from tests.contracts.house import (
-    ARBITER,
-    ATTESTERS,
-    DOLLAR,
-    GOVERNOR,
-    GUARDIAN,
-    KEY_OF,
-)
+from obbligato.protocol.constants import Tier, tiers_mask
+from obbligato.protocol.terms import RateCard, Terms
+from tests.contracts.protocol import ARBITER, ATTESTERS, DOLLAR, GOVERNOR, GUARDIAN, KEY_OF
 from tests.contracts.stateful.model import (
     GRANT_APPROVAL,
     GRANT_REQUIRED,

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from obbligato.rules.history import LicenseHistory
-from obbligato.rules.terms import Terms
-from obbligato.typed_data import UsageReport
-from obbligato.words import Tier
+from obbligato.protocol.constants import Tier
+from obbligato.protocol.history import LicenseHistory
+from obbligato.protocol.terms import Terms
+from obbligato.protocol.typed_data import UsageReport
 
 PPM = 1_000_000
 NOT_OFFERED = U64 = 2**64 - 1

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from tests.contracts.house import GOVERNOR, House
+from tests.contracts.protocol import GOVERNOR, DeployedProtocol
 from tests.contracts.stateful.actions import ACTIONS, Deployment
 from tests.contracts.stateful.checks import Broken, hold
 from tests.contracts.stateful.model import DAY, DEAD
@@ -19,10 +19,10 @@ LINES = 40
 
 
 class Runner:
-    """Runs of one freshly deployed house; each starts from the same block."""
+    """Runs of one freshly deployed deployed protocol; each starts from the same block."""
 
-    def __init__(self, house: House, node: Node, lens: Any) -> None:
-        self._house, self._node, self._lens = house, node, lens
+    def __init__(self, protocol: DeployedProtocol, node: Node, lens: Any) -> None:
+        self._protocol, self._node, self._lens = protocol, node, lens
         self._start = node.snapshot()
         self.deployment: Deployment
 
@@ -30,7 +30,7 @@ class Runner:
         """A new deployment at its first block."""
         self._node.revert(self._start)
         self._start = self._node.snapshot()
-        self.deployment = Deployment(self._house, self._node, self._lens)
+        self.deployment = Deployment(self._protocol, self._node, self._lens)
         return self.deployment
 
     def play(self, seed: str, numbers: Iterable[int]) -> None:
@@ -96,7 +96,7 @@ class Runner:
         d.action = "wind up"
         _clear_debts(d)
         # Withdrawals and claims do not wait for a pause to end.
-        d.do(GOVERNOR, d.house.oracle.pause, foretold=lambda: d.model.pause(GOVERNOR))
+        d.do(GOVERNOR, d.protocol.oracle.pause, foretold=lambda: d.model.pause(GOVERNOR))
         _withdraw(d)
         _finish_reports(d)
         _withdraw(d)
@@ -118,8 +118,8 @@ class Runner:
         most = sum(len(s.shares) - 1 for s in d.model.splits.values())
         left = d.model.surplus + dust
         hold(dust <= most, f"{dust} units stay behind, {most} is all that rounding explains")
-        data = d.house.token.balanceOf.encode_input(d.house.vault.address)
-        balance = int.from_bytes(self._node.call(d.house.token.address, data), "big")
+        data = d.protocol.token.balanceOf.encode_input(d.protocol.vault.address)
+        balance = int.from_bytes(self._node.call(d.protocol.token.address, data), "big")
         hold(balance == left, f"{balance} units are left in the vault, {left} are nobody's")
 
 
@@ -147,7 +147,7 @@ def _restore(d: Deployment, state: tuple[Any, ...]) -> None:
 
 
 def _clear_debts(d: Deployment) -> None:
-    m, vault = d.model, d.house.vault
+    m, vault = d.model, d.protocol.vault
 
     def bring(platform_id: int, missing: int, method: Any, act: Any) -> None:
         admin = m.platforms[platform_id].admin
@@ -180,7 +180,7 @@ def _clear_debts(d: Deployment) -> None:
         )
         d.do(
             STRANGER,
-            d.house.disputes.payArrears,
+            d.protocol.disputes.payArrears,
             i,
             foretold=lambda i=i: m.pay_arrears(i),
             about=report_id,
@@ -193,7 +193,7 @@ def _clear_debts(d: Deployment) -> None:
         bring(r.platform_id, m.parameters.minimum_bond - p.bond, vault.addBond, m.add_bond)
         d.do(
             STRANGER,
-            d.house.oracle.fund,
+            d.protocol.oracle.fund,
             report_id,
             foretold=lambda i=report_id: m.fund(i),
             about=report_id,
@@ -202,7 +202,7 @@ def _clear_debts(d: Deployment) -> None:
 
 def _withdraw(d: Deployment) -> None:
     """Everything available, after one thaw in which nothing else happens."""
-    m, vault = d.model, d.house.vault
+    m, vault = d.model, d.protocol.vault
     for i, p in m.platforms.items():
         if p.available:
             amount = p.available
@@ -228,7 +228,7 @@ def _withdraw(d: Deployment) -> None:
 
 def _finish_reports(d: Deployment) -> None:
     """All windows and all arbitration are over by now, and so is the pause."""
-    m, disputes = d.model, d.house.disputes
+    m, disputes = d.model, d.protocol.disputes
     d.wait(max(0, m.paused_until - d.now) + m.parameters.arbitration_period)
     for i, c in m.challenges.items():
         if c.state == "open":
@@ -243,7 +243,7 @@ def _finish_reports(d: Deployment) -> None:
         if r.state == "pending":
             done = d.do(
                 RELAY,
-                d.house.oracle.settle,
+                d.protocol.oracle.settle,
                 report_id,
                 r.packed_credits,
                 foretold=lambda i=report_id, r=r: m.settle(i, r.packed_credits),
@@ -253,7 +253,7 @@ def _finish_reports(d: Deployment) -> None:
 
 
 def _claim_all(d: Deployment, rng: random.Random, *, one_by_one: bool) -> None:
-    m, vault = d.model, d.house.vault
+    m, vault = d.model, d.protocol.vault
     accounts = [*PEOPLE, DEAD]
     if one_by_one:
         rng.shuffle(accounts)
@@ -267,7 +267,7 @@ def _claim_all(d: Deployment, rng: random.Random, *, one_by_one: bool) -> None:
 
 
 def _close(d: Deployment) -> None:
-    m, vault = d.model, d.house.vault
+    m, vault = d.model, d.protocol.vault
     for i, p in m.platforms.items():
         if not p.closes_at:
             done = d.do(p.admin, vault.close, i, foretold=lambda i=i, p=p: m.close(p.admin, i))

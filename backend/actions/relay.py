@@ -1,0 +1,319 @@
+"""One act on its way: what it needs first, its own transaction, and what came of it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from hexbytes import HexBytes
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from web3.exceptions import TransactionNotFound
+from web3.logs import DISCARD
+from web3.types import TxReceipt
+
+from backend.actions.budget import Budget
+from backend.actions.calls import Call, Step
+from backend.actions.sign import filled, invitations_of
+from backend.actions.store import missing_block
+from backend.db.service_db import Act, ActState
+from backend.services import Services
+from obbligato.chain.client import Chain, answered
+from obbligato.errors import ChainError, InputError
+from obbligato.keys import Signer, open_keystore
+from obbligato.server.alerts import Alerts
+from obbligato.server.database import now as wall_clock
+from obbligato.transactions import outbox
+from obbligato.transactions.fees import GIGAWEI, SendingSettings
+from obbligato.transactions.lock import KeyLock
+from obbligato.transactions.sender import Sender
+from obbligato.transactions.tables import Transaction, TransactionState
+
+ACT: Final = "act"
+OPEN: Final = (ActState.SIGNED, ActState.SENT, ActState.CONFIRMED)
+UNSIGNED: Final = (ActState.PREPARED, ActState.INVITING)
+
+FORGOTTEN_SECONDS: Final = 300
+"""A step that was refused longer ago may be tried again, for another act."""
+
+RESULTS: Final = {
+    "mint": ("LicenseRegistry", "LicenseMinted", {"license_id": "licenseId"}),
+    "claim": ("RoyaltyVault", "Claimed", {"amount_units": "amount"}),
+    "challenge": ("Disputes", "Challenged", {"challenge_id": "challengeId"}),
+}
+"""By kind: the event that tells what came of it."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Follower:
+    """Moves acts on, one step at a time; each step is one unit of work, and no node is asked within one."""
+
+    def __init__(self, services: Services, budget: Budget) -> None:
+        self._services = services
+        self._budget = budget
+
+    def step(self) -> None:
+        """Move everything on as far as it goes now. Raises ChainError."""
+        self._end_what_was_not_signed()
+        with self._services.service_db.reading() as session:
+            acts = session.scalars(
+                select(Act).where(Act.state.in_(OPEN)).order_by(Act.signed_at, Act.id)
+            ).all()
+        for act in acts:
+            transaction = self._transaction(act)
+            if transaction is None and act.signature is None:
+                self._follow_own(act)
+            elif transaction is None or transaction.state == TransactionState.SUPERSEDED:
+                self._start(act)
+            else:
+                self._follow(act, transaction)
+
+    # ---- on its way
+
+    def _start(self, act: Act) -> None:
+        reason = missing_block(self._services.store, act.material["blocks"])
+        if reason is not None:
+            self._waits(act, f"its document has to be there first: {reason}")
+            return
+        chain = self._services.chain
+        steps = [Step.from_json(each) for each in act.material["steps"]]
+        open_steps = [step for step in steps if not step.is_done(chain)]
+        if open_steps:
+            self._want(act, [(step.purpose, step.subject, step.call, {}) for step in open_steps])
+            return
+        with self._services.service_db.reading() as session:
+            invitations = invitations_of(session, act.id)
+        known = filled(self._services, act, invitations)
+        self._want(act, [(ACT, act.id, Call.from_json(act.material["call"]), known)], last=True)
+
+    def _want(
+        self, act: Act, calls: list[tuple[str, str, Call, Any]], *, last: bool = False
+    ) -> None:
+        """Queue these transactions, if the budget allows it; the last one makes the act sent."""
+        chain = self._services.chain
+        fee = _fee_now(chain)
+        ready = [
+            (purpose, subject, chain.deployment.address(call.contract), call.data(chain, known))
+            for purpose, subject, call, known in calls
+        ]
+        now = wall_clock()
+        refused = failed = None
+        with self._services.service_db.work() as session:
+            before = [outbox.latest(session, purpose, subject) for purpose, subject, *_ in ready]
+            failed = next((each for each in before if _failed_just_now(each, now)), None)
+            if failed is None and any(
+                each is None or each.state not in outbox.STANDING for each in before
+            ):
+                refused = self._budget.refusal(session, act.account, now, fee)
+            if failed is None and refused is None:
+                for purpose, subject, to, data in ready:
+                    outbox.want(session, purpose=purpose, subject=subject, to=to, data=data)
+                kept = session.get_one(Act, act.id)
+                kept.waiting = None if last else "what it refers to is put on the chain first"
+                if last:
+                    kept.state = ActState.SENT
+        if failed is not None:
+            self._fail(act, failed.error)
+        elif refused is not None:
+            self._waits(act, refused)
+
+    def _follow(self, act: Act, transaction: Transaction) -> None:
+        state = transaction.state
+        if state in (TransactionState.REFUSED, TransactionState.REVERTED):
+            self._fail(act, transaction.error)
+        elif state in (TransactionState.QUEUED, TransactionState.SIGNED):
+            self._move(act, ActState.SENT, waiting=transaction.waiting)
+        elif act.state != ActState.CONFIRMED or act.transaction != transaction.hash:
+            self._confirm(act, transaction)
+        if state == TransactionState.FINAL and act.state == ActState.CONFIRMED:
+            self._move(act, ActState.FINAL)
+
+    def _follow_own(self, act: Act) -> None:
+        """An act whose author sent it with a wallet of its own."""
+        assert act.transaction is not None
+        eth = self._services.chain.web3.eth
+        try:
+            receipt = answered(lambda: eth.get_transaction_receipt(HexBytes(act.transaction or "")))
+        except TransactionNotFound:
+            self._move(act, ActState.SENT)
+            return
+        if receipt["status"] != 1:
+            self._fail(act, {"error": "reverted"})
+            return
+        if act.state != ActState.CONFIRMED:
+            self._keep_result(act, act.transaction, receipt, paid=False)
+        if int(receipt["blockNumber"]) <= self._final_number():
+            self._move(act, ActState.FINAL)
+
+    def _final_number(self) -> int:
+        eth, finality = self._services.chain.web3.eth, self._services.settings.finality
+        if finality == "finalized":
+            return int(answered(lambda: eth.get_block("finalized"))["number"])
+        return int(answered(lambda: eth.block_number)) - finality
+
+    def _confirm(self, act: Act, transaction: Transaction) -> None:
+        assert transaction.hash is not None
+        digest = HexBytes(transaction.hash)
+        eth = self._services.chain.web3.eth
+        receipt = answered(lambda: eth.get_transaction_receipt(digest))
+        self._keep_result(act, transaction.hash, receipt, paid=act.result is None)
+
+    def _keep_result(self, act: Act, digest: str, receipt: TxReceipt, *, paid: bool) -> None:
+        """It is in a block. `paid`: by the relay, and not counted yet."""
+        result = self._result(act, receipt)
+        with self._services.service_db.work() as session:
+            kept = session.get_one(Act, act.id)
+            kept.state, kept.waiting = ActState.CONFIRMED, None
+            kept.result, kept.transaction = result, digest
+            if paid:
+                wei = int(receipt["gasUsed"]) * int(receipt["effectiveGasPrice"])
+                self._budget.spend(session, act.account, wei, wall_clock())
+        act.state, act.result, act.transaction = ActState.CONFIRMED, result, digest
+        _log.info("confirmed", act=act.id, kind=act.kind, transaction=digest)
+
+    def _result(self, act: Act, receipt: TxReceipt) -> dict[str, Any] | None:
+        if act.kind not in RESULTS:
+            return None
+        contract, event, members = RESULTS[act.kind]
+        kind = getattr(self._services.chain.contract(contract).events, event)
+        (found,) = kind().process_receipt(receipt, errors=DISCARD)
+        shown = {name: found["args"][argument] for name, argument in members.items()}
+        return {
+            name: str(value) if name.endswith("_units") else int(value)
+            for name, value in shown.items()
+        }
+
+    # ---- ends
+
+    def _fail(self, act: Act, error: dict[str, Any] | None) -> None:
+        told = error or {"error": "unknown"}
+        arguments = ", ".join(
+            f"{name} {value}" for name, value in told.get("arguments", {}).items()
+        )
+        problem = {
+            "title": "The chain refused it",
+            "detail": f"{told['error']}({arguments}). Nothing came of it: prepare it again.",
+            "error": told["error"],
+        }
+        self._move(act, ActState.FAILED, problem=problem)
+        _log.warning("failed", act=act.id, kind=act.kind, error=told["error"])
+
+    def _end_what_was_not_signed(self) -> None:
+        now = self._services.now()
+        late = {
+            "title": "Not signed in time",
+            "detail": "Its deadline passed before everybody signed: prepare it again.",
+            "error": None,
+        }
+        with self._services.service_db.work() as session:
+            for act in session.scalars(
+                select(Act).where(Act.state.in_(UNSIGNED), Act.deadline < now)
+            ):
+                act.state, act.problem = ActState.FAILED, late
+
+    def _waits(self, act: Act, words: str) -> None:
+        if act.waiting != words:
+            self._move(act, ActState(act.state), waiting=words)
+
+    def _move(
+        self,
+        act: Act,
+        state: ActState,
+        *,
+        waiting: str | None = None,
+        problem: dict[str, Any] | None = None,
+    ) -> None:
+        if (act.state, act.waiting, act.problem) == (state, waiting, problem):
+            return
+        with self._services.service_db.work() as session:
+            kept = session.get_one(Act, act.id)
+            kept.state, kept.waiting, kept.problem = state, waiting, problem
+            if (
+                state == ActState.SENT and act.signature is not None
+            ):  # also when a reorg took it out of its block
+                kept.result = kept.transaction = None
+        act.state, act.waiting, act.problem = state, waiting, problem
+
+    def _transaction(self, act: Act) -> Transaction | None:
+        with self._services.service_db.reading() as session:
+            return outbox.latest(session, ACT, act.id)
+
+
+def open_acts(session: Session) -> dict[str, int]:
+    """How many acts are in each state that is not over."""
+    states = session.scalars(select(Act.state).where(Act.state.in_((*OPEN, *UNSIGNED))))
+    counted: dict[str, int] = {}
+    for state in states:
+        counted[state] = counted.get(state, 0) + 1
+    return counted
+
+
+def _failed_just_now(transaction: Transaction | None, now: int) -> bool:
+    failed = (TransactionState.REFUSED, TransactionState.REVERTED)
+    return (
+        transaction is not None
+        and transaction.state in failed
+        and transaction.updated_at > now - FORGOTTEN_SECONDS
+    )
+
+
+def _fee_now(chain: Chain) -> int:
+    """Wei per gas that will do for the next blocks."""
+    return 2 * int(answered(lambda: chain.web3.eth.get_block("latest"))["baseFeePerGas"])
+
+
+@dataclass(frozen=True, slots=True)
+class RelayWorker:
+    """Follows acts and sends transactions, in two threads."""
+
+    services: Services
+    sender: Sender
+    follower: Follower
+    alerts: Alerts
+
+    def follow(self, stop: threading.Event) -> None:
+        """Move acts on until `stop` is set."""
+        while not stop.is_set():
+            try:
+                self.follower.step()
+                self.alerts.clear("relay")
+            except (ChainError, SQLAlchemyError) as error:
+                self.alerts.stand(
+                    "relay", f"acts do not move on: {type(error).__name__}: {error}"[:500]
+                )
+            stop.wait(self.services.settings.poll_seconds)
+
+    def send(self, stop: threading.Event) -> None:
+        """Send until `stop` is set."""
+        self.sender.run(stop)
+
+
+def open_relay(services: Services, alerts: Alerts) -> RelayWorker:
+    """The relay with the key of the settings. Raises InputError naming the setting."""
+    settings = services.settings
+    if settings.keystore is None:
+        raise InputError(
+            "name the keystore of the relay's key, which pays for gas: make one with `obbligato key create`, or "
+            "leave `relay` out of OBBLIGATO_BACKEND_PARTS",
+            field="OBBLIGATO_BACKEND_KEYSTORE",
+        )
+    signer: Signer = open_keystore(settings.keystore, settings.password_file)
+    sender = Sender(
+        services.service_db,
+        services.chain,
+        signer,
+        settings=SendingSettings(
+            max_fee_wei=int(settings.max_fee_gwei * GIGAWEI),
+            priority_fee_wei=int(settings.priority_fee_gwei * GIGAWEI),
+            bump_after_blocks=settings.bump_after_blocks,
+            finality=settings.finality,
+            poll_seconds=settings.poll_seconds,
+        ),
+        lock=KeyLock(signer.address, settings.keystore.absolute().parent, services.service_db),
+        alerts=alerts,
+    )
+    return RelayWorker(services, sender, Follower(services, Budget(settings)), alerts)

@@ -1,1 +1,0 @@
-"""One router a module; `backend.api.app` mounts them all."""

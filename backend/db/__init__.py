@@ -1,0 +1,1 @@
+"""The two databases: the index of the chain, and what only this service knows."""

@@ -1,0 +1,97 @@
+"""Inserting many rows at once: the statement and its conversions are worked out once a table, not once a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Dialect, LargeBinary, Table, insert
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from obbligato.server.database import ADDRESS, COLUMN_TYPES, Units
+
+__all__ = ["ADDRESS", "LARGE", "Base", "Changing", "Happened", "Made", "Units"]
+
+
+LARGE = "large"
+"""What a table's `info` says where its rows are thousands of bytes each."""
+
+
+class Base(DeclarativeBase):
+    """The base of every table."""
+
+    type_annotation_map = COLUMN_TYPES
+
+
+class Made:
+    """A row that an event made. Undoing a block begins with the rows that it made."""
+
+    block_number: Mapped[int] = mapped_column(index=True)
+    """The block of the event that made the row."""
+
+
+class Changing(Made):
+    """A row that later events change; what it was before is in the journal while that can be undone."""
+
+    changed_in: Mapped[int]
+    """The block of the last event that changed it: once that is final, so is all that the row says."""
+
+
+class Happened:
+    """A row that stands for one event, and never changes."""
+
+    block_number: Mapped[int] = mapped_column(primary_key=True)
+    log_index: Mapped[int] = mapped_column(primary_key=True)
+
+
+_Convert = Callable[[Any], Any]
+
+
+class _Statement(NamedTuple):
+    sql: str
+    positional: bool
+    columns: list[tuple[str, _Convert | None]]
+    """Each with what makes a value fit for the database, where anything is needed."""
+
+
+def insert_all(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows that have a value for every column of the table. There must be one at least."""
+    statement = _statement(table, connection.dialect)
+    columns = statement.columns
+    converted = (
+        {name: row[name] if convert is None else convert(row[name]) for name, convert in columns}
+        for row in rows
+    )
+    if statement.positional:
+        connection.exec_driver_sql(statement.sql, [tuple(row.values()) for row in converted])
+    else:
+        connection.exec_driver_sql(statement.sql, list(converted))
+
+
+@cache
+def _statement(table: Table, dialect: Dialect) -> _Statement:
+    compiled: Any = insert(table).compile(dialect=dialect)
+    names = compiled.positiontup or [column.name for column in table.columns]
+    return _Statement(
+        sql=str(compiled),
+        positional=bool(compiled.positiontup),
+        columns=[(name, _conversion(table, name, dialect)) for name in names],
+    )
+
+
+def _conversion(table: Table, name: str, dialect: Dialect) -> _Convert | None:
+    kind = table.c[name].type
+    if isinstance(kind, LargeBinary):
+        return (
+            None  # both drivers take bytes; the wrapper that others need costs more than the rest
+        )
+    found: _Convert | None = kind.dialect_impl(dialect).bind_processor(dialect)
+    return found
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table of a mapped class."""
+    table: Any = model.__table__
+    assert isinstance(table, Table)
+    return table

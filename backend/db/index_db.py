@@ -1,0 +1,100 @@
+"""Every table of the backend's database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from backend.db.base import Base, Units
+from backend.db.chain_tables import Block, Following, JournalEntry, RawEvent
+from backend.db.license_tables import (
+    ActKind,
+    Document,
+    DocumentState,
+    Fingerprint,
+    FingerprintValue,
+    Grant,
+    GrantRequest,
+    License,
+    LicenseAct,
+    LicenseVersion,
+    Operator,
+    Terms,
+)
+from backend.db.money_tables import (
+    Account,
+    Earning,
+    Payment,
+    Platform,
+    PlatformModule,
+    Reporter,
+    Reserve,
+    Source,
+    Split,
+    SplitPayee,
+)
+from backend.db.usage_tables import (
+    Challenge,
+    DisputeState,
+    Pause,
+    Report,
+    ReportPayload,
+    ReportRow,
+    RivalClaim,
+    Stream,
+)
+from obbligato.server.database import Database as AnyDatabase
+
+MIGRATIONS: Final = Path(__file__).parent / "index_migrations"
+
+
+class IndexDatabase(AnyDatabase):
+    """The database of the index, at its newest migration."""
+
+    def __init__(self, url: str) -> None:
+        """Raises InputError for a URL that is none, DatabaseError."""
+        super().__init__(url, MIGRATIONS)
+
+
+CONTENT = (Document, Fingerprint, FingerprintValue)
+"""Tables of what documents say: no block made their rows, and no reorg takes them away."""
+
+__all__ = [
+    "CONTENT",
+    "Account",
+    "ActKind",
+    "Base",
+    "Block",
+    "Challenge",
+    "DisputeState",
+    "Document",
+    "DocumentState",
+    "Earning",
+    "Fingerprint",
+    "FingerprintValue",
+    "Following",
+    "Grant",
+    "GrantRequest",
+    "JournalEntry",
+    "License",
+    "LicenseAct",
+    "LicenseVersion",
+    "Operator",
+    "Pause",
+    "Payment",
+    "Platform",
+    "PlatformModule",
+    "RawEvent",
+    "Report",
+    "ReportPayload",
+    "ReportRow",
+    "Reporter",
+    "Reserve",
+    "RivalClaim",
+    "Source",
+    "Split",
+    "SplitPayee",
+    "Stream",
+    "Terms",
+    "Units",
+]

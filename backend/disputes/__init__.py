@@ -1,0 +1,1 @@
+"""What contests reports and licences: challenges, rulings, rival claims."""

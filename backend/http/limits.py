@@ -1,0 +1,218 @@
+"""How often somebody may ask: a sliding window of a minute for each address, account and key.
+
+A window costs two numbers for whoever asked in this minute or the last; nothing is swept, the older minute is
+dropped whole. Whose a token is, is learnt from requests that were let in with it, without asking the database:
+a made-up token leaves its sender with the allowance of the address.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any, Final, NamedTuple
+
+from backend.http.callers import COOKIE, SAFE_METHODS, Caller
+from backend.settings import BackendSettings
+from obbligato.errors import InputError
+
+MINUTE: Final = 60
+_MINUTE: Final = MINUTE * 1_000
+SIGNED_IN_TIMES: Final = 3
+"""How many times as often somebody may read who is known."""
+NEVER_LIMITED: Final = frozenset({"/livez", "/readyz", "/metrics"})
+WRITING_PATHS: Final = frozenset({"/v1/sessions/nonce"})
+"""A GET that keeps something."""
+READING_PATHS: Final = frozenset({"/v1/consent-checks"})
+"""A POST that only asks."""
+MOST_WATCHED: Final = 200_000
+"""Of each kind, in one minute: whoever comes after them shares one allowance."""
+MOST_KNOWN: Final = 20_000
+KNOWN_SECONDS: Final = 900
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Allowance(NamedTuple):
+    """What is left in the window."""
+
+    granted: bool
+    left: int
+    wait: int
+    """Seconds until the next request is let in, where this one is not; else until the window moves on."""
+
+
+class Window:
+    """Counts by name over the last minute: this minute's, and the part of the one before that is still in it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._minute = 0
+        self._now: dict[str, int] = {}
+        self._before: dict[str, int] = {}
+
+    def take(self, most: int, *names: str) -> Allowance:
+        """Count one request of all these names, unless one of them has had its `most`."""
+        minute, past = divmod(int(self._clock() * 1_000), _MINUTE)
+        self._turn(minute)
+        found = min(self._look(self._watched(name), most, past) for name in names)
+        if found.granted:
+            for name in names:
+                watched = self._watched(name)
+                self._now[watched] = self._now.get(watched, 0) + 1
+        return found
+
+    def _look(self, name: str, most: int, past: int) -> Allowance:
+        """`past` milliseconds of this minute are over, and so much of the minute before no longer counts."""
+        now, before = self._now.get(name, 0), self._before.get(name, 0)
+        left = ((most - now) * _MINUTE - before * (_MINUTE - past)) // _MINUTE
+        if left >= 1:
+            return Allowance(True, left - 1, _seconds(_MINUTE - past))
+        if now < most:  # it is the minute before that counts too much
+            wait = _MINUTE - past - (most - 1 - now) * _MINUTE // before
+        else:
+            wait = _MINUTE - past + _MINUTE - (most - 1) * _MINUTE // now
+        return Allowance(False, 0, max(1, _seconds(wait)))
+
+    def _turn(self, minute: int) -> None:
+        if minute != self._minute:
+            self._before = self._now if minute == self._minute + 1 else {}
+            self._now = {}
+            self._minute = minute
+
+    def _watched(self, name: str) -> str:
+        return name if name in self._now or len(self._now) < MOST_WATCHED else "everybody else"
+
+
+class Limits:
+    """Who asks, and how often. Used by the event loop's thread alone."""
+
+    def __init__(
+        self, settings: BackendSettings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Raises InputError for a trusted proxy that is no address."""
+        self._settings = settings
+        self._clock = clock
+        self._reads, self._writes = Window(clock), Window(clock)
+        self._known: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self._proxies = tuple(_network(each) for each in settings.trusted_proxies)
+
+    def take(self, scope: dict[str, Any]) -> tuple[Allowance, Headers]:
+        """Count a request of this scope; what is left, as headers too."""
+        address = self.address_of(scope)
+        digest = _token_digest(scope["headers"])
+        known = self._bucket(digest) if digest else None
+        path, method = scope["path"], scope["method"]
+        reads = method in SAFE_METHODS or (method == "POST" and path in READING_PATHS)
+        if reads and path not in WRITING_PATHS:
+            name, most = "reads", self._settings.reads_per_minute
+            if known:
+                most *= SIGNED_IN_TIMES
+            found = self._reads.take(most, known or address)
+        else:
+            name, most = "writes", self._settings.writes_per_minute
+            found = self._writes.take(most, *((address, known) if known else (address,)))
+        headers = [
+            (b"ratelimit-policy", f'"{name}";q={most};w={MINUTE}'.encode()),
+            (b"ratelimit", f'"{name}";r={found.left};t={found.wait}'.encode()),
+        ]
+        if not found.granted:
+            headers.append((b"retry-after", str(found.wait).encode()))
+        return found, headers
+
+    def learn(self, scope: dict[str, Any], status: int) -> None:
+        """Remember whose token it was, or forget a token that was refused."""
+        caller: Caller | None = scope.get("state", {}).get("caller")
+        if caller is None and status != 401:
+            return
+        digest = _token_digest(scope["headers"])
+        if digest is None:
+            return
+        self._known.pop(digest, None)
+        if caller is not None:
+            name = f"key {caller.id}" if caller.kind == "key" else f"account {caller.account}"
+            self._known[digest] = name, self._clock() + KNOWN_SECONDS
+            if len(self._known) > MOST_KNOWN:
+                self._known.popitem(last=False)
+
+    def address_of(self, scope: dict[str, Any]) -> str:
+        """Where a request comes from: the peer, or whom the trusted proxies saw. IPv6 by its /64."""
+        client = scope.get("client")
+        peer = str(client[0]) if client else "nobody"
+        if not self._proxies or not _within(peer, self._proxies):
+            return _allotted(peer)
+        seen = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+        for each in reversed(seen.decode("latin-1").split(",")):
+            address = each.strip()
+            if not _is_address(address):
+                break
+            peer = address
+            if not _within(address, self._proxies):
+                break
+        return _allotted(peer)
+
+    def _bucket(self, digest: bytes) -> str | None:
+        found = self._known.get(digest)
+        if found is None or found[1] < self._clock():
+            return None
+        return found[0]
+
+
+def _seconds(milliseconds: int) -> int:
+    return -(-milliseconds // 1_000)
+
+
+def _token_digest(headers: Headers) -> bytes | None:
+    """The digest of the token that a request carries; None where it carries none."""
+    cookie = None
+    for name, value in headers:
+        if name == b"authorization":
+            return hashlib.sha256(value.partition(b" ")[2].strip()).digest()
+        if name == b"cookie":
+            cookie = value
+    if cookie is None:
+        return None
+    _, found, rest = cookie.partition(_COOKIE_START)
+    return hashlib.sha256(rest.partition(b";")[0].strip()).digest() if found else None
+
+
+_COOKIE_START: Final = f"{COOKIE}=".encode()
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        raise InputError(
+            f"{text!r} is no address or network: give 10.0.0.1 or 10.0.0.0/8",
+            field="OBBLIGATO_BACKEND_TRUSTED_PROXIES",
+        ) from None
+
+
+@lru_cache(maxsize=4_096)
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=4_096)
+def _within(text: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    return _is_address(text) and any(ip_address(text) in each for each in networks)
+
+
+@lru_cache(maxsize=4_096)
+def _allotted(text: str) -> str:
+    """An IPv4 address; of an IPv6 address the network that one household is given."""
+    if not _is_address(text):
+        return text
+    address = ip_address(text)
+    if address.version == 4:
+        return str(address)
+    mapped = address.ipv4_mapped
+    return str(mapped) if mapped else str(ip_network((int(address), 64), strict=False))

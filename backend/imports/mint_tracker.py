@@ -1,0 +1,178 @@
+"""Lines that became licences, whoever sent the transaction, as the index says; and back where a reorg undid it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
+
+from backend.db.head import IndexHead, read_head
+from backend.db.index_db import ActKind, License, LicenseAct
+from backend.db.service_db import CatalogueLine, LineState
+from backend.services import Services
+from obbligato.chain.client import answered
+
+_IN_ONE_QUESTION: Final = 400
+_CAN_BE: Final = (LineState.PREPARED, LineState.OFFERED, LineState.MINTED)
+
+Place = tuple[str, int]
+"""Catalogue and line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mint:
+    """A licence as it was minted."""
+
+    license_id: int
+    owner: str | None
+    document: bytes | None
+    content: bytes
+    block: int
+
+    def is_of(self, line: CatalogueLine) -> bool:
+        """Whether it is what the line asked for."""
+        return (self.owner, self.document, self.content) == (
+            line.owner,
+            line.document,
+            line.content,
+        )
+
+
+class MintFollower:
+    """Looks at the mints of blocks that were not final when it looked before; at first at all of them."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._head: bytes | None = None
+        self._final = -1
+        self._open: dict[Place, int | None] = {}
+        """Minted lines that a reorg may still undo: the block of their mint, None where it was not seen yet."""
+
+    def step(self) -> int:
+        """Follow the index; how many lines were found minted. Raises NotFound before its first block, ChainError."""
+        with self._services.index_db.reading() as session:
+            head = read_head(session)
+            if head.head_hash == self._head:
+                return 0
+            later = LicenseAct.block_number > self._final
+            new = living_mints(session, later, head.head_time)
+        if self._head is None:
+            self._open = dict.fromkeys(self._minted_lines())
+        found = 0
+        for some in _portions(new):
+            found += self._take_note(some)
+        for places in _portions(list(self._open)):
+            self._look_again(places, head)
+        self._head, self._final = head.head_hash, head.final_number
+        return found
+
+    def _minted_lines(self) -> list[Place]:
+        with self._services.service_db.reading() as session:
+            rows = session.execute(
+                select(CatalogueLine.catalogue_id, CatalogueLine.line).where(
+                    CatalogueLine.state == LineState.MINTED
+                )
+            )
+            return [(row[0], row[1]) for row in rows]
+
+    def _take_note(self, mints: Sequence[Mint]) -> int:
+        """The lines that these are of are minted."""
+        documents = [mint.document for mint in mints]
+        where = (CatalogueLine.document.in_(documents), CatalogueLine.state.in_(_CAN_BE))
+        with self._services.service_db.reading() as session:
+            if session.scalar(select(CatalogueLine.line).where(*where).limit(1)) is None:
+                return 0
+        found = 0
+        with self._services.service_db.work() as session:
+            for line in session.scalars(select(CatalogueLine).where(*where)):
+                mint = next((mint for mint in mints if mint.is_of(line)), None)
+                if mint is None:
+                    continue
+                self._open[line.catalogue_id, line.line] = mint.block
+                if line.state != LineState.MINTED:
+                    line.state, line.license_id = LineState.MINTED, mint.license_id
+                    found += 1
+        return found
+
+    def _look_again(self, places: Sequence[Place], head: IndexHead) -> None:
+        """Which of the minted lines are so for good, and which no longer."""
+        lines = self._lines(places)
+        ids = [line.license_id for line in lines if line.license_id is not None]
+        with self._services.index_db.reading() as session:
+            mints = {
+                each.license_id: each for each in _read(session, LicenseAct.license_id.in_(ids))
+            }
+        undone: list[Place] = []
+        for line in lines:
+            place = line.catalogue_id, line.line
+            mint = mints.get(line.license_id or 0)
+            if mint is not None and mint.is_of(line):
+                self._open[place] = mint.block
+                if mint.block <= head.final_number:
+                    del self._open[place]
+            elif self._has_read(self._open[place], head):
+                undone.append(place)
+        if undone:
+            self._undo(undone)
+
+    def _lines(self, places: Sequence[Place]) -> list[CatalogueLine]:
+        found: list[CatalogueLine] = []
+        with self._services.service_db.reading() as session:
+            for catalogue_id in sorted({place[0] for place in places}):
+                numbers = [place[1] for place in places if place[0] == catalogue_id]
+                found += session.scalars(
+                    select(CatalogueLine).where(
+                        CatalogueLine.catalogue_id == catalogue_id, CatalogueLine.line.in_(numbers)
+                    )
+                ).all()
+        return found
+
+    def _has_read(self, block: int | None, head: IndexHead) -> bool:
+        """Whether the index has come as far as the mint: one that is being built anew has not."""
+        if block is not None:
+            return head.head_number >= block
+        web3 = self._services.chain.web3
+        latest = answered(lambda: web3.eth.block_number)
+        return latest - head.head_number <= self._services.settings.late_blocks
+
+    def _undo(self, places: Iterable[Place]) -> None:
+        with self._services.service_db.work() as session:
+            for place in places:
+                line = session.get_one(CatalogueLine, place, with_for_update=True)
+                if line.state == LineState.MINTED:
+                    line.state, line.license_id = LineState.OFFERED, None
+                del self._open[place]
+
+
+def living_mints(session: Session, condition: ColumnElement[bool], now: int) -> list[Mint]:
+    """Mints of licences that have not ended: a recording may be licensed anew after that."""
+    return _read(
+        session,
+        condition,
+        License.voided.is_(False),
+        or_(License.ends_at.is_(None), License.ends_at > now),
+    )
+
+
+def _read(session: Session, *conditions: ColumnElement[bool]) -> list[Mint]:
+    rows = session.execute(
+        select(
+            LicenseAct.license_id,
+            LicenseAct.account,
+            LicenseAct.document,
+            License.content,
+            LicenseAct.block_number,
+        )
+        .join(License, License.license_id == LicenseAct.license_id)
+        .where(LicenseAct.act == ActKind.MINTED, *conditions)
+        .order_by(LicenseAct.license_id)
+    )
+    return [Mint(*row) for row in rows]
+
+
+def _portions(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    for start in range(0, len(values), _IN_ONE_QUESTION):
+        yield values[start : start + _IN_ONE_QUESTION]

@@ -1,0 +1,219 @@
+"""What happened to a licence, and the feed of licences that are retired."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Row, and_, bindparam, exists, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from backend.db.base import table_of
+from backend.db.head import IndexHead, certainty
+from backend.db.index_db import ActKind, Document, License, LicenseAct, LicenseVersion
+from backend.http.paging import decode_cursor, page
+from backend.http.schemas import Page
+from backend.licenses.schemas import ActAnswer, RetiredLicense
+from backend.licenses.terms import terms_of, terms_rows
+from obbligato.documents.cid import cid_from_digest
+from obbligato.errors import NotFound
+from obbligato.protocol.history import LicenseHistory, Version
+from obbligato.protocol.terms import Terms
+
+_LICENSES: Final = table_of(License)
+_VERSIONS: Final = table_of(LicenseVersion)
+_DOCUMENTS: Final = table_of(Document)
+
+_LICENSES_BY_ID: Final = select(
+    _LICENSES.c.license_id,
+    _LICENSES.c.owner,
+    _LICENSES.c.content,
+    _LICENSES.c.ends_at,
+    _LICENSES.c.changed_in,
+).where(_LICENSES.c.license_id.in_(bindparam("license_ids", expanding=True)))
+
+_VERSIONS_BY_ID: Final = (
+    select(
+        _VERSIONS.c.license_id,
+        _VERSIONS.c.start,
+        _VERSIONS.c.anchor,
+        _VERSIONS.c.terms_id,
+        _VERSIONS.c.document,
+        _DOCUMENTS.c.isrc,
+    )
+    .outerjoin(_DOCUMENTS, _DOCUMENTS.c.digest == _VERSIONS.c.document)
+    .where(_VERSIONS.c.license_id.in_(bindparam("license_ids", expanding=True)))
+    .order_by(_VERSIONS.c.license_id, _VERSIONS.c.number)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One licence in time."""
+
+    license_id: int
+    owner: str
+    content: bytes
+    history: LicenseHistory
+    changed_in: int
+    isrcs: dict[bytes, str | None]
+    """The ISRC that each of its documents names, by the document's digest; None where it names none or is not read."""
+
+    def isrc_at(self, moment: int) -> str | None:
+        """The ISRC that its document names at a moment."""
+        document = self.history.document_at(moment)
+        return None if document is None else self.isrcs.get(document)
+
+
+def read_histories(session: Session, license_ids: Collection[int]) -> dict[int, Known]:
+    """The licences that there are of these ids: one query for each of licences, versions and terms."""
+    if not license_ids:
+        return {}
+    asked = {"license_ids": sorted(set(license_ids))}
+    versions: defaultdict[int, list[Row[*tuple[Any, ...]]]] = defaultdict(list)
+    for row in session.execute(_VERSIONS_BY_ID, asked):
+        versions[row.license_id].append(row)
+    terms_ids = {row.terms_id for rows in versions.values() for row in rows}
+    terms = {row.terms_id: terms_of(row) for row in terms_rows(session, terms_ids)}
+    return {
+        row.license_id: Known(
+            license_id=row.license_id,
+            owner=row.owner,
+            content=row.content,
+            history=LicenseHistory(
+                tuple(_version(version, terms) for version in versions[row.license_id]),
+                ends_at=row.ends_at,
+            ),
+            changed_in=row.changed_in,
+            isrcs={version.document: version.isrc for version in versions[row.license_id]},
+        )
+        for row in session.execute(_LICENSES_BY_ID, asked)
+    }
+
+
+def read_history(session: Session, license_id: int) -> Known:
+    """Raises NotFound for an id that was never minted."""
+    found = read_histories(session, [license_id]).get(license_id)
+    if found is None:
+        raise NotFound(f"no licence {license_id}: ids count from 1")
+    return found
+
+
+def _version(row: Row[*tuple[Any, ...]], terms: dict[int, Terms]) -> Version:
+    return Version(
+        terms_id=row.terms_id,
+        terms=terms[row.terms_id],
+        start=row.start,
+        anchor=row.anchor,
+        document=row.document,
+    )
+
+
+_ACTS: Final = table_of(LicenseAct)
+_PLACE: Final = tuple_(_ACTS.c.block_number, _ACTS.c.log_index)
+_ENDING: Final = (ActKind.REVOKED, ActKind.VOIDED)
+
+
+def _retired() -> Any:
+    """The acts that stand: of a licence that ends, the last that said so."""
+    later = _ACTS.alias("later")
+    superseded = exists().where(
+        later.c.license_id == _ACTS.c.license_id,
+        later.c.act.in_(_ENDING),
+        or_(
+            later.c.block_number > _ACTS.c.block_number,
+            and_(
+                later.c.block_number == _ACTS.c.block_number,
+                later.c.log_index > _ACTS.c.log_index,
+            ),
+        ),
+    )
+    return (
+        select(
+            _ACTS.c.block_number,
+            _ACTS.c.log_index,
+            _ACTS.c.license_id,
+            _ACTS.c.act,
+            _ACTS.c.happened_at,
+            _ACTS.c.transaction,
+            _LICENSES.c.ends_at,
+            _LICENSES.c.content,
+            _LICENSES.c.changed_in,
+            _DOCUMENTS.c.title,
+            _DOCUMENTS.c.artists,
+            _DOCUMENTS.c.isrc,
+        )
+        .join(_LICENSES, _LICENSES.c.license_id == _ACTS.c.license_id)
+        .outerjoin(_DOCUMENTS, _DOCUMENTS.c.digest == _LICENSES.c.document)
+        .where(_ACTS.c.act.in_(_ENDING), _LICENSES.c.ends_at.is_not(None), ~superseded)
+        .order_by(_ACTS.c.block_number.desc(), _ACTS.c.log_index.desc())
+    )
+
+
+_RETIRED: Final = _retired()
+
+
+def list_acts(
+    session: Session, head: IndexHead, license_id: int, *, limit: int, cursor: str | None
+) -> Page[ActAnswer]:
+    """What happened to a licence, in order. Raises NotFound, InputError for a cursor."""
+    query = select(_ACTS).where(_ACTS.c.license_id == license_id)
+    if cursor is not None:
+        query = query.where(tuple_(*decode_cursor(cursor, int, int)) < _PLACE)
+    query = query.order_by(_ACTS.c.block_number, _ACTS.c.log_index).limit(limit + 1)
+    rows = session.execute(query).all()
+    if not rows and cursor is None:
+        raise NotFound(f"no licence {license_id}: ids count from 1")
+    return page(rows, limit, _place, lambda row: _act(row, head))
+
+
+def list_retired(
+    session: Session, head: IndexHead, *, after: int | None, limit: int, cursor: str | None
+) -> Page[RetiredLicense]:
+    """Licences whose consent ended or will end, those decided last first; only those decided after a moment.
+
+    One that is reinstated is no longer among them. Raises InputError for a cursor.
+    """
+    query = _RETIRED
+    if after is not None:
+        query = query.where(_ACTS.c.happened_at > after)
+    if cursor is not None:
+        query = query.where(tuple_(*decode_cursor(cursor, int, int)) > _PLACE)
+    rows = session.execute(query.limit(limit + 1)).all()
+    return page(rows, limit, _place, lambda row: _retired_license(row, head))
+
+
+def _place(row: Row[*tuple[Any, ...]]) -> tuple[int, int]:
+    return row.block_number, row.log_index
+
+
+def _retired_license(row: Row[*tuple[Any, ...]], head: IndexHead) -> RetiredLicense:
+    return RetiredLicense(
+        license_id=row.license_id,
+        reason=row.act,
+        retired_at=row.happened_at,
+        ends_at=row.ends_at,
+        title=row.title,
+        artists=row.artists,
+        isrc=row.isrc,
+        content=row.content,
+        transaction=row.transaction,
+        certainty=certainty(head, row.changed_in),
+    )
+
+
+def _act(row: Row[*tuple[Any, ...]], head: IndexHead) -> ActAnswer:
+    return ActAnswer(
+        act=row.act,
+        happened_at=row.happened_at,
+        account=row.account,
+        terms_id=row.terms_id,
+        split_id=row.split_id,
+        document=None if row.document is None else cid_from_digest(row.document),
+        effective_at=row.effective_at,
+        transaction=row.transaction,
+        block_number=row.block_number,
+        certainty=certainty(head, row.block_number),
+    )

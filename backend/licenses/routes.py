@@ -1,0 +1,215 @@
+"""Licences: lists, one with everything, what happened to it, its two texts, and those that are retired."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from backend.db.head import read_head
+from backend.http.caching import IndexRoute
+from backend.http.deps import (
+    AddressQuery,
+    Bytes32Query,
+    HeadDep,
+    IdPath,
+    IdQuery,
+    IndexDep,
+    IsrcQuery,
+    MomentQuery,
+    SearchQuery,
+    ServicesDep,
+)
+from backend.http.names import LicenseState, TierName
+from backend.http.paging import CursorQuery, LimitQuery
+from backend.http.schemas import Page, problems
+from backend.licenses.history import list_acts, list_retired
+from backend.licenses.queries import (
+    LicenseFilter,
+    Order,
+    document_cid,
+    legal_text_cid,
+    list_licenses,
+    read_license,
+)
+from backend.licenses.schemas import ActAnswer, LicenseAnswer, LicenseSummary, RetiredLicense
+from backend.licenses.terms import SplitAnswer, TermsAnswer, read_split, read_terms
+from backend.services import Services
+
+index = APIRouter(prefix="/v1/licenses", tags=["licenses"], route_class=IndexRoute)
+texts = APIRouter(prefix="/v1/licenses", tags=["licenses"])
+"""What comes from the store, and not from the index."""
+
+
+@index.get(
+    "",
+    operation_id="list_licenses",
+    response_model=Page[LicenseSummary],
+    responses=problems(404, 422),
+)
+def licenses(
+    session: IndexDep,
+    head: HeadDep,
+    isrc: IsrcQuery = None,
+    artist: SearchQuery = None,
+    title: SearchQuery = None,
+    owner: AddressQuery = None,
+    payee: AddressQuery = None,
+    content: Bytes32Query = None,
+    tier: TierName | None = None,
+    state: LicenseState | None = None,
+    rival_of: IdQuery = None,
+    at: MomentQuery = None,
+    order: Order = "newest",
+    limit: LimitQuery = 50,
+    cursor: CursorQuery = None,
+) -> Page[LicenseSummary]:
+    """List licences.
+
+    By recording (`isrc`, `content`, part of `artist` or `title`), by people (`owner`, `payee`), by consent to a
+    `tier` at a moment, by `state`; `rival_of` gives those for the same recording under another owner.
+    """
+    wanted = LicenseFilter(
+        isrc=isrc,
+        artist=artist,
+        title=title,
+        owner=owner,
+        payee=payee,
+        content=content,
+        tier=tier,
+        state=state,
+        rival_of=rival_of,
+    )
+    return list_licenses(session, head, wanted, at=at, order=order, limit=limit, cursor=cursor)
+
+
+@index.get(
+    "/retired",
+    operation_id="list_retired_licenses",
+    response_model=Page[RetiredLicense],
+    responses=problems(422),
+)
+def retired(
+    session: IndexDep,
+    head: HeadDep,
+    after: Annotated[
+        MomentQuery, Query(description="Only those that were decided after this moment.")
+    ] = None,
+    limit: LimitQuery = 50,
+    cursor: CursorQuery = None,
+) -> Page[RetiredLicense]:
+    """List licences whose consent ended or will end.
+
+    Those decided last come first. Ask with `after`, the `retired_at` of the newest one you know, to hear of new ones.
+    """
+    return list_retired(session, head, after=after, limit=limit, cursor=cursor)
+
+
+@index.get(
+    "/{license_id}",
+    operation_id="get_license",
+    response_model=LicenseAnswer,
+    responses=problems(404, 422),
+)
+def license_(session: IndexDep, head: HeadDep, license_id: IdPath) -> LicenseAnswer:
+    """Get one licence with everything.
+
+    Its terms in numbers and in words, what is pending, who is paid, its document, and its rivals.
+    """
+    return read_license(session, head, license_id)
+
+
+@index.get(
+    "/{license_id}/history",
+    operation_id="list_license_acts",
+    response_model=Page[ActAnswer],
+    responses=problems(404, 422),
+)
+def history(
+    session: IndexDep,
+    head: HeadDep,
+    license_id: IdPath,
+    limit: LimitQuery = 50,
+    cursor: CursorQuery = None,
+) -> Page[ActAnswer]:
+    """List what happened to a licence, in order."""
+    return list_acts(session, head, license_id, limit=limit, cursor=cursor)
+
+
+@texts.get(
+    "/{license_id}/document",
+    operation_id="get_license_document",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The document, canonical (RFC 8785)",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        **problems(404, 422, 502),
+    },
+)
+def document(services: ServicesDep, license_id: IdPath) -> Response:
+    """Get the document of a licence.
+
+    The bytes are those whose sha-256 the chain has: they are checked each time.
+    """
+    with services.index_db.reading() as session:
+        cid = document_cid(session, read_head(session), license_id)
+    return _block(services, cid, "application/json")
+
+
+@texts.get(
+    "/{license_id}/legal-text",
+    operation_id="get_license_legal_text",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The agreement in plain language",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        },
+        **problems(404, 422, 502),
+    },
+)
+def legal_text(services: ServicesDep, license_id: IdPath) -> Response:
+    """Get the legal text of a licence's terms.
+
+    The bytes are those whose sha-256 is the terms' `text_digest`: they are checked each time.
+    """
+    with services.index_db.reading() as session:
+        cid = legal_text_cid(session, read_head(session), license_id)
+    return _block(services, cid, "text/plain; charset=utf-8")
+
+
+def _block(services: Services, cid: str, media_type: str) -> Response:
+    """A verified block. Raises NotFound, DigestMismatch, StoreError."""
+    headers = {"etag": f'"{cid}"', "x-content-type-options": "nosniff"}
+    return Response(services.store.get(cid), media_type=media_type, headers=headers)
+
+
+router = APIRouter()
+router.include_router(index)
+router.include_router(texts)
+
+terms_router = APIRouter(prefix="/v1", tags=["licenses"], route_class=IndexRoute)
+
+
+@terms_router.get(
+    "/terms/{terms_id}",
+    operation_id="get_terms",
+    response_model=TermsAnswer,
+    responses=problems(404, 422),
+)
+def terms(session: IndexDep, head: HeadDep, terms_id: IdPath) -> TermsAnswer:
+    """Get terms in numbers and in words."""
+    return read_terms(session, head, terms_id)
+
+
+@terms_router.get(
+    "/splits/{split_id}",
+    operation_id="get_split",
+    response_model=SplitAnswer,
+    responses=problems(404, 422),
+)
+def split(session: IndexDep, head: HeadDep, split_id: IdPath) -> SplitAnswer:
+    """Get a split: who is paid, and in what share."""
+    return read_split(session, head, split_id)

@@ -1,0 +1,1 @@
+"""Payees: what they have, earned and were paid, and statements to keep."""

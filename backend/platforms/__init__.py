@@ -1,0 +1,1 @@
+"""Platforms: their escrow, and their record of reporting and paying."""

@@ -1,0 +1,1 @@
+"""Transparency reports: what happened in a month or a quarter, from the index alone."""

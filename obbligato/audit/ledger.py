@@ -1,0 +1,144 @@
+"""What a replayed ledger knows: licences, platforms, reports, challenges, and who has what."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from obbligato.protocol.grants import Grant
+from obbligato.protocol.history import LicenseHistory
+from obbligato.protocol.rows import Credit, Row
+from obbligato.protocol.rulings import ContestedRow
+from obbligato.protocol.splits import Split
+from obbligato.protocol.terms import Terms
+from obbligato.protocol.typed_data import UsageReport
+
+
+@dataclass(slots=True)
+class LicenseRecord:
+    """One licence. `document` is the newest digest it announced, in force or still pending."""
+
+    license_id: int
+    owner: str
+    content: bytes
+    split_id: int
+    history: LicenseHistory
+    document: bytes
+
+
+@dataclass(slots=True)
+class PlatformRecord:
+    """One platform's money, in money units; reserves are in `Ledger.reserved`."""
+
+    platform_id: int
+    admin: str
+    bond: int
+    available: int = 0
+    thawing: int = 0
+    obligations: int = 0
+    closing: bool = False
+
+
+class ReportState(StrEnum):
+    UNFUNDED = "unfunded"
+    PENDING = "pending"
+    SETTLED = "settled"
+
+
+@dataclass(slots=True)
+class ReportRecord:
+    """One report as the chain accepted it. `held` are the rows that challenges took out."""
+
+    report_id: bytes
+    header: UsageReport
+    reporter: str
+    rows: tuple[Row, ...]
+    credits: tuple[Credit, ...]
+    submitted_at: int
+    transaction: str
+    state: ReportState = ReportState.UNFUNDED
+    window_end: int | None = None
+    held: set[int] = field(default_factory=set)
+    settled: int = 0
+    ruled: int = 0
+    """Money units that rulings, lapses and arrears paid for its rows."""
+
+    def position_of(self, key: tuple[int, int, int]) -> int | None:
+        """Where the row with this (licenseId, tier, metric) is; None if the report left it out."""
+        return next((i for i, row in enumerate(self.rows) if row.key == key), None)
+
+
+@dataclass(slots=True)
+class StreamRecord:
+    """How far the reports of one platform for one model have come."""
+
+    sequence: int = 0
+    last: bytes = bytes(32)
+    covered_until: int = 0
+    """Seconds; 0 before the first report."""
+
+
+@dataclass(slots=True)
+class ChallengeRecord:
+    """One challenge of one row. `paid` is what its row's split got by it."""
+
+    challenge_id: int
+    report_id: bytes
+    row_key: tuple[int, int, int]
+    split_id: int
+    challenger: str
+    claimed: int
+    bond: int
+    row: ContestedRow
+    evidence: bytes
+    open: bool = True
+    ruled_quantity: int | None = None
+    paid: int = 0
+    arrears: tuple[int, int] = (0, 0)
+    """What is still due: (to the split, as penalty)."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Everything, by id. Amounts are money units; addresses are checksummed."""
+
+    terms: dict[int, Terms] = field(default_factory=dict)
+    splits: dict[int, Split] = field(default_factory=dict)
+    licenses: dict[int, LicenseRecord] = field(default_factory=dict)
+    platforms: dict[int, PlatformRecord] = field(default_factory=dict)
+    grants: list[Grant] = field(default_factory=list)
+    reports: dict[bytes, ReportRecord] = field(default_factory=dict)
+    streams: dict[tuple[int, bytes], StreamRecord] = field(default_factory=dict)
+    """By (platformId, modelId)."""
+    challenges: dict[int, ChallengeRecord] = field(default_factory=dict)
+    row_amounts: dict[tuple[bytes, tuple[int, int, int]], tuple[int, int]] = field(
+        default_factory=dict
+    )
+    """Rows that were ruled on: (quantity, amount) as they stand."""
+    reserved: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
+    """By (module, platformId)."""
+    challenge_bonds: int = 0
+    received: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """By splitId."""
+    claimed: defaultdict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
+    """By (splitId, payee)."""
+    refunds: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    paid: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """What left the vault by claims, by payee."""
+    fees: int = 0
+    """What came in as fees of grants."""
+    platform_paid_out: int = 0
+    """What left the vault to platforms: withdrawals and bonds."""
+
+    def held_by_vault(self) -> int:
+        """Every unit the vault must hold: invariant 1 of the protocol, with no direct transfers."""
+        escrows = sum(p.available + p.thawing + p.bond for p in self.platforms.values())
+        owed = sum(self.received.values()) - sum(self.claimed.values())
+        return (
+            escrows
+            + sum(self.reserved.values())
+            + self.challenge_bonds
+            + sum(self.refunds.values())
+            + owed
+        )

@@ -1,0 +1,108 @@
+"""Recomputing a whole deployment: every event replayed, every figure and every document compared."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Protocol
+
+from obbligato.audit.compare import (
+    Difference,
+    Outcome,
+    Step,
+    check_documents,
+    compare_with_chain,
+    documents_of,
+    figures_of,
+    outcome,
+)
+from obbligato.audit.ledger import Ledger
+from obbligato.audit.replay import Replay
+from obbligato.chain.client import Chain, answered
+from obbligato.chain.events import read_events
+from obbligato.store import ContentStore
+
+
+class Watcher(Protocol):
+    """Is told how far a long work has come: (what, done, of how many)."""
+
+    def __call__(self, what: str, done: int, total: int) -> None: ...
+
+
+def _unwatched(what: str, done: int, total: int) -> None:
+    """The watcher of whoever shows no progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The ledger as the events up to `block` made it. `now` is that block's time in seconds."""
+
+    ledger: Ledger
+    differences: tuple[Difference, ...]
+    events: int
+    block: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """A reading together with everything that differs."""
+
+    reading: Reading
+    differences: tuple[Difference, ...]
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.reading.ledger
+
+    @property
+    def outcome(self) -> Outcome:
+        return outcome(self.differences)
+
+
+def read_ledger(chain: Chain, *, until: int | None = None, watch: Watcher = _unwatched) -> Reading:
+    """Read every event up to block `until` (default: the latest) and replay it by the rules.
+
+    Raises ChainError.
+    """
+    block = answered(lambda: chain.web3.eth.block_number) if until is None else until
+    now = int(answered(lambda: chain.web3.eth.get_block(block))["timestamp"])
+    replay = Replay(chain.deployment)
+    count = 0
+    for event in read_events(
+        chain, until=block, progress=lambda done, total: watch("reading blocks", done, total)
+    ):
+        replay.apply(event)
+        count += 1
+    replay.check_attributed()
+    return Reading(replay.ledger, tuple(replay.differences), count, block, now)
+
+
+def recompute(
+    chain: Chain, store: ContentStore, *, until: int | None = None, watch: Watcher = _unwatched
+) -> Recomputed:
+    """Replay every event, then compare with the chain at that block and with every document.
+
+    Raises ChainError; what the store cannot give is a difference of kind MISSING.
+    """
+    reading = read_ledger(chain, until=until, watch=watch)
+    ledger = reading.ledger
+    differences = [
+        *reading.differences,
+        *compare_with_chain(
+            chain,
+            ledger,
+            block=reading.block,
+            step=_counter("comparing with the chain", figures_of(ledger), watch),
+        ),
+        *check_documents(
+            ledger, store, step=_counter("checking documents", documents_of(ledger), watch)
+        ),
+    ]
+    return Recomputed(reading, tuple(differences))
+
+
+def _counter(what: str, total: int, watch: Watcher) -> Step:
+    """A step that counts itself and tells the watcher."""
+    done = itertools.count(1)
+    return lambda: watch(what, next(done), total)

@@ -1,0 +1,129 @@
+"""What licences allow in a period, from their histories and grants: the rules of pricing, with no price.
+
+Pure. Source: docs/rules.md, "Licences in time" and "Pricing".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from obbligato.audit.ledger import Ledger
+from obbligato.documents.evidence import Period
+from obbligato.metering.workbench import ConsentInterval, Reason
+from obbligato.protocol.constants import NOT_OFFERED, Flag, Metric, Pricing, Tier
+from obbligato.protocol.grants import Grant
+from obbligato.protocol.history import LicenseHistory, Version
+from obbligato.protocol.terms import Terms
+from obbligato.protocol.types import ZERO_DIGEST
+
+
+class Span(NamedTuple):
+    """A version in force in `[start, end)`, clipped to a period."""
+
+    version: Version
+    start: int
+    end: int
+
+
+class Allowed(NamedTuple):
+    """The intervals and withheld uses of `Consents`; licences minted before the period's end.
+
+    Ids follow the order of minting, so later licences do not change any of it.
+    """
+
+    license_count: int
+    intervals: tuple[ConsentInterval, ...]
+    withheld: Mapping[tuple[int, Tier, Metric], Reason]
+
+
+class Named(NamedTuple):
+    """Licences by the ISRC that their documents name, and those with a document nobody has read."""
+
+    licenses_of: Mapping[str, tuple[int, ...]]
+    unread: tuple[int, ...]
+
+
+def spans_of(history: LicenseHistory, period: Period) -> Iterator[Span]:
+    """The versions in force at some moment of the period, in order."""
+    last = period.end if history.ends_at is None else min(period.end, history.ends_at)
+    ends = [version.start for version in history.versions[1:]] + [last]
+    for version, end in zip(history.versions, ends, strict=True):
+        span = Span(version, max(version.start, period.start), min(end, last))
+        if span.start < span.end:
+            yield span
+
+
+def allowed_in(
+    ledger: Ledger, *, period: Period, platform_id: int, model_id: bytes, pricing: Pricing
+) -> Allowed:
+    """Every (licence, tier) with consent in the period, and which of its uses make no row."""
+    granted = {
+        (grant.license_id, grant.tier)
+        for grant in ledger.grants
+        if _serves(grant, period=period, platform_id=platform_id, model_id=model_id)
+    }
+    reasons: dict[tuple[int, Tier, bool], dict[Metric, Reason]] = {}
+    intervals: list[ConsentInterval] = []
+    withheld: dict[tuple[int, Tier, Metric], Reason] = {}
+    for license_id, known in sorted(ledger.licenses.items()):
+        spans = list(spans_of(known.history, period))
+        for tier in Tier:
+            consented = [span for span in spans if span.version.terms.tiers & tier.bit]
+            if not consented:
+                continue
+            intervals += _merged(license_id, tier, consented)
+            first = consented[0].version  # its terms price the row
+            case = (first.terms_id, tier, (license_id, tier) in granted)
+            if case not in reasons:
+                reasons[case] = _withheld(first.terms, tier, granted=case[2], pricing=pricing)
+            for metric, reason in reasons[case].items():
+                withheld[license_id, tier, metric] = reason
+    minted = sum(known.history.minted_at < period.end for known in ledger.licenses.values())
+    return Allowed(minted, tuple(intervals), withheld)
+
+
+def named_in(ledger: Ledger, period: Period, isrcs: Mapping[bytes, str | None]) -> Named:
+    """Which licences in force at some moment of the period name which recording then.
+
+    `isrcs` gives the ISRC of every document that was read, by its digest.
+    """
+    found: dict[str, dict[int, None]] = {}
+    unread: dict[int, None] = {}
+    for license_id, known in sorted(ledger.licenses.items()):
+        for span in spans_of(known.history, period):
+            document = span.version.document
+            if document not in isrcs:
+                unread[license_id] = None
+            elif (isrc := isrcs[document]) is not None:
+                found.setdefault(isrc, {})[license_id] = None
+    return Named({isrc: tuple(licenses) for isrc, licenses in found.items()}, tuple(unread))
+
+
+def _merged(license_id: int, tier: Tier, spans: list[Span]) -> list[ConsentInterval]:
+    """The spans as intervals; those that touch are one."""
+    found: list[list[int]] = []
+    for span in spans:
+        if found and found[-1][1] == span.start:
+            found[-1][1] = span.end
+        else:
+            found.append([span.start, span.end])
+    return [ConsentInterval(license_id, tier, start, end) for start, end in found]
+
+
+def _serves(grant: Grant, *, period: Period, platform_id: int, model_id: bytes) -> bool:
+    return (
+        grant.platform_id == platform_id
+        and grant.model_id in (model_id, ZERO_DIGEST)
+        and grant.overlaps(period.start, period.end)
+    )
+
+
+def _withheld(terms: Terms, tier: Tier, *, granted: bool, pricing: Pricing) -> dict[Metric, Reason]:
+    """Why uses that these terms consent to make no row, by metric."""
+    if terms.has(Flag.GRANT_REQUIRED) and not granted:
+        return dict.fromkeys(Metric, "no grant")
+    if pricing is Pricing.POOL:
+        return {} if terms.has(Flag.POOL) else dict.fromkeys(Metric, "no pool")
+    card = terms.card(tier)
+    return {metric: "not offered" for metric in Metric if card.rate(metric) == NOT_OFFERED}

@@ -1,5 +1,0 @@
-"""Licences, their terms and their grants as the chain's events tell: see `LicenseBook`."""
-
-from obbligato.licensing.book import LicenseBook
-
-__all__ = ["LicenseBook"]

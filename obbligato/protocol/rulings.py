@@ -1,0 +1,194 @@
+"""The arithmetic of disputes: what a row is worth at a quantity, bonds, and who gets them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from obbligato.errors import InputError, RefusedError
+from obbligato.protocol.constants import (
+    NOT_OFFERED,
+    PPM,
+    TIER_WEIGHTS,
+    UINT64_MAX,
+    Flag,
+    Metric,
+    Pricing,
+    Tier,
+)
+from obbligato.protocol.pricing import metered_amount, pool_weight
+from obbligato.protocol.terms import Terms
+from obbligato.protocol.types import member_of, whole_number
+
+BOND_DIVISOR = 10
+"""A bond is a tenth of the disputed amount, unless the minimum is more."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeteredPrice:
+    """The frozen price of a METERED row: money units for one whole unit."""
+
+    rate: int
+
+    def amount(self, quantity: int) -> int:
+        """Raises RefusedError for NOT_OFFERED or over uint64."""
+        return metered_amount(quantity, self.rate)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPrice:
+    """The frozen price of a POOL row: what the pool shared, by which weight in all."""
+
+    total: int
+    whole_weight: int
+    tier: Tier
+
+    def __post_init__(self) -> None:
+        whole_number(self.total, field="total", most=UINT64_MAX)
+        whole_number(self.whole_weight, field="wholeWeight", least=1, most=2**256 - 1)
+        object.__setattr__(self, "tier", member_of(Tier)(self.tier))
+
+    def amount(self, quantity: int) -> int:
+        """Raises RefusedError over uint64."""
+        amount = self.total * pool_weight(quantity, self.tier) // self.whole_weight
+        if amount > UINT64_MAX:
+            raise RefusedError(f"{amount} is more than a uint64 holds: claim a smaller quantity")
+        return amount
+
+
+@dataclass(frozen=True, slots=True)
+class ContestedRow:
+    """A row as its report froze it: an absent row has quantity 0 and credit 0."""
+
+    reported: int
+    credited: int
+    price: MeteredPrice | PoolPrice
+
+    def __post_init__(self) -> None:
+        whole_number(self.reported, field="reported", most=UINT64_MAX)
+        whole_number(self.credited, field="credited", most=UINT64_MAX)
+        if self.reported == 0 and self.credited:
+            raise InputError("an absent row has no credit", field="credited")
+
+    def value(self, quantity: int) -> int:
+        """Money units the row is worth at `quantity`: nothing at 0, its credit as reported."""
+        whole_number(quantity, field="quantity", most=UINT64_MAX)
+        if quantity == 0:
+            return 0
+        if quantity == self.reported:
+            return self.credited
+        return self.price.amount(quantity)
+
+
+def price_of_row(
+    *,
+    pricing: Pricing,
+    total: int,
+    whole_weight: int,
+    terms: Terms,
+    row: tuple[Tier, Metric],
+    found: bool,
+) -> MeteredPrice | PoolPrice:
+    """The frozen price of a contested row of a report; `found` says whether the report has the row.
+
+    A row that a pool left out is worth its rate at least; one whose terms join no pools is worth
+    its rate. Raises RefusedError where the terms put no price on it.
+    """
+    tier, metric = row
+    rate = terms.rate(tier, metric)
+    if pricing is Pricing.POOL and terms.has(Flag.POOL):
+        by_weight = total * TIER_WEIGHTS[tier]
+        reserved = not found and rate != NOT_OFFERED and by_weight * PPM < rate * whole_weight
+        if not reserved:
+            return PoolPrice(total=total, whole_weight=whole_weight, tier=tier)
+    if rate == NOT_OFFERED:
+        raise RefusedError("the terms put no price on this use: there is nothing to rule on")
+    return MeteredPrice(rate)
+
+
+class Winner(StrEnum):
+    """Who was nearer to the ruled quantity."""
+
+    CHALLENGER = "challenger"
+    PLATFORM = "platform"
+    DRAW = "draw"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a ruling moves, in money units.
+
+    Of the row's held credit `to_split` goes to its split and `to_platform` back (a reduction), or
+    `owed` is taken from the platform for the split (an increase). `to_challenger` includes the
+    challenger's own bond where it returns; `stake_to_platform` is what the platform wins;
+    `platform_stake` is what it must pay, and `burned` is what leaves to 0x…dEaD.
+    """
+
+    winner: Winner
+    to_split: int
+    to_platform: int
+    owed: int
+    to_challenger: int
+    stake_to_platform: int
+    platform_stake: int
+    burned: int
+
+
+def bond(row: ContestedRow, *, claimed: int, minimum: int, by_payee: bool) -> int:
+    """Money units a challenger puts up: `max(minimum, floor(|difference| / 10))`.
+
+    Half of it (floor) for a payee of the row. Raises InputError where nothing is contested.
+    """
+    _check_claim(row, claimed)
+    whole_number(minimum, field="minimum", most=UINT64_MAX)
+    full = max(minimum, abs(row.value(claimed) - row.value(row.reported)) // BOND_DIVISOR)
+    return full // 2 if by_payee else full
+
+
+def rule(row: ContestedRow, *, claimed: int, ruled: int, bond_units: int) -> Ruling:
+    """What follows when the arbiter answers `ruled` to a challenge that claimed `claimed`.
+
+    `ruled` lies in [0, reported] for a reduction, else in [reported, claimed]; else InputError.
+    """
+    _check_claim(row, claimed)
+    whole_number(bond_units, field="bond", most=UINT64_MAX)
+    reduction = claimed < row.reported
+    least, most = (0, row.reported) if reduction else (row.reported, claimed)
+    whole_number(ruled, field="ruled", least=least, most=most)
+    worth = row.value(ruled)
+    if reduction:
+        worth = min(worth, row.credited)  # prefix rounding: never more than the row holds
+    winner = _nearer(ruled, claimed=claimed, reported=row.reported)
+    won = bond_units // 2
+    return Ruling(
+        winner=winner,
+        to_split=worth if reduction else 0,
+        to_platform=row.credited - worth if reduction else 0,
+        # Prefix rounding may have credited a pool row one unit more than its own floor, so that a
+        # slightly larger quantity can be worth less than the row already had.
+        owed=0 if reduction else max(0, worth - row.credited),
+        to_challenger={
+            Winner.CHALLENGER: bond_units + won,
+            Winner.PLATFORM: 0,
+            Winner.DRAW: bond_units,
+        }[winner],
+        stake_to_platform=won if winner is Winner.PLATFORM else 0,
+        platform_stake=bond_units if winner is Winner.CHALLENGER else 0,
+        burned=0 if winner is Winner.DRAW else bond_units - won,
+    )
+
+
+def _nearer(ruled: int, *, claimed: int, reported: int) -> Winner:
+    to_claimed, to_reported = abs(ruled - claimed), abs(ruled - reported)
+    if to_claimed == to_reported:
+        return Winner.DRAW
+    return Winner.CHALLENGER if to_claimed < to_reported else Winner.PLATFORM
+
+
+def _check_claim(row: ContestedRow, claimed: int) -> None:
+    whole_number(claimed, field="claimed", most=UINT64_MAX)
+    if claimed == row.reported:
+        raise InputError(
+            f"{claimed} is what was reported: name the quantity you hold to be right",
+            field="claimed",
+        )

@@ -1,0 +1,166 @@
+"""Terms of a licence: what a tier costs, how long a term runs, under which conditions."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from obbligato.errors import InputError, RefusedError
+from obbligato.protocol.constants import (
+    ALL_FLAGS,
+    DAY_SECONDS,
+    MAX_INFLUENCE_CAP_BPS,
+    MAX_TERM_DAYS,
+    MIN_TERM_DAYS,
+    Flag,
+    Metric,
+    Tier,
+    tiers_mask,
+    tiers_of,
+)
+from obbligato.protocol.eip712 import TypedStruct
+from obbligato.protocol.types import (
+    ZERO_DIGEST,
+    Bytes32,
+    UInt8,
+    UInt16,
+    UInt64,
+    as_tuple,
+    member_of,
+)
+
+RATE_CARD_TYPE: Final = (
+    "RateCard(uint64 trainingRun,uint64 generation,uint64 playback,uint64 grantFee)"
+)
+
+
+class RateCard(TypedStruct):
+    """What one tier costs, in money units (millionths of a dollar token).
+
+    The first three are the prices of one whole unit of each metric: 0 is free, NOT_OFFERED is not
+    sold by the meter. `grant_fee` is paid once for a grant.
+    """
+
+    type_string: ClassVar[str] = RATE_CARD_TYPE
+
+    training_run: UInt64
+    generation: UInt64
+    playback: UInt64
+    grant_fee: UInt64
+
+    def rate(self, metric: Metric) -> int:
+        """Money units for one whole unit (1 000 000 millionths) of `metric`; may be NOT_OFFERED."""
+        return (self.training_run, self.generation, self.playback)[metric - 1]
+
+
+class Terms(TypedStruct):
+    """An offer. No tiers (mask 0, no rates) is a valid statement: no AI use at all.
+
+    `tiers` is a mask, `rates` holds one card per opted-in tier in ascending order of tier,
+    `term_days` is 365..1096, `influence_cap_bps` 0..10000 (10000: no limit), `text_digest` is the
+    digest of the legal text, never zero. Raises InputError otherwise.
+    """
+
+    type_string: ClassVar[str] = (
+        "Terms(uint8 tiers,uint16 termDays,uint16 flags,uint16 influenceCapBps,"
+        "RateCard[] rates,bytes32 textDigest)" + RATE_CARD_TYPE
+    )
+
+    tiers: UInt8
+    term_days: Annotated[UInt16, Field(ge=MIN_TERM_DAYS, le=MAX_TERM_DAYS)]
+    flags: UInt16
+    influence_cap_bps: Annotated[UInt16, Field(le=MAX_INFLUENCE_CAP_BPS)]
+    rates: Annotated[tuple[RateCard, ...], BeforeValidator(as_tuple)]
+    text_digest: Bytes32
+
+    @model_validator(mode="after")
+    def _is_canonical(self) -> Terms:
+        opted_in = tiers_of(self.tiers)
+        if len(self.rates) != len(opted_in):
+            raise InputError(
+                f"{len(self.rates)} rate cards for {len(opted_in)} tiers: give one card per "
+                "opted-in tier, in ascending order of tier",
+                field="rates",
+            )
+        _check_flags(self.flags)
+        if self.text_digest == ZERO_DIGEST:
+            raise InputError(
+                "is zero: give the digest of the legal text of the licence", field="textDigest"
+            )
+        return self
+
+    def digest(self) -> bytes:
+        """The 32 bytes that identify equal terms: their EIP-712 `hashStruct`."""
+        return self.struct_hash()
+
+    @property
+    def term_seconds(self) -> int:
+        return self.term_days * DAY_SECONDS
+
+    def offers(self, tier: Tier | int) -> bool:
+        """Whether `tier` is opted in to."""
+        return bool(self.tiers & member_of(Tier)(tier).bit)
+
+    def has(self, flag: Flag) -> bool:
+        return bool(self.flags & flag)
+
+    def card(self, tier: Tier | int) -> RateCard:
+        """The rate card of an opted-in tier. Raises RefusedError for any other tier."""
+        wanted = member_of(Tier)(tier)
+        if not self.offers(wanted):
+            raise RefusedError(f"these terms do not opt in to {wanted.name}")
+        return self.rates[tiers_of(self.tiers).index(wanted)]
+
+    def rate(self, tier: Tier | int, metric: Metric | int) -> int:
+        """Money units for one whole unit; may be NOT_OFFERED. Raises RefusedError as `card`."""
+        return self.card(tier).rate(member_of(Metric)(metric))
+
+    def only_adds_tiers_to(self, other: Terms) -> bool:
+        """Whether these terms are `other` with more tiers and nothing else changed.
+
+        Every tier of `other` keeps its rate card; equal terms add nothing, so the answer is False.
+        """
+        return (
+            self.tiers != other.tiers
+            and self.tiers & other.tiers == other.tiers
+            and self.term_days == other.term_days
+            and self.flags == other.flags
+            and self.influence_cap_bps == other.influence_cap_bps
+            and self.text_digest == other.text_digest
+            and all(self.card(tier) == other.card(tier) for tier in tiers_of(other.tiers))
+        )
+
+
+def terms_of_cards(
+    cards: dict[Tier, RateCard],
+    *,
+    term_days: int,
+    flags: Flag,
+    text_digest: bytes,
+    influence_cap_bps: int = MAX_INFLUENCE_CAP_BPS,
+) -> Terms:
+    """Terms from one rate card per opted-in tier, in any order. Raises InputError."""
+    return Terms(
+        tiers=tiers_mask(cards),
+        term_days=term_days,
+        flags=int(flags),
+        influence_cap_bps=influence_cap_bps,
+        rates=tuple(cards[tier] for tier in sorted(cards)),
+        text_digest=text_digest,
+    )
+
+
+def _check_flags(flags: int) -> None:
+    unknown = flags & ~ALL_FLAGS
+    if unknown:
+        raise InputError(
+            f"bits {unknown:#x} name no flag: leave them out (known bits: {ALL_FLAGS:#x})",
+            field="flags",
+        )
+    for flag in (Flag.GRANT_APPROVAL, Flag.MODEL_BOUND):
+        if flags & flag and not flags & Flag.GRANT_REQUIRED:
+            raise InputError(
+                f"{flag.name} says how grants work: add GRANT_REQUIRED or leave it out",
+                field="flags",
+            )

@@ -1,0 +1,1 @@
+"""Request and response models that servers and clients share."""

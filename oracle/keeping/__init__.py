@@ -1,1 +1,0 @@
-"""Keeping: every report on the chain is followed, funded, settled; payees who asked are paid; alerts."""

@@ -1,0 +1,1 @@
+"""Payouts: payees who asked for it are paid without claiming."""

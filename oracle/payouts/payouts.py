@@ -1,0 +1,77 @@
+"""Payouts: payees who asked for it are paid without claiming, once they have earned what they named."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import select
+
+from obbligato.chain.client import Chain
+from obbligato.transactions.outbox import want
+from oracle.db import OracleDatabase, Payout
+from oracle.payouts.payees import Payees
+
+_log = structlog.get_logger(__name__)
+_pushed = Counter("obbligato_payouts_wanted", "Claims made for payees who asked for it.")
+
+CLAIM = "claim"
+MOST_SPLITS = 200
+"""Splits of one claim: about 1.5 million gas."""
+
+
+@dataclass
+class Payouts:
+    """Looks through who asked to be paid, at most every `every_seconds`."""
+
+    database: OracleDatabase
+    chain: Chain
+    payees: Payees
+    every_seconds: float
+    clock: Callable[[], float] = time.monotonic
+    _next: float = field(default=0.0)
+
+    def tick(self) -> int:
+        """Want a claim for everybody who has earned enough; how many. Raises ChainError."""
+        if self.clock() < self._next:
+            return 0
+        self._next = self.clock() + self.every_seconds
+        with self.database.work() as session:
+            asked = session.scalars(select(Payout).order_by(Payout.account)).all()
+        if not asked:
+            return 0
+        self.payees.follow()
+        return sum(self._pay(payout) for payout in asked)
+
+    def _pay(self, payout: Payout) -> int:
+        owed: list[tuple[int, int]] = []
+        claimed = 0
+        for split_id in self.payees.splits_of(payout.account):
+            received = self.chain.call("RoyaltyVault", "receivedOf", split_id)
+            share, taken, _ = self.chain.call(
+                "RoyaltyVault", "positionOf", split_id, payout.account
+            )
+            claimed += taken
+            due = received * share // 1_000_000 - taken
+            if due > 0:
+                owed.append((due, split_id))
+        owed.sort(reverse=True)
+        chosen = owed[:MOST_SPLITS]
+        if sum(due for due, _ in chosen) < payout.minimum:
+            return 0
+        splits = sorted(split_id for _, split_id in chosen)
+        with self.database.work() as session:
+            want(
+                session,
+                purpose=CLAIM,
+                # What was claimed before makes each payout another one, and the same one once.
+                subject=f"{payout.account}:{claimed}",
+                to=self.chain.deployment.address("RoyaltyVault"),
+                data=self.chain.encode("RoyaltyVault", "claim", payout.account, splits),
+            )
+        _pushed.inc()
+        _log.info("payout", account=payout.account, splits=len(splits))
+        return 1

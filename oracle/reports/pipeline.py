@@ -1,0 +1,334 @@
+"""The pipeline: what is next for every stream, done in order within a stream and beside each other between them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from obbligato.chain.client import Chain
+from obbligato.errors import ChainError, NotFound, ObbligatoError, RefusedError
+from obbligato.protocol.typed_data import Contract, UsageReport
+from obbligato.store import StoreError
+from oracle.db import Answer, OracleDatabase, Report, ReportState, Submission, SubmissionState
+from oracle.reports.headers import make_headers, place_of, want_submission
+from oracle.reports.metering import Meter
+from oracle.reports.quorum import Gathered, Gatherer, Outcome
+from oracle.reports.states import IN_STREAM, ON_CHAIN, overall
+from oracle.settings import Finality
+from oracle.startup import final_block, latest_block
+
+_log = structlog.get_logger(__name__)
+
+STREAMS_AT_ONCE: Final = 8
+LONGEST_PAUSE_SECONDS: Final = 60.0
+ACTIVE: Final = (
+    SubmissionState.RECEIVED,
+    SubmissionState.VALIDATED,
+    SubmissionState.SIGNED,
+    SubmissionState.ATTESTED,
+    SubmissionState.SUBMITTED,
+)
+
+Stream = tuple[int, bytes]
+"""(platform id, model id)."""
+
+
+@dataclass
+class Pauses:
+    """When something that failed is tried again: after 1, 2, 4 … seconds, a minute at most."""
+
+    clock: Callable[[], float] = time.monotonic
+    _until: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def over(self, key: str) -> bool:
+        return self.clock() >= self._until.get(key, (0.0, 0.0))[0]
+
+    def failed(self, key: str) -> None:
+        pause = min(2 * self._until.get(key, (0.0, 0.5))[1], LONGEST_PAUSE_SECONDS)
+        self._until[key] = (self.clock() + pause, pause)
+
+    def succeeded(self, key: str) -> None:
+        self._until.pop(key, None)
+
+
+class Pipeline:
+    """Carries submissions from received to the outbox. Any number of streams, one step at a time each."""
+
+    def __init__(
+        self,
+        *,
+        database: OracleDatabase,
+        chain: Chain,
+        meter: Meter,
+        gatherer: Gatherer,
+        finality: Finality,
+        signing_seconds: int,
+        poll_seconds: float,
+    ) -> None:
+        self._database = database
+        self._chain = chain
+        self._meter = meter
+        self._gatherer = gatherer
+        self._finality = finality
+        self._signing_seconds = signing_seconds
+        self._poll_seconds = poll_seconds
+        self._wake = threading.Event()
+        self._pauses = Pauses()
+        self._busy: set[Stream] = set()
+        self._guard = threading.Lock()
+        self._metering = threading.Lock()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._wake.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until told to stop; steps in hand are finished."""
+        with ThreadPoolExecutor(STREAMS_AT_ONCE, thread_name_prefix="stream") as pool:
+            while not stop.is_set():
+                self._wake.clear()
+                for stream in self._streams():
+                    with self._guard:
+                        if stream in self._busy:
+                            continue
+                        self._busy.add(stream)
+                    pool.submit(self._advance, stream, stop)
+                self._wake.wait(self._poll_seconds)
+
+    def _streams(self) -> list[Stream]:
+        with self._database.work() as session:
+            found = session.execute(
+                select(Submission.platform_id, Submission.model_id)
+                .where(Submission.state.in_(ACTIVE))
+                .distinct()
+            )
+            return [(platform_id, model_id) for platform_id, model_id in found]
+
+    def _advance(self, stream: Stream, stop: threading.Event) -> None:
+        try:
+            while not stop.is_set() and self.step(stream):
+                pass
+        except Exception:
+            _log.exception("a stream stopped", platform_id=stream[0], model_id=stream[1].hex())
+        finally:
+            with self._guard:
+                self._busy.discard(stream)
+
+    def step(self, stream: Stream) -> bool:
+        """Do one thing for the stream; whether there may be more to do at once."""
+        with self._database.work() as session:
+            submissions = _active(session, stream)
+        for submission in submissions:
+            if not self._pauses.over(submission.id):
+                continue
+            if submission.state == SubmissionState.RECEIVED and submission.summary is None:
+                return self._try(submission, self._meter_one)
+        for submission in submissions:
+            if submission.dry_run or submission.summary is None:
+                continue
+            if not self._pauses.over(submission.id):
+                return False  # the stream's order: nothing overtakes
+            return self._try(submission, self._next)
+        return False
+
+    def _try(self, submission: Submission, step: Callable[[Submission], bool]) -> bool:
+        """One step of one submission; what may pass by itself is tried again later."""
+        try:
+            more = step(submission)
+        except (ChainError, StoreError, NotFound) as error:
+            self._wait(submission.id, str(error))
+            return False
+        except Exception as error:
+            _log.exception("a step failed", submission=submission.id)
+            said = (
+                str(error) if isinstance(error, ObbligatoError) else "an error of the oracle's own"
+            )
+            self._wait(submission.id, said)
+            return False
+        if more:
+            self._pauses.succeeded(submission.id)
+        return more
+
+    def _meter_one(self, submission: Submission) -> bool:
+        with self._metering:
+            reason = self._meter.step(submission)
+        if reason is not None:
+            self._wait(submission.id, reason)
+        return reason is None
+
+    def _next(self, submission: Submission) -> bool:
+        """The next thing for the submission that is first in its stream."""
+        match submission.state:
+            case SubmissionState.RECEIVED:
+                return self._address(submission.id, (submission.platform_id, submission.model_id))
+            case SubmissionState.VALIDATED:
+                return self._refresh(submission.id)
+            case SubmissionState.SIGNED | SubmissionState.ATTESTED | SubmissionState.SUBMITTED:
+                return self._attest(submission)
+        return False
+
+    # ---- headers
+
+    def _address(self, identity: str, stream: Stream, *, attempt: int = 1) -> bool:
+        """Give the parts that are not on the chain their places and headers: now they can be signed."""
+        deadline = latest_block(self._chain).timestamp + self._signing_seconds
+        place = place_of(self._chain, *stream)
+        with self._database.work() as session:
+            submission = session.get_one(Submission, identity)
+            if submission.state not in ACTIVE:
+                return False  # withdrawn meanwhile
+            reports = [report for report in submission.reports if report.state not in ON_CHAIN]
+            try:
+                headers = make_headers(
+                    self._chain, submission, reports, place, deadline=deadline, attempt=attempt
+                )
+            except RefusedError as error:
+                _reject(submission, str(error))
+                return True
+            domain = self._chain.domain(Contract.USAGE_ORACLE)
+            for report, header in zip(reports, headers, strict=True):
+                report.header = header.as_json()
+                report.report_id = header.report_id(domain)
+                report.reporter = report.reporter_signature = None
+                report.attestations = report.config_version = None
+                report.state = ReportState.VALIDATED
+                report.waiting = None
+            submission.state = SubmissionState.VALIDATED
+            submission.waiting = "the platform's signature"
+        _log.info("waits for the platform's signature", submission=identity, attempt=attempt)
+        return False
+
+    def _refresh(self, identity: str) -> bool:
+        """Headers that nobody signed are made anew where the stream moved on or their time ran out."""
+        with self._database.work() as session:
+            submission = session.get_one(Submission, identity)
+            waiting = [r for r in submission.reports if r.state == ReportState.VALIDATED]
+            header = UsageReport.from_json(waiting[0].header)
+        place = place_of(self._chain, header.platform_id, header.model_id)
+        expired = header.deadline < latest_block(self._chain).timestamp
+        moved = (header.sequence, header.previous) != (place.sequence + 1, place.last)
+        if expired or moved:
+            stream = (header.platform_id, header.model_id)
+            self._address(identity, stream, attempt=1 if moved else header.attempt)
+        return False
+
+    # ---- attestations
+
+    def _attest(self, submission: Submission) -> bool:
+        """Collect a quorum for the first part that is not on the chain, and want it submitted."""
+        report = next((each for each in submission.reports if each.state not in ON_CHAIN), None)
+        if report is None or report.state != ReportState.SIGNED:
+            return False  # the outbox and the keeper have it
+        header = UsageReport.from_json(report.header)
+        place = place_of(self._chain, header.platform_id, header.model_id)
+        if place.last == report.report_id:
+            return False  # it got there; the keeper will notice
+        if (place.sequence + 1, place.last) != (header.sequence, header.previous):
+            return self._lost_place(submission.id, header, place.sequence)
+        if header.deadline < latest_block(self._chain).timestamp:
+            return self._expired(submission.id, header)
+        assert report.reporter is not None
+        assert report.reporter_signature is not None
+        gathered = self._gatherer.gather(header, report.reporter, report.reporter_signature)
+        return self._keep(submission.id, report.id, gathered)
+
+    def _lost_place(self, identity: str, header: UsageReport, sequence: int) -> bool:
+        """Somebody else's report, or a reorg, took the place that was signed for."""
+        if sequence >= header.sequence:
+            return self._address(identity, (header.platform_id, header.model_id))
+        self._wait(identity, f"the stream is at number {sequence}, {header.sequence} was signed")
+        return False
+
+    def _expired(self, identity: str, header: UsageReport) -> bool:
+        """Signed and never accepted: once that is final, the next attempt."""
+        final = final_block(self._chain, self._finality)
+        if final.timestamp <= header.deadline:
+            self._wait(identity, "its deadline passed; another attempt once that is final")
+            return False
+        stream = (header.platform_id, header.model_id)
+        return self._address(identity, stream, attempt=header.attempt + 1)
+
+    def _keep(self, identity: str, key: int, gathered: Gathered) -> bool:
+        with self._database.work() as session:
+            submission = session.get_one(Submission, identity)
+            report = session.get_one(Report, key)
+            assert report.report_id is not None
+            for answer in gathered.answers:
+                session.merge(
+                    Answer(
+                        report_id=report.report_id,
+                        url=answer.url,
+                        signer=answer.signer,
+                        config_version=gathered.quorum.version,
+                        signature=answer.signature,
+                        outcome=answer.outcome,
+                        reason=answer.reason,
+                        asked_at=int(time.time()),
+                    )
+                )
+            if report.state != ReportState.SIGNED:
+                return False
+            if gathered.packed is None:
+                report.waiting = submission.waiting = _lacking(gathered)
+                self._pauses.failed(identity)
+                return False
+            report.attestations = gathered.packed
+            report.config_version = gathered.quorum.version
+            report.state = ReportState.ATTESTED
+            report.waiting = None
+            want_submission(session, self._chain, report)
+            submission.state = overall(part.state for part in submission.reports)
+            submission.waiting = None
+        return True
+
+    def _wait(self, identity: str, reason: str) -> None:
+        self._pauses.failed(identity)
+        with self._database.work() as session:
+            session.get_one(Submission, identity).waiting = reason
+        _log.info("waits", submission=identity, reason=reason)
+
+
+def _active(session: Session, stream: Stream) -> list[Submission]:
+    """The submissions of a stream that are not done, with their parts: those in the stream first."""
+    found = session.scalars(
+        select(Submission)
+        .where(
+            Submission.platform_id == stream[0],
+            Submission.model_id == stream[1],
+            Submission.state.in_(ACTIVE),
+        )
+        .order_by(Submission.created_at, Submission.id)
+    ).all()
+    for submission in found:
+        _ = submission.reports  # loaded while the session is open
+    return sorted(found, key=lambda submission: submission.state not in IN_STREAM)
+
+
+def _reject(submission: Submission, detail: str) -> None:
+    submission.state = SubmissionState.REJECTED
+    submission.problem = {
+        "title": "The stream does not take it",
+        "detail": detail,
+        "errors": [],
+        "error_count": 1,
+    }
+    submission.waiting = None
+
+
+def _lacking(gathered: Gathered) -> str:
+    """What a quorum lacks, attester by attester."""
+    signed = sum(answer.outcome is Outcome.SIGNED for answer in gathered.answers)
+    others = "; ".join(
+        f"{answer.url} {answer.outcome}: {answer.reason}"
+        for answer in gathered.answers
+        if answer.outcome is not Outcome.SIGNED
+    )
+    return f"{signed} of {gathered.quorum.needed} attesters signed; {others}"

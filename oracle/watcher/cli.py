@@ -1,0 +1,143 @@
+"""`obbligato oracle watch`: recompute what is on the chain, and contest what is wrong."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from obbligato.cli.output import AsJson, ExitCode, money, show, warn
+from obbligato.cli.session import session
+from obbligato.consent import LicenseBook
+from obbligato.errors import ChainError, InputError
+from obbligato.keys import Signer, open_keystore
+from oracle.watcher.watcher import DEFAULT_DEPTH, Sweep, Watcher, WatchSettings
+
+DOLLAR_UNITS: Final = 1_000_000
+
+
+def watch(
+    context: typer.Context,
+    folder: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where the watcher keeps its place.")
+    ] = Path("watching"),
+    from_block: Annotated[
+        int | None, typer.Option(min=0, help="Where to begin; default: the deployment's first.")
+    ] = None,
+    depth: Annotated[
+        int, typer.Option(min=0, help="Blocks that must follow before a report is checked.")
+    ] = DEFAULT_DEPTH,
+    contest: Annotated[
+        bool, typer.Option("--contest", help="Challenge wrong rows; default: only tell.")
+    ] = False,
+    keystore: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Whose dollars are the bonds.")
+    ] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The keystore's password, in one line.")
+    ] = None,
+    most_bonds: Annotated[
+        int, typer.Option(min=0, metavar="DOLLARS", help="The most to put up as bonds in a day.")
+    ] = 100,
+    every: Annotated[
+        int, typer.Option(min=1, metavar="SECONDS", help="How long to wait between two looks.")
+    ] = 30,
+    once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check every report on the chain against its evidence, and contest the rows that are wrong.
+
+    Anybody may do this: it needs a node and a store, and trusts neither. Without --contest nothing is
+    sent: it says which rows it would challenge and the bond that takes. Evidence that is missing is
+    looked for again each time.
+
+    \b
+    Exit codes with --once:
+      0  every report is what its evidence sums to
+      1  something is wrong
+      3  evidence is missing and nothing else is wrong
+      4  the chain or the store could not be asked
+
+    \b
+    Examples:
+      obbligato oracle watch --once
+      obbligato oracle watch --contest --keystore challenger.json --most-bonds 50
+    """
+    run = session(context)
+    settings = WatchSettings(from_block, depth, most_bonds * DOLLAR_UNITS)
+    signer = _signer(contest, keystore, password_file)
+    store, chain = run.store(), run.chain()
+    watcher = Watcher(
+        chain, store, LicenseBook(chain, store), folder=folder, contest=signer, settings=settings
+    )
+    if once:
+        sweep = watcher.sweep()
+        _tell(sweep, as_json=as_json)
+        raise typer.Exit(_code(sweep))
+    _watch_on(watcher, every, as_json=as_json)
+
+
+def _signer(contest: bool, keystore: Path | None, password_file: Path | None) -> Signer | None:
+    if not contest:
+        return None
+    if keystore is None:
+        raise InputError("name whose dollars are the bonds: --keystore PATH")
+    return open_keystore(keystore, password_file)
+
+
+def _watch_on(watcher: Watcher, every_seconds: int, *, as_json: bool) -> None:
+    """Look again and again, until interrupted; tell what is new."""
+    told: tuple[object, ...] = ()
+    while True:
+        try:
+            sweep = watcher.sweep()
+        except ChainError as error:
+            warn(str(error))
+        else:
+            if (sweep.findings, sweep.contestations) != told:
+                told = (sweep.findings, sweep.contestations)
+                _tell(sweep, as_json=as_json)
+        threading.Event().wait(every_seconds)
+
+
+def _code(sweep: Sweep) -> ExitCode:
+    if not sweep.findings:
+        return ExitCode.OK
+    return ExitCode.MISSING if sweep.only_missing else ExitCode.NO
+
+
+def _tell(sweep: Sweep, *, as_json: bool) -> None:
+    done = {each.finding: each for each in sweep.contestations}
+    data: dict[str, Any] = {
+        "block": sweep.block,
+        "reports": sweep.reports,
+        "findings": [
+            {
+                **finding.as_json(),
+                "contest": None
+                if finding not in done
+                else {
+                    "words": done[finding].words,
+                    "bond_units": done[finding].bond_units,
+                    "challenge_id": done[finding].challenge_id,
+                },
+            }
+            for finding in sweep.findings
+        ],
+    }
+
+    def render(console: Console) -> None:
+        for finding in sweep.findings:
+            console.print(str(finding))
+            if finding in done:
+                each = done[finding]
+                bond = "" if each.bond_units is None else f", bond {money(each.bond_units)}"
+                console.print(f"  {each.words}{bond}")
+        console.print(
+            f"block {sweep.block}: {sweep.reports} reports checked, {len(sweep.findings)} findings"
+        )
+
+    show(data, as_json=as_json, render=render)

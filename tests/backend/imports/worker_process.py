@@ -1,0 +1,24 @@
+"""The worker as a process that a test kills; its arguments: folder, RPC URL, manifest, folder of blocks."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+from backend.imports.worker import CatalogueWorker
+from backend.services import Services
+from backend.settings import BackendSettings
+from obbligato.server.alerts import Alerts
+
+
+def main() -> None:
+    folder, url, manifest, blocks = sys.argv[1:]
+    settings = BackendSettings(
+        rpc_urls=(url,), deployment=Path(manifest), folder=Path(folder), store=Path(blocks)
+    )
+    CatalogueWorker(Services.open(settings), Alerts()).run(threading.Event())
+
+
+if __name__ == "__main__":
+    main()
