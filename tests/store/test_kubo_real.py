@@ -33,6 +33,7 @@ from scripts.kubo import Kubo, NoKubo, kubo
 pytestmark = pytest.mark.filterwarnings("ignore:The 'strict' parameter:FutureWarning")
 
 GOLDEN = Path(__file__).parent / "golden"
+DOCUMENTS = Path(__file__).parents[1] / "documents" / "golden"
 NEVER_PUT = "bafkreih7rr54gpwialfg544kfhmjybuhlnhlvmw3dstlklwhbhxmhvxmz4"
 KIB = 1_024
 ADD = ("add", "--cid-version=1", "--raw-leaves", "--quieter")
@@ -72,7 +73,7 @@ def said(node: Kubo, *arguments: str | Path, stdin: bytes = b"") -> str:
 
 
 def license_bytes() -> bytes:
-    golden = json.loads((GOLDEN / "license-document.json").read_bytes())
+    golden = json.loads((DOCUMENTS / "license-document.json").read_bytes())
     return LicenseDocument.read(golden).to_bytes()
 
 
@@ -107,7 +108,7 @@ def chunk_and_evidence() -> list[bytes]:
 CHUNK, EVIDENCE = chunk_and_evidence()
 CONTENTS = {
     "nothing": b"",
-    "a legal text": (GOLDEN / "legal-text.txt").read_bytes(),
+    "a legal text": (DOCUMENTS / "legal-text.txt").read_bytes(),
     "a licence document": license_bytes(),
     "an evidence document": EVIDENCE,
     "a chunk of events": CHUNK,
