@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from obbligato.audit.recompute import Watcher
-from obbligato.client.errors import ApiProblem, OracleUnreachable, StillWaiting
+from obbligato.client.errors import ApiProblem, ServiceUnreachable, StillWaiting
 from obbligato.errors import ChainError, InputError, ObbligatoError
 from obbligato.protocol.eip712 import LARGEST_JSON_INTEGER
 from obbligato.store import StoreError
@@ -45,7 +45,7 @@ def told_code(error: ObbligatoError) -> ExitCode:
     """The exit code of an error."""
     if isinstance(error, InputError):
         return ExitCode.INPUT
-    if isinstance(error, ChainError | StoreError | OracleUnreachable | StillWaiting):
+    if isinstance(error, ChainError | StoreError | ServiceUnreachable | StillWaiting):
         return ExitCode.UNANSWERED
     if isinstance(error, ApiProblem):
         return ExitCode.INPUT if error.status in (400, 413, 422) else _answered_no(error.status)

@@ -3,7 +3,13 @@
 `signing.py` is used by both sides. Nothing here imports the oracle.
 """
 
-from obbligato.client.errors import ApiProblem, HeaderRefused, OracleUnreachable, StillWaiting
+from obbligato.client.errors import (
+    ApiProblem,
+    HeaderRefused,
+    OracleProblem,
+    OracleUnreachable,
+    StillWaiting,
+)
 from obbligato.client.oracle import AsyncOracleClient, OracleClient
 from obbligato.client.usage import UploadedFile, Usage
 from obbligato.client.verify_reports import Expected, checked_headers
@@ -15,6 +21,7 @@ __all__ = [
     "Expected",
     "HeaderRefused",
     "OracleClient",
+    "OracleProblem",
     "OracleUnreachable",
     "PricedRow",
     "State",

@@ -6,17 +6,26 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 import httpx
-from pydantic import BaseModel, ValidationError
 
 from obbligato.chain.deployment import Deployment
-from obbligato.client.errors import StillWaiting, problem_of
+from obbligato.client.errors import StillWaiting
 from obbligato.client.imports import Catalogues
 from obbligato.client.requests import Asked
 from obbligato.client.signing import check_sign_in, personal_digest
-from obbligato.client.transport import IDEMPOTENCY_KEY, TIMEOUT, Pause, Transport
+from obbligato.client.transport import (
+    BACKEND,
+    FIRST_POLL_SECONDS,
+    IDEMPOTENCY_KEY,
+    LONGEST_POLL_SECONDS,
+    POLL_GROWTH,
+    TIMEOUT,
+    Address,
+    AnyModel,
+    Transport,
+)
 from obbligato.client.verify_acts import (
     Agreement,
     checked_act,
@@ -30,13 +39,8 @@ from obbligato.keys import Signer
 from obbligato.schemas.backend import Act, ActState, Challenge, Invitation, Listed, SignedIn
 from obbligato.store import ContentStore, GatewayStore
 
-FIRST_POLL_SECONDS: Final = 0.25
-LONGEST_POLL_SECONDS: Final = 5.0
-POLL_GROWTH: Final = 1.5
 PATIENCE_SECONDS: Final = 30.0
 """How long something that was just sent may be unknown to the index."""
-
-AnyAnswer = TypeVar("AnyAnswer", bound=BaseModel)
 
 
 class BackendClient:
@@ -57,13 +61,15 @@ class BackendClient:
         documents: ContentStore | None = None,
         timeout: httpx.Timeout | float = TIMEOUT,
         transport: httpx.BaseTransport | None = None,
-        pause: Pause = time.sleep,
+        pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._http = Transport(url, timeout=timeout, transport=transport, pause=pause)
+        address = Address(BACKEND, url)
+        address.check_private("sign-ins are")
+        self._http = Transport(address, timeout=timeout, transport=transport, pause=pause)
         self._deployment = deployment
         self._signer = signer
-        self._gateway = GatewayStore([self._http.url])
+        self._gateway = GatewayStore([address.url])
         self._documents: ContentStore = documents or self._gateway
         self._pause = pause
         self._clock = clock
@@ -105,7 +111,10 @@ class BackendClient:
         )
         text = self._read(Challenge, asked).message
         check_sign_in(
-            text, account=signer.address, chain_id=self._deployment.chain_id, url=self._http.url
+            text,
+            account=signer.address,
+            chain_id=self._deployment.chain_id,
+            url=self._http.address.url,
         )
         signature = signer.sign_digest(personal_digest(text))
         answer = self._http.ask(
@@ -247,7 +256,7 @@ class BackendClient:
         """The document of a licence, compared with the digest that the backend reads off the chain."""
         cid = self.license(license_id).get("document")
         if not isinstance(cid, str):
-            raise self._http.strange("a licence without a document")
+            raise self._http.address.strange("a licence without a document")
         return document_named(self._documents, digest_from_cid(cid))
 
     def balance(self, account: str | None = None) -> Mapping[str, Any]:
@@ -272,7 +281,7 @@ class BackendClient:
         target = f"/v1/payees/{account or self.account}/statements/{_word(month)}.{_word(format_)}"
         answer = self._http.send("GET", target)
         if not answer.is_success:
-            raise problem_of(answer)
+            raise BACKEND.problem_of(answer)
         return answer.content
 
     # ---- how it asks
@@ -284,7 +293,7 @@ class BackendClient:
 
     def _ask(self, method: str, path: str, **given: Any) -> Any:
         """The JSON that somebody who is signed in is answered. Raises BackendProblem."""
-        return self._http.json_of(self._send(method, path, **given))
+        return self._http.address.json_of(self._send(method, path, **given))
 
     def _send(self, method: str, path: str, **given: Any) -> httpx.Response:
         """The answer to somebody who is signed in; signs in where that is needed, and again where it ended."""
@@ -297,7 +306,7 @@ class BackendClient:
     def _object(self, path: str) -> Mapping[str, Any]:
         answer = self._http.ask("GET", path)
         if not isinstance(answer, dict):
-            raise self._http.strange("not an object")
+            raise self._http.address.strange("not an object")
         return answer
 
     def _page(
@@ -314,16 +323,11 @@ class BackendClient:
         ask = self._ask if signed_in else self._http.ask
         answer = ask("GET", path, params=given)
         if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
-            raise self._http.strange("not a page")
+            raise self._http.address.strange("not a page")
         return Listed(tuple(answer["items"]), answer.get("next"))
 
-    def _read(self, kind: type[AnyAnswer], answer: object) -> AnyAnswer:
-        try:
-            return kind.model_validate(answer)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise self._http.strange(f"{place}: {first['msg']}") from None
+    def _read(self, model: type[AnyModel], answer: object) -> AnyModel:
+        return self._http.address.parse(model, answer)
 
 
 def _with_token(given: Mapping[str, Any], session: SignedIn) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 import httpx
 
-from obbligato.client.errors import problem_of
 from obbligato.client.requests import payees_json
-from obbligato.client.transport import IDEMPOTENCY_KEY
+from obbligato.client.transport import BACKEND, IDEMPOTENCY_KEY
 from obbligato.protocol.splits import Split
 from obbligato.schemas.backend import Act
 
@@ -78,7 +77,7 @@ class Catalogues:
         """What is wrong, as a CSV to correct: line, field, reason, and the cells."""
         answer = self._send("GET", f"/v1/catalogues/{catalogue_id}/errors.csv")
         if not answer.is_success:
-            raise problem_of(answer)
+            raise BACKEND.problem_of(answer)
         return answer.content
 
     def correct(self, catalogue_id: str, data: bytes) -> Mapping[str, Any]:

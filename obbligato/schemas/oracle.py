@@ -99,7 +99,7 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
 
 
-class Stored(_Answer):
+class StoredFile(_Answer):
     """A file that the oracle has, whole."""
 
     sha256: str

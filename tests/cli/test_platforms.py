@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from obbligato.chain.abis import DOLLAR
-from obbligato.client import steps as protocol
+from obbligato.client import transport
 from obbligato.keys import create_keystore
 from scripts.demo.cast import RELAY, node_account, person
 from tests.cli.conftest import Command
@@ -143,7 +143,7 @@ def test_the_oracle_must_be_named(bare: Command, scenario: Scenario) -> None:
 def test_an_oracle_that_is_not_there_is_said_to_be_unreachable(
     bare: Command, scenario: Scenario, signing: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "FIRST_DELAY_SECONDS", 0.001)
+    monkeypatch.setattr(transport, "FIRST_DELAY_SECONDS", 0.001)
     options = ("--deployment", scenario.protocol.manifest)
     oracle = ("--oracle", "http://127.0.0.1:9", *signing)
     ran = bare(*options, "platform", "status", "ab" * 16, "--platform", "1", *oracle)

@@ -7,12 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from obbligato.client.errors import ApiProblem, OracleUnreachable, StillWaiting
-from obbligato.client.oracle_verbs import Verbs
+from obbligato.client.oracle import Endpoint, Verbs
 from obbligato.client.signing import check_request
-from obbligato.client.steps import ATTEMPTS, Endpoint, Flow, Hash, Pause, Reply, Send
+from obbligato.client.transport import ATTEMPTS, Flow, Hash, Pause, Send
 from obbligato.client.usage import Usage, local_file
 from obbligato.errors import InputError
 from obbligato.keys import LocalSigner
@@ -35,6 +36,9 @@ SUBMISSION = {
     "created_at": 1,
     "updated_at": 1,
 }
+
+Reply = httpx.Response | httpx.TransportError
+BROKEN = httpx.ReadError("broke off")
 
 
 class Clock:
@@ -82,15 +86,15 @@ class Oracle:
         return self.replies.pop(0)
 
 
-def answer(data: Any, status: int = 200) -> Reply:
-    return Reply(status, {}, json.dumps(data).encode())
+def answer(data: Any, status: int = 200) -> httpx.Response:
+    return httpx.Response(status, json=data)
 
 
 def test_every_request_is_signed_for_its_own_method_path_and_body() -> None:
     oracle = Oracle(answer(SUBMISSION, 202))
-    oracle.run(oracle.verbs.submit(USAGE, None))
+    oracle.run(oracle.verbs.submit(USAGE))
     (sent,) = oracle.sent
-    assert sent.call.path == "/v1/platforms/7/reports"
+    assert sent.request.path == "/v1/platforms/7/reports"
     signed = check_request(
         sent.headers,
         chain_id=31337,
@@ -99,7 +103,7 @@ def test_every_request_is_signed_for_its_own_method_path_and_body() -> None:
         path="/v1/platforms/7/reports",
         now=NOW,
     )
-    assert signed == (SIGNER.address, hashlib.sha256(sent.call.body).digest())
+    assert signed == (SIGNER.address, hashlib.sha256(sent.request.body).digest())
 
 
 def test_with_an_api_key_nothing_is_signed() -> None:
@@ -113,15 +117,15 @@ def test_with_an_api_key_nothing_is_signed() -> None:
 def test_the_same_usage_has_the_same_idempotency_key_and_a_quote_a_new_one() -> None:
     oracle = Oracle(*[answer(SUBMISSION)] * 4)
     for verb in (oracle.verbs.submit, oracle.verbs.submit, oracle.verbs.quote, oracle.verbs.quote):
-        oracle.run(verb(USAGE, None))
+        oracle.run(verb(USAGE))
     keys = [sent.headers["Idempotency-Key"] for sent in oracle.sent]
-    assert keys[0] == keys[1] == hashlib.sha256(oracle.sent[0].call.body).hexdigest()
+    assert keys[0] == keys[1] == hashlib.sha256(oracle.sent[0].request.body).hexdigest()
     assert len(set(keys)) == 3
 
 
 def test_an_idempotency_key_that_is_given_is_the_one_that_is_sent() -> None:
     oracle = Oracle(answer(SUBMISSION))
-    oracle.run(oracle.verbs.submit(USAGE, "march"))
+    oracle.run(oracle.verbs.submit(USAGE, key="march"))
     assert oracle.sent[0].headers["Idempotency-Key"] == "march"
 
 
@@ -154,19 +158,19 @@ def test_usage_travels_in_whole_numbers_as_digits() -> None:
 @pytest.mark.parametrize(
     "trouble",
     [
-        Reply(failure="cannot be reached"),
-        Reply(429),
-        Reply(500),
-        Reply(502, {}, b"<html>Bad gateway"),
-        Reply(503),
-        Reply(504),
+        BROKEN,
+        httpx.Response(429),
+        httpx.Response(500),
+        httpx.Response(502, text="<html>Bad gateway"),
+        httpx.Response(503),
+        httpx.Response(504),
     ],
 )
 def test_what_passes_is_tried_again_with_growing_pauses_and_a_signature_of_its_own(
     trouble: Reply,
 ) -> None:
     oracle = Oracle(trouble, trouble, trouble, answer(SUBMISSION))
-    assert oracle.run(oracle.verbs.submit(USAGE, None)).id == "ab" * 16
+    assert oracle.run(oracle.verbs.submit(USAGE)).id == "ab" * 16
     # Half a second doubled each time, less at most half of it.
     for pause, most in zip(oracle.pauses, (0.5, 1.0, 2.0), strict=True):
         assert most / 2 <= pause <= most
@@ -176,14 +180,16 @@ def test_what_passes_is_tried_again_with_growing_pauses_and_a_signature_of_its_o
 
 
 def test_an_oracle_that_says_how_long_to_wait_is_obeyed() -> None:
-    oracle = Oracle(Reply(429, {"retry-after": "7"}), answer(SUBMISSION))
+    oracle = Oracle(httpx.Response(429, headers={"Retry-After": "7"}), answer(SUBMISSION))
     oracle.run(oracle.verbs.status("ab" * 16))
     assert oracle.pauses == [7.0]
 
 
 def test_after_some_attempts_it_gives_up_and_names_the_host() -> None:
-    oracle = Oracle(*[Reply(failure="cannot be reached")] * ATTEMPTS)
-    with pytest.raises(OracleUnreachable, match=r"oracle\.example cannot be reached: try again"):
+    oracle = Oracle(*[BROKEN] * ATTEMPTS)
+    with pytest.raises(
+        OracleUnreachable, match=r"oracle\.example cannot be reached, or broke off: try again"
+    ):
         oracle.run(oracle.verbs.status("ab" * 16))
     assert len(oracle.sent) == ATTEMPTS
 
@@ -192,7 +198,7 @@ def test_after_some_attempts_it_gives_up_and_names_the_host() -> None:
 def test_a_no_is_not_asked_again(status: int) -> None:
     oracle = Oracle(answer({"title": "No", "status": status, "detail": "because"}, status))
     with pytest.raises(ApiProblem, match=f"the oracle answered {status}: because") as refused:
-        oracle.run(oracle.verbs.submit(USAGE, None))
+        oracle.run(oracle.verbs.submit(USAGE))
     assert (refused.value.status, refused.value.title) == (status, "No")
     assert oracle.pauses == []
 
@@ -201,19 +207,19 @@ def test_a_problem_names_its_lines() -> None:
     errors = [{"file": "a.csv", "line": 3, "field": "units", "reason": "is 0"}, "junk"]
     oracle = Oracle(answer({"title": "x", "detail": "2 lines", "errors": errors}, 422))
     with pytest.raises(ApiProblem, match=r"2 lines; a\.csv, line 3, units: is 0") as refused:
-        oracle.run(oracle.verbs.submit(USAGE, None))
+        oracle.run(oracle.verbs.submit(USAGE))
     assert refused.value.errors == (("a.csv", 3, "units", "is 0"),)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>hello", b"[]", b'{"id": 1}'])
 def test_an_answer_that_is_no_submission_is_not_one(body: bytes) -> None:
-    oracle = Oracle(Reply(200, {}, body))
+    oracle = Oracle(httpx.Response(200, content=body))
     with pytest.raises(OracleUnreachable, match="did not answer as an oracle does"):
         oracle.run(oracle.verbs.status("ab" * 16))
 
 
 def test_making_an_api_key_is_never_tried_again_by_itself() -> None:
-    oracle = Oracle(Reply(failure="broke off"))
+    oracle = Oracle(BROKEN)
     with pytest.raises(OracleUnreachable):
         oracle.run(oracle.verbs.create_key("x", ["quotes"]))
     assert len(oracle.sent) == 1
@@ -227,30 +233,30 @@ def march(tmp_path: Path) -> Path:
 
 
 def test_a_file_that_the_oracle_has_is_not_sent_again(march: Path) -> None:
-    oracle = Oracle(Reply(200))
-    uploaded = oracle.run(oracle.verbs.upload(march, None, None, None))
+    oracle = Oracle(httpx.Response(200))
+    uploaded = oracle.run(oracle.verbs.upload(march))
     assert (uploaded.sha256, uploaded.name) == (
         hashlib.sha256(b"one\ntwo\n").hexdigest(),
         march.name,
     )
-    assert [sent.call.method for sent in oracle.sent] == ["HEAD"]
+    assert [sent.request.method for sent in oracle.sent] == ["HEAD"]
 
 
 def test_a_file_that_the_oracle_lacks_is_sent_under_its_digest(march: Path) -> None:
     digest = hashlib.sha256(b"one\ntwo\n")
     stored = {"sha256": digest.hexdigest(), "size": 8}
-    oracle = Oracle(Reply(404), Reply(failure="broke off"), answer(stored, 201))
-    oracle.run(oracle.verbs.upload(march, "of march", "jsonl", None))
-    assert [sent.call.method for sent in oracle.sent] == ["HEAD", "PUT", "PUT"]
+    oracle = Oracle(httpx.Response(404), BROKEN, answer(stored, 201))
+    oracle.run(oracle.verbs.upload(march, name="of march", format="jsonl"))
+    assert [sent.request.method for sent in oracle.sent] == ["HEAD", "PUT", "PUT"]
     put = oracle.sent[-1]
-    assert put.call.path == f"/v1/platforms/7/uploads/{digest.hexdigest()}"
-    assert put.call.body_digest == digest.digest()
+    assert put.request.path == f"/v1/platforms/7/uploads/{digest.hexdigest()}"
+    assert put.request.body_digest == digest.digest()
 
 
 def test_a_refused_file_says_why(march: Path) -> None:
-    oracle = Oracle(Reply(403))
-    with pytest.raises(ApiProblem, match="may not do this for this platform"):
-        oracle.run(oracle.verbs.upload(march, None, None, None))
+    oracle = Oracle(httpx.Response(403))
+    with pytest.raises(ApiProblem, match="may not do this"):
+        oracle.run(oracle.verbs.upload(march))
 
 
 def test_an_empty_file_is_no_zero_statement(tmp_path: Path) -> None:
@@ -284,7 +290,7 @@ def test_waiting_ends_where_it_should_or_where_nothing_goes_on_by_itself(
     passed: list[str], until: State, last: str
 ) -> None:
     oracle = Oracle(*states(*passed))
-    assert oracle.run(oracle.verbs.wait("ab" * 16, until, None)).state == last
+    assert oracle.run(oracle.verbs.wait("ab" * 16, until)).state == last
     assert oracle.replies == []
 
 
@@ -292,7 +298,7 @@ def test_waiting_ends_when_the_time_is_up() -> None:
     stuck = answer({**SUBMISSION, "state": "signed", "waiting": "two attesters are down"})
     oracle = Oracle(*[stuck] * 50)
     with pytest.raises(StillWaiting, match=r"after 20 s .* is signed: two attesters are down"):
-        oracle.run(oracle.verbs.wait("ab" * 16, State.SETTLED, 20))
+        oracle.run(oracle.verbs.wait("ab" * 16, State.SETTLED, timeout_seconds=20))
     assert 20 <= oracle.clock() - NOW <= 25
 
 
@@ -330,8 +336,8 @@ def test_an_api_key_is_a_word(key: str) -> None:
 def test_a_list_goes_on_where_its_page_ended() -> None:
     line = {name: value for name, value in SUBMISSION.items() if name != "updated_at"}
     oracle = Oracle(answer({"items": [line], "next": "a b&c"}), answer({"items": [], "next": None}))
-    page = oracle.run(oracle.verbs.submissions(None, 1))
+    page = oracle.run(oracle.verbs.submissions(limit=1))
     assert ([item.id for item in page.items], page.next) == (["ab" * 16], "a b&c")
-    oracle.run(oracle.verbs.submissions(page.next, 1))
-    paths = [sent.call.path.split("?")[1] for sent in oracle.sent]
+    oracle.run(oracle.verbs.submissions(cursor=page.next, limit=1))
+    paths = [sent.request.path.split("?")[1] for sent in oracle.sent]
     assert paths == ["limit=1", "limit=1&cursor=a%20b%26c"]

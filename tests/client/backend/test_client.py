@@ -11,7 +11,7 @@ import pytest
 from obbligato.client.backend import BackendClient
 from obbligato.client.errors import ActRefused, BackendProblem, BackendUnreachable, StillWaiting
 from obbligato.client.requests import MintAsked
-from obbligato.client.steps import ATTEMPTS
+from obbligato.client.transport import ATTEMPTS
 from obbligato.documents.terms_input import terms_from
 from obbligato.errors import InputError
 from obbligato.schemas.backend import Act, ActState
