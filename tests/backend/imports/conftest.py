@@ -1,4 +1,4 @@
-"""A desk where catalogues are taken in: the told story's chain, an index, empty records, and the API in between."""
+"""Where catalogues are imported: the scenario's chain, an index, empty records, and the API in between."""
 
 from __future__ import annotations
 
@@ -186,6 +186,6 @@ def postgres_imports_env(scenario: Scenario, tmp_path: Path) -> Iterator[Imports
 @pytest.fixture(params=["sqlite", "postgres"])
 def any_imports_env(request: pytest.FixtureRequest) -> ImportsEnv:
     """Once with each database."""
-    name = {"sqlite": "desk", "postgres": "postgres_desk"}[request.param]
+    name = {"sqlite": "imports_env", "postgres": "postgres_imports_env"}[request.param]
     found: ImportsEnv = request.getfixturevalue(name)
     return found

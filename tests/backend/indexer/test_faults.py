@@ -30,8 +30,8 @@ FINALITY = 30
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from backend.db import IndexDatabase
-from backend.indexer import Index, batches, following
+from backend.db.index_db import IndexDatabase
+from backend.indexer import Index, sync
 from backend.indexer.state import State
 from obbligato.chain.abis import DEPLOYED
 from obbligato.chain.client import Chain

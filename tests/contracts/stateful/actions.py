@@ -6,6 +6,13 @@ its source of chance and on the state alone, so that a failing sequence can be s
 
 from __future__ import annotations
 
+from tests.contracts.stateful import (  # noqa: F401 - importing them lists their actions
+    acts_disputes,
+    acts_governance,
+    acts_licenses,
+    acts_money,
+    acts_reports,
+)
 from tests.contracts.stateful.deployment import ACTIONS, Deployment
 
 __all__ = ["ACTIONS", "Deployment"]
