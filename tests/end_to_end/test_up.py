@@ -6,7 +6,6 @@ import io
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,55 +19,11 @@ from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
 from scripts.toolchain import ROOT, environment
 from scripts.up.__main__ import NEWCOMER
+from tests.end_to_end.conftest import until
 
-START_SECONDS = 240
 PATIENCE_SECONDS = 120
 GENERATION_UNITS = 2_400
 """What the preset "Train, don't imitate" asks for one generation, in millionths of a dollar."""
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """`make up` on free ports; the variables that it wrote for shells."""
-    folder = tmp_path_factory.mktemp("up") / "up"
-    log = folder.parent / "log"
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "scripts.up", "--free-ports", "--folder", str(folder)],
-            cwd=ROOT,
-            env=environment(),
-            stdout=file,
-            stderr=file,
-            stdin=subprocess.DEVNULL,
-        )
-        try:
-            until(
-                lambda: "up: ready" in log.read_text() or process.poll() is not None,
-                START_SECONDS,
-                lambda: log.read_text(),
-            )
-            assert process.poll() is None, log.read_text()
-            yield read_environment(folder / "environment")
-        finally:
-            process.terminate()
-            assert process.wait(timeout=60) == 0
-
-
-def read_environment(path: Path) -> dict[str, str]:
-    lines = path.read_text().splitlines()
-    pairs = (line.removeprefix("export ").split("=", 1) for line in lines)
-    return {name: value.strip("'") for name, value in pairs}
-
-
-def until(
-    condition: Callable[[], Any], seconds: float, scenario: Callable[[], object] = lambda: ""
-) -> Any:
-    """What the condition answers once it is true."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, scenario()
-        time.sleep(0.2)
-    return found
 
 
 class User:
