@@ -64,7 +64,7 @@ $(UV_STAMP):
 
 $(PYTHON_STAMP): $(UV_STAMP)
 	@rm -f $(STAMPS)/python-*
-	$(UV) sync --quiet --frozen --all-groups --python $(PYTHON)
+	$(UV) sync --quiet --frozen --all-groups --all-extras --python $(PYTHON)
 	touch $@
 
 $(NODE_STAMP):

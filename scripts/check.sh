@@ -32,6 +32,7 @@ export SOLCX_BINARY_PATH=${SOLCX_BINARY_PATH:-$PWD/.toolchain/solcx}
 step "ruff check" .venv/bin/ruff check
 step "ruff format" .venv/bin/ruff format --check
 step "mypy" .venv/bin/mypy "${python_folders[@]}"
+step "imports" .venv/bin/lint-imports --no-cache
 step "solhint" solidity
 step "suppressions" .venv/bin/python -m scripts.suppressions
 step "slither" slither
