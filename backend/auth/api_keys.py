@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import hmac
-import secrets
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 from sqlalchemy import func, select, tuple_
 
-from backend.auth.sign_in import token_digest
 from backend.db.service_db import ApiKey
 from backend.http.callers import Caller
 from backend.services import Services
 from obbligato.errors import ContractRefused, NotFound, RefusedError
 from obbligato.protocol.types import ZERO_ADDRESS
+from obbligato.server.api_keys import KeyFormat, is_secret
 from obbligato.server.http import Problem
 
 Scope = Literal["consent:read", "grants:read", "webhooks:write"]
-KEY_PREFIX: Final = "obk_"
+KEYS: Final = KeyFormat("obk", 16)
 MOST_KEYS: Final = 50
 """Of one platform, at once."""
 
@@ -58,11 +56,11 @@ def make_key(
     services: Services, caller: Caller, platform_id: int, *, label: str, scopes: Iterable[Scope]
 ) -> tuple[ApiKey, str]:
     """A new key and its text, which nobody can read again. Raises RefusedError beyond `MOST_KEYS`."""
-    secret = secrets.token_urlsafe(32)
+    made = KEYS.new()
     key = ApiKey(
-        id=secrets.token_hex(16),
+        id=made.id,
         platform_id=platform_id,
-        secret_digest=token_digest(secret),
+        secret_digest=made.digest,
         scopes=" ".join(sorted(set(scopes))),
         label=label,
         made_by=caller.account,
@@ -77,7 +75,7 @@ def make_key(
         if (count or 0) >= MOST_KEYS:
             raise RefusedError(f"a platform has at most {MOST_KEYS} keys: revoke one first")
         session.add(key)
-    return key, f"{KEY_PREFIX}{key.id}_{secret}"
+    return key, made.text
 
 
 def list_keys(
@@ -105,14 +103,13 @@ def revoke_key(services: Services, platform_id: int, key_id: str) -> None:
 
 def caller_of_key(services: Services, text: str) -> Caller | None:
     """Whose key this is; None for one that is unknown or was revoked."""
-    key_id, _, secret = text.removeprefix(KEY_PREFIX).partition("_")
-    if len(key_id) != 32 or not key_id.isalnum() or not key_id.isascii():
+    parsed = KEYS.parse(text)
+    if parsed is None:
         return None
+    key_id, secret = parsed
     with services.service_db.reading() as session:
         key = session.get(ApiKey, key_id)
-    if key is None or not hmac.compare_digest(key.secret_digest, token_digest(secret)):
-        return None
-    if key.revoked_at is not None:
+    if key is None or not is_secret(secret, key.secret_digest) or key.revoked_at is not None:
         return None
     return Caller(
         account=key.made_by,

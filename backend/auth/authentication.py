@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import select
 from starlette.requests import Request
 
-from backend.auth.api_keys import KEY_PREFIX, caller_of_key
+from backend.auth.api_keys import KEYS, caller_of_key
 from backend.auth.sign_in import TOKEN_PREFIX, token_digest
 from backend.db.service_db import Session
 from backend.http.callers import COOKIE, SAFE_METHODS, Caller, origin_of
@@ -58,7 +58,7 @@ def _bearer(services: Services, header: str) -> Caller:
     if scheme.lower() == "bearer" and len(token) <= MOST_CHARACTERS:
         if token.startswith(TOKEN_PREFIX):
             caller = _session(services, token)
-        elif token.startswith(KEY_PREFIX):
+        elif token.startswith(f"{KEYS.prefix}_"):
             caller = caller_of_key(services, token)
     if caller is None:
         raise Problem(

@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from alembic import command
+from alembic import command, context
 from alembic.config import Config
 from sqlalchemy import (
     JSON,
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Engine,
     Integer,
     LargeBinary,
+    MetaData,
     String,
     Text,
     TypeDecorator,
@@ -142,6 +143,26 @@ def migrate(engine: Engine, migrations: Path, versions: str = "alembic_version")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def run_migrations(*metadata: MetaData) -> None:
+    """What the `env.py` of an Alembic folder does, over the connection that `migrate` gives."""
+    attributes = context.config.attributes
+    connection = attributes["connection"]
+
+    def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:
+        """Migrations name plain types: they must still run when this package has changed."""
+        return "sa.String(length=20)" if kind == "type" and isinstance(item, Units) else False
+
+    context.configure(
+        connection=connection,
+        version_table=attributes["versions"],
+        target_metadata=list(metadata),
+        render_as_batch=connection.dialect.name == "sqlite",
+        render_item=render_item,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from fastapi import Request
 
@@ -18,10 +17,11 @@ from obbligato.client.signing import (
     SignatureRejected,
     check_request,
 )
+from obbligato.server.api_keys import KeyFormat, is_secret
 from obbligato.server.http import Problem
 from oracle.db import ApiKey, OracleDatabase
 
-KEY_PREFIX = "obb"
+KEYS: Final = KeyFormat("obb", 8)
 MOST_BODY_BYTES = 32 * 2**20
 """The largest JSON body: 100 000 ready rows."""
 
@@ -97,40 +97,37 @@ class Callers:
         return Caller(account, body_digest=digest)
 
     def _by_key(self, bearer: str, platform_id: int, scopes: tuple[str, ...]) -> Caller:
-        words = bearer.split(" ", 1)
-        parts = words[-1].split("_")
-        known = None
-        if words[0].lower() == "bearer" and len(parts) == 3 and parts[0] == KEY_PREFIX:
-            with self._database.work() as session:
-                known = session.get(ApiKey, parts[1])
-        digest = hashlib.sha256(parts[-1].encode()).digest()
-        if known is None or not hmac.compare_digest(known.secret_digest, digest):
+        scheme, _, text = bearer.partition(" ")
+        key_id, secret = (scheme.lower() == "bearer" and KEYS.parse(text)) or ("", "")
+        with self._database.work() as session:
+            key = session.get(ApiKey, key_id)
+        if key is None or not is_secret(secret, key.secret_digest):
             raise Problem(
                 401, "Unknown API key", "This API key is not known: check it, or make one."
             )
-        if known.revoked_at is not None:
+        if key.revoked_at is not None:
             raise Problem(401, "Revoked API key", "This API key was revoked: make another one.")
-        if known.platform_id != platform_id:
+        if key.platform_id != platform_id:
             raise Problem(
                 403, "Not your platform", f"This API key is not of platform {platform_id}."
             )
-        if not set(scopes) & set(known.scopes.split()):
-            wanted = " or ".join(scopes) or "the admin's signature"
-            raise Problem(403, "Not in this key's scope", f"This needs {wanted}.")
+        if not set(scopes) & set(key.scopes.split()):
+            needed = " or ".join(scopes) or "the admin's signature"
+            raise Problem(403, "Not in this key's scope", f"This needs {needed}.")
         return Caller(None)
 
 
 def new_key(platform_id: int, label: str, scopes: tuple[str, ...]) -> tuple[ApiKey, str]:
-    """A new API key and its text, which is shown once and not kept."""
-    identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32).replace("_", "-")
-    made = ApiKey(
-        id=identity,
+    """A new API key and its text, which is shown once and not stored."""
+    made = KEYS.new()
+    key = ApiKey(
+        id=made.id,
         platform_id=platform_id,
-        secret_digest=hashlib.sha256(secret.encode()).digest(),
+        secret_digest=made.digest,
         scopes=" ".join(scopes),
         label=label,
     )
-    return made, f"{KEY_PREFIX}_{identity}_{secret}"
+    return key, made.text
 
 
 async def read_body(request: Request, caller: Caller) -> bytes:
