@@ -128,7 +128,9 @@ class _AdvisoryLock:
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(SQLAlchemyError):
-                # Not back to the pool: the lock goes with the connection.
+                connection.execute(text("SELECT pg_advisory_unlock_all()"))
+            with contextlib.suppress(SQLAlchemyError):
+                # Not back to the pool: if it was cut, the lock goes with the connection.
                 connection.invalidate()
                 connection.close()
 

@@ -202,8 +202,8 @@ def test_a_lock_of_a_connection_that_died_is_taken_anew(postgresql: str, tmp_pat
         lock = KeyLock(KEY, tmp_path, database)
         assert lock.try_acquire()
         with database.work() as session:
-            session.connection().exec_driver_sql(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+            session.connection().exec_driver_sql(  # waits for the end: only then is the lock free
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory'"
             )
         rival = KeyLock(KEY, tmp_path / "another machine", database)
         assert rival.try_acquire()
