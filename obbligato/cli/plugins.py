@@ -28,6 +28,13 @@ class NotLoaded(ObbligatoError):  # noqa: N818 -- says what happened
     """A command of another package is installed and cannot be loaded."""
 
 
+def _reason(error: Exception) -> str:
+    """Why a package's commands cannot be loaded, and what to do where only its parts are missing."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"cannot be loaded without {error.name}: pip install 'obbligato[services]'"
+    return f"cannot be loaded: {type(error).__name__}: {error}"
+
+
 def mount(app: typer.Typer, found: Iterable[EntryPoint] | None = None) -> None:
     """Add the commands of every installed package to `app`; `found` as the metadata lists them."""
     listed = entry_points(group=GROUP) if found is None else found
@@ -67,7 +74,7 @@ def _program(entry_point: EntryPoint) -> TyperCommand:
             try:
                 loaded: Any = get_command(entry_point.load())
             except Exception as error:
-                reason = f"cannot be loaded: {type(error).__name__}: {error}"
+                reason = _reason(error)
                 if name in ("help", "short_help"):
                     return reason
                 raise NotLoaded(f"`obbligato {entry_point.name}` {reason}") from error
@@ -94,7 +101,7 @@ def _loaded_later(entry_point: EntryPoint) -> type[TyperGroup]:
                 loaded: Any = get_command(entry_point.load())
             except Exception as error:
                 # Whatever it is: the list of all commands must still be shown.
-                reason = f"cannot be loaded: {type(error).__name__}: {error}"
+                reason = _reason(error)
                 if name == "help":
                     return reason
                 raise NotLoaded(f"`obbligato {entry_point.name}` {reason}") from error
