@@ -96,6 +96,10 @@ $(SCHEMATHESIS_STAMP): $(PYTHON_STAMP)
 	else rm -rf $(SCHEMATHESIS); echo "Schemathesis could not be installed: its test will be skipped"
 	fi
 
+.PHONY: machine
+machine: ## install what tests use of Debian's packages: PostgreSQL, Chromaprint (root, apt)
+	@scripts/machine.sh
+
 .PHONY: lock
 lock: $(UV_STAMP) ## resolve pyproject.toml and package.json anew into the lock files
 	$(UV) lock

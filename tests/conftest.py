@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -21,6 +23,26 @@ def pytest_configure(config: pytest.Config) -> None:
     examples = 2_000 if os.environ.get("OBBLIGATO_SOAK") else 100
     settings.register_profile("obbligato", deadline=None, max_examples=examples)
     settings.load_profile("obbligato")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """A file of tests is charged with what it leaves open: a leak is an error of its own last test."""
+    if nextitem is None or nextitem.path != item.path:
+        gc.collect()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """One line that says what was skipped and why."""
+    reasons = Counter(
+        str(report.longrepr[2]).removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", ())
+        if isinstance(report.longrepr, tuple)
+    )
+    if reasons:
+        terminalreporter.line(
+            "skipped: " + "; ".join(f"{count} for: {reason}" for reason, count in reasons.items())
+        )
 
 
 @pytest.fixture(scope="session")
