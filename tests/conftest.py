@@ -50,7 +50,7 @@ def onchain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedProtoc
     """The five contracts on a real node, deployed by the project's own script."""
     from tests.onchain import new_protocol
 
-    with new_protocol(tmp_path_factory.mktemp("house")) as protocol:
+    with new_protocol(tmp_path_factory.mktemp("protocol")) as protocol:
         yield protocol
 
 

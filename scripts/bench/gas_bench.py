@@ -26,7 +26,7 @@ def run(step: gas.Step) -> Outcome:
     step("compiling")
     ours, helpers = artefacts.built(), artefacts.helpers()
     with new_chain() as chain:
-        step("a house on a new chain")
+        step("the protocol on a new chain")
         protocol = DeployedProtocol(chain, ours, helpers["Batch"])
         version = chain.rpc("web3_clientVersion")
         figures = gas.measure(protocol, step)

@@ -181,7 +181,7 @@ class DeployedProtocol:
         periods = MINIMUM_CHALLENGE_BOND, ARBITRATION, CLAIM_PERIOD
         self.disputes = deploy(code["Disputes"], (self.oracle.address, self.arbiter, *periods))
         if (self.oracle.address, self.disputes.address) != (oracle, disputes):
-            raise toolchain.ToolchainError("the house stands at other addresses than predicted")
+            raise toolchain.ToolchainError("the contracts stand at other addresses than predicted")
         self.platform = self._new_platform()
 
     def new_attesters(self, count: int) -> list[LocalAccount]:

@@ -17,7 +17,7 @@ from tests.oracle.recordings import Licensed, license_recordings
 @pytest.fixture(scope="session")
 def oracle_protocol(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedProtocol]:
     """A deployment of its own: attesters remember what they signed, so that nothing here may be undone."""
-    with new_protocol(tmp_path_factory.mktemp("oracle-house")) as protocol:
+    with new_protocol(tmp_path_factory.mktemp("oracle-protocol")) as protocol:
         yield protocol
 
 
@@ -25,7 +25,7 @@ def oracle_protocol(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy
 def whole_oracle_env(
     oracle_protocol: DeployedProtocol, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OracleEnv]:
-    with new_oracle_env(oracle_protocol, tmp_path_factory.mktemp("oracle-world")) as oracle_env:
+    with new_oracle_env(oracle_protocol, tmp_path_factory.mktemp("oracle")) as oracle_env:
         yield oracle_env
 
 
