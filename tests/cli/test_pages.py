@@ -16,7 +16,7 @@ from obbligato.cli.app import app
 from oracle.settings import AttesterSettings, LeaderSettings
 from scripts.toolchain import ROOT
 
-PAGES = [Path(ROOT, "README.md"), *sorted(Path(ROOT, "docs").glob("*.md"))]
+PAGES = [*sorted(Path(ROOT).glob("*.md")), *sorted(Path(ROOT, "docs").glob("*.md"))]
 COMMAND = re.compile(r"^\s*\$ (.+)$", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 FENCE = re.compile(r"```.*?```", re.DOTALL)
