@@ -5,7 +5,6 @@ Amounts and quantities go to 2^64 - 1, beyond a database's signed integers: they
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,37 +13,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from obbligato.server.database import COLUMN_TYPES, Serial, Units, now
 from obbligato.server.database import Database as AnyDatabase
+from oracle.states import PART_MOVES, SUBMISSION_MOVES, SubmissionState, check_move, overall
 
 
 class Base(DeclarativeBase):
     """The base of every table."""
 
     type_annotation_map = COLUMN_TYPES
-
-
-class SubmissionState(StrEnum):
-    """How far what a platform sent has come; the words platforms are shown."""
-
-    RECEIVED = "received"
-    VALIDATED = "validated"
-    """Metered and priced: its headers wait for the platform's signature."""
-    SIGNED = "signed"
-    """The platform has signed: attestations are being collected, part by part."""
-    ATTESTED = "attested"
-    SUBMITTED = "submitted"
-    UNFUNDED = "unfunded"
-    CHALLENGEABLE = "challengeable"
-    CONTESTED = "contested"
-    SETTLED = "settled"
-    REJECTED = "rejected"
-    QUOTED = "quoted"
-    """A dry run, priced."""
-    WITHDRAWN = "withdrawn"
-    """Taken back by the platform before it signed."""
-
-
-ReportState = SubmissionState
-"""A part has the same states, from validated on."""
 
 
 class Upload(Base):
@@ -90,6 +65,20 @@ class Submission(Base):
         back_populates="submission", order_by="Report.part", cascade="all, delete-orphan"
     )
 
+    def move(self, state: SubmissionState, *, waiting: str | None = None) -> None:
+        """Go to a state, with why it goes on no further by itself. Raises IllegalMoveError."""
+        self.state = check_move(SUBMISSION_MOVES, self.state, state)
+        self.waiting = waiting
+
+    def follow_parts(self) -> None:
+        """Go to where the parts are, with the first reason that one of them waits.
+
+        A rejected submission stays so, whatever becomes of a part that the chain has.
+        """
+        if self.state != SubmissionState.REJECTED:
+            waiting = next((part.waiting for part in self.reports if part.waiting), None)
+            self.move(overall(part.state for part in self.reports), waiting=waiting)
+
 
 class Report(Base):
     """One part: what becomes one report on the chain."""
@@ -111,7 +100,7 @@ class Report(Base):
     evidence: Mapped[bytes]
     reporter: Mapped[str | None] = mapped_column(String(42))
     reporter_signature: Mapped[bytes | None]
-    state: Mapped[str] = mapped_column(String(16), default=ReportState.VALIDATED, index=True)
+    state: Mapped[str] = mapped_column(String(16), default=SubmissionState.VALIDATED, index=True)
     config_version: Mapped[int | None]
     attestations: Mapped[bytes | None]
     """Packed signatures of the quorum."""
@@ -122,6 +111,11 @@ class Report(Base):
     updated_at: Mapped[int] = mapped_column(default=now, onupdate=now)
 
     submission: Mapped[Submission] = relationship(back_populates="reports")
+
+    def move(self, state: SubmissionState, *, waiting: str | None = None) -> None:
+        """Go to a state, with why it goes on no further by itself. Raises IllegalMoveError."""
+        self.state = check_move(PART_MOVES, self.state, state)
+        self.waiting = waiting
 
 
 class Answer(Base):

@@ -15,11 +15,12 @@ from sqlalchemy import select
 from obbligato.chain.client import Chain, answered
 from obbligato.errors import ChainError
 from obbligato.server.alerts import Alerts
-from oracle.db import OracleDatabase, Submission, SubmissionState
+from oracle.db import OracleDatabase, Submission
 from oracle.intake.uploads import Uploads
 from oracle.payouts.payouts import Payouts
 from oracle.settings import LeaderSettings
 from oracle.startup import latest_block
+from oracle.states import SubmissionState
 
 _log = structlog.get_logger(__name__)
 _submissions = Gauge("obbligato_submissions", "Submissions by state.", ["state"])
@@ -101,7 +102,7 @@ class Duties:
         now = latest_block(self.chain).timestamp
         late = now - self.settings.missing_after_days * DAY_SECONDS
         for platform_id, model_id in streams:
-            _, _, covered = self.chain.call("UsageOracle", "streamOf", platform_id, model_id)
+            covered = self.chain.stream(platform_id, model_id).covered_until
             self._judge(
                 f"missing period {platform_id} {model_id.hex()}",
                 0 < covered < late,
@@ -109,7 +110,7 @@ class Duties:
             )
         if self.settings.low_escrow_units:
             for platform_id in {row.platform_id for row in streams}:
-                available = self.chain.call("RoyaltyVault", "escrowOf", platform_id)[0]
+                available = self.chain.escrow(platform_id).available_units
                 self._judge(
                     f"low escrow {platform_id}",
                     available < self.settings.low_escrow_units,

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 
 from obbligato.chain.client import Chain
+from obbligato.chain.views import AttesterSet
 from obbligato.consent import LicenseBook
 from obbligato.errors import InputError
 from obbligato.keys import Signer, open_keystore
@@ -37,7 +38,7 @@ from oracle.payouts.payouts import Payouts
 from oracle.reports.keeper import Keeper
 from oracle.reports.metering import Meter
 from oracle.reports.pipeline import Pipeline
-from oracle.reports.quorum import Gatherer, Quorum, current_quorum
+from oracle.reports.quorum import Gatherer
 from oracle.settings import AttesterSettings, LeaderSettings
 from oracle.startup import chain_problem, latest_block, open_chain, open_signer, open_store
 
@@ -73,7 +74,7 @@ class Leader:
         chain = open_chain(settings)
         inside = _attester_urls(settings)
         urls = (*settings.attesters, *inside)
-        _check_quorum(settings, urls, current_quorum(chain))
+        _check_quorum(settings, urls, chain.attesters())
         second = (
             Chain.connect(settings.second_rpc_url, chain.deployment)
             if settings.second_rpc_url
@@ -207,7 +208,7 @@ class Leader:
 
     def status(self) -> dict[str, Any]:
         """What the status page says."""
-        quorum = current_quorum(self.chain)
+        attesters = self.chain.attesters()
         with self.database.work() as session:
             found = session.execute(
                 select(Submission.state, func.count()).group_by(Submission.state)
@@ -221,11 +222,11 @@ class Leader:
             "block": latest_block(self.chain).number,
             "sender": self.signer.address,
             "attesters": {
-                "members": sorted(quorum.members),
-                "config_version": quorum.version,
-                "quorum": quorum.needed,
+                "members": sorted(attesters.members),
+                "config_version": attesters.version,
+                "quorum": attesters.quorum,
                 "urls": self.gatherer.ready(),
-                "single": len(quorum.members) == 1,
+                "single": len(attesters.members) == 1,
                 "inside_this_process": len(self.settings.attester_keystores),
             },
             "submissions": {str(state): int(count) for state, count in found},
@@ -258,17 +259,17 @@ def _attester_urls(settings: LeaderSettings) -> tuple[str, ...]:
     return tuple(f"http://{host}:{settings.port}/attesters/{number}" for number in range(count))
 
 
-def _check_quorum(settings: LeaderSettings, urls: Sequence[str], quorum: Quorum) -> None:
+def _check_quorum(settings: LeaderSettings, urls: Sequence[str], attesters: AttesterSet) -> None:
     """One attester is no quorum of anybody: it must be asked for."""
-    if len(quorum.members) == 1 and not settings.single_attester:
+    if len(attesters.members) == 1 and not settings.single_attester:
         raise InputError(
             "the deployment has one attester, which decides alone: say --single-attester if this "
             "is for development",
             field="OBBLIGATO_ORACLE_SINGLE_ATTESTER",
         )
-    if len(urls) < quorum.needed:
+    if len(urls) < attesters.quorum:
         raise InputError(
-            f"names {len(urls)} attesters, a quorum is {quorum.needed}: give the URL of each",
+            f"names {len(urls)} attesters, a quorum is {attesters.quorum}: give the URL of each",
             field="OBBLIGATO_ORACLE_ATTESTERS",
         )
 

@@ -210,13 +210,13 @@ class Acts:
         credits_, total, _ = self.chain.call(
             "LicenseRegistry", "price", packed, start, end, int(pricing), pool
         )
-        last, sequence, _ = self.chain.call("UsageOracle", "streamOf", platform_id, model)
+        stream = self.chain.stream(platform_id, model)
         header = UsageReport(
             platform_id=platform_id,
             model_id=model,
-            sequence=sequence + 1,
+            sequence=stream.sequence + 1,
             attempt=1,
-            previous=bytes(last),
+            previous=stream.last,
             period_start=start,
             period_end=end,
             pricing=pricing,

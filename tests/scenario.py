@@ -248,7 +248,7 @@ def _claims(acts: Acts) -> None:
 def _leave(acts: Acts, rich: int) -> None:
     """A platform takes its money out: first what is available, then, closed, its bond."""
     chain, admin = acts.chain, METERED_PLATFORM.admin
-    available = chain.call("RoyaltyVault", "escrowOf", rich)[0]
+    available = chain.escrow(rich).available_units
     chain.transact(admin, "RoyaltyVault", "thaw", rich, 10 * DOLLARS)
     chain.transact(admin, "RoyaltyVault", "cancelThaw", rich)
     chain.transact(admin, "RoyaltyVault", "thaw", rich, available)

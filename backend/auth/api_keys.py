@@ -24,7 +24,7 @@ MOST_KEYS: Final = 50
 def admin_of(services: Services, platform_id: int) -> str:
     """The admin of a platform as the chain says right now. Raises NotFound, ChainError."""
     try:
-        admin = str(services.chain.call("RoyaltyVault", "platformOf", platform_id)[0])
+        admin = services.chain.platform(platform_id).admin
     except ContractRefused:
         admin = ZERO_ADDRESS
     if admin == ZERO_ADDRESS:

@@ -23,8 +23,7 @@ from backend.db.index_db import (
 )
 from backend.http.names import role_name
 from backend.payees.schemas import Balance, SplitBalance
-from obbligato.audit.ledger import ReportState
-from obbligato.protocol.constants import PPM
+from obbligato.protocol.constants import PPM, ReportState
 
 _E: Final = table_of(Earning).c
 _P: Final = table_of(SplitPayee).c

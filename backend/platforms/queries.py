@@ -25,8 +25,8 @@ from backend.disputes.rulings import outcome_of
 from backend.http.paging import decode_cursor, page
 from backend.http.schemas import Account, AnswerModel, Certainty, Hex32, Page, Seconds, Units
 from backend.status import contract_names
-from obbligato.audit.ledger import ReportState
 from obbligato.errors import InputError, NotFound
+from obbligato.protocol.constants import ReportState
 
 _REPORTS: Final = table_of(Report)
 _CHALLENGES: Final = table_of(Challenge)

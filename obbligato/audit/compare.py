@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from obbligato.audit.ledger import Ledger, LicenseRecord, ReportRecord, ReportState
+from obbligato.audit.ledger import Ledger, LicenseRecord, ReportRecord
 from obbligato.chain.abis import DOLLAR
 from obbligato.chain.client import Chain
 from obbligato.documents import EvidenceDocument, LicenseDocument, cid_from_digest
@@ -79,9 +79,6 @@ def outcome(differences: Iterable[Difference]) -> Outcome:
     return Outcome.MISSING_EVIDENCE if kinds else Outcome.AGREES
 
 
-_STATES = {1: ReportState.UNFUNDED, 2: ReportState.PENDING, 3: ReportState.SETTLED}
-"""By their numbers on the chain."""
-
 Step = Callable[[], None]
 """Called once for each thing that was compared."""
 
@@ -119,38 +116,36 @@ def compare_with_chain(
 
 
 def _compare_counts(chain: Chain, ledger: Ledger, block: int) -> Iterator[Difference]:
-    for contract, function, known in (
-        ("LicenseRegistry", "licenseCount", ledger.licenses),
-        ("LicenseRegistry", "termsCount", ledger.terms),
-        ("RoyaltyVault", "splitCount", ledger.splits),
-        ("RoyaltyVault", "platformCount", ledger.platforms),
-        ("Disputes", "challengeCount", ledger.challenges),
+    counts = chain.counts(block=block)
+    for what, known, count in (
+        ("licenseCount", ledger.licenses, counts.licenses),
+        ("termsCount", ledger.terms, counts.terms),
+        ("splitCount", ledger.splits, counts.splits),
+        ("platformCount", ledger.platforms, counts.platforms),
+        ("challengeCount", ledger.challenges, counts.challenges),
     ):
-        yield from _same(function, len(known), chain.call(contract, function, block=block))
+        yield from _same(what, len(known), count)
 
 
 def _compare_vault(chain: Chain, ledger: Ledger, block: int, step: Step) -> Iterator[Difference]:
     vault = "RoyaltyVault"
     for split_id, split in ledger.splits.items():
-        received = chain.call(vault, "receivedOf", split_id, block=block)
+        received = chain.received_units(split_id, block=block)
         yield from _same(f"received by split {split_id}", ledger.received[split_id], received)
         for payee in split.payees:
-            position = chain.call(vault, "positionOf", split_id, payee.account, block=block)
+            position = chain.position(split_id, payee.account, block=block)
             where = f"split {split_id}, payee {payee.account}"
-            yield from _same(f"share, {where}", payee.share, position[0])
-            yield from _same(
-                f"claimed, {where}", ledger.claimed[split_id, payee.account], position[1]
-            )
+            yield from _same(f"share, {where}", payee.share, position.share_ppm)
+            claimed = ledger.claimed[split_id, payee.account]
+            yield from _same(f"claimed, {where}", claimed, position.claimed_units)
         step()
     for platform_id, platform in ledger.platforms.items():
-        available, thawing, bond, _, obligations = chain.call(
-            vault, "escrowOf", platform_id, block=block
-        )
+        escrow = chain.escrow(platform_id, block=block)
         where = f"platform {platform_id}"
-        yield from _same(f"available, {where}", platform.available, available)
-        yield from _same(f"thawing, {where}", platform.thawing, thawing)
-        yield from _same(f"bond, {where}", platform.bond, bond)
-        yield from _same(f"obligations, {where}", platform.obligations, obligations)
+        yield from _same(f"available, {where}", platform.available, escrow.available_units)
+        yield from _same(f"thawing, {where}", platform.thawing, escrow.thawing_units)
+        yield from _same(f"bond, {where}", platform.bond, escrow.bond_units)
+        yield from _same(f"obligations, {where}", platform.obligations, escrow.obligations)
         for module in ("UsageOracle", "Disputes", "Grants"):
             address = chain.deployment.address(module)
             reserved = chain.call(vault, "reservedOf", address, platform_id, block=block)
@@ -169,25 +164,23 @@ def _compare_vault(chain: Chain, ledger: Ledger, block: int, step: Step) -> Iter
 
 
 def _compare_reports(chain: Chain, ledger: Ledger, block: int, step: Step) -> Iterator[Difference]:
-    oracle = "UsageOracle"
     for report_id, report in ledger.reports.items():
         shown = report_id.hex()
-        digest, state, _, total, end, held, _ = chain.call(
-            oracle, "reportOf", report_id, block=block
-        )
+        view = chain.report(report_id, block=block)
         for what, expected, found in (
-            ("credits digest", credits_digest(report.credits).hex(), digest.hex()),
-            ("state", report.state, _STATES.get(state, str(state))),
-            ("total", report.header.total, total),
-            ("end of the window", report.window_end or 0, end),
-            ("held rows", len(report.held), held),
+            ("credits digest", credits_digest(report.credits).hex(), view.credits_digest.hex()),
+            ("state", report.state, view.state),
+            ("total", report.header.total, view.total_units),
+            ("end of the window", report.window_end or 0, view.window_end),
+            ("held rows", len(report.held), view.held_rows),
         ):
             yield from _same(what, expected, found, report=shown)
         step()
     for (platform_id, model_id), stream in ledger.streams.items():
-        last, _, covered = chain.call(oracle, "streamOf", platform_id, model_id, block=block)
+        on_chain = chain.stream(platform_id, model_id, block=block)
         where = f"platform {platform_id}, model {model_id.hex()}"
-        yield from _same(f"last report, {where}", stream.last.hex(), last.hex())
+        yield from _same(f"last report, {where}", stream.last.hex(), on_chain.last.hex())
+        covered = on_chain.covered_until
         yield from _same(f"covered until, {where}", stream.covered_until, covered)
 
 
@@ -198,9 +191,9 @@ def _compare_license(
     where = f"licence {license_id}"
     owner = chain.call(registry, "ownerOf", license_id, block=block)
     yield from _same(f"owner, {where}", known.owner, owner)
-    hot = chain.call(registry, "licenseOf", license_id, block=block)
-    yield from _same(f"split, {where}", known.split_id, hot[6])
-    yield from _same(f"end, {where}", known.history.ends_at or 0, hot[5])
+    view = chain.license(license_id, block=block)
+    yield from _same(f"split, {where}", known.split_id, view.split_id)
+    yield from _same(f"end, {where}", known.history.ends_at or 0, view.ends_at)
     # Each version where it begins: the terms that answer for any past moment.
     for version in known.history.versions:
         terms_id = chain.call(registry, "termsAt", license_id, version.start, block=block)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from obbligato.protocol.constants import ReportState
+from obbligato.protocol.contested import RowKey
 from obbligato.protocol.grants import Grant
 from obbligato.protocol.history import LicenseHistory
 from obbligato.protocol.rows import Credit, Row
 from obbligato.protocol.rulings import ContestedRow
 from obbligato.protocol.splits import Split
+from obbligato.protocol.streams import Stream
 from obbligato.protocol.terms import Terms
 from obbligato.protocol.typed_data import UsageReport
 
@@ -40,12 +42,6 @@ class PlatformRecord:
     closing: bool = False
 
 
-class ReportState(StrEnum):
-    UNFUNDED = "unfunded"
-    PENDING = "pending"
-    SETTLED = "settled"
-
-
 @dataclass(slots=True)
 class ReportRecord:
     """One report as the chain accepted it. `held` are the rows that challenges took out."""
@@ -64,20 +60,6 @@ class ReportRecord:
     ruled: int = 0
     """Money units that rulings, lapses and arrears paid for its rows."""
 
-    def position_of(self, key: tuple[int, int, int]) -> int | None:
-        """Where the row with this (licenseId, tier, metric) is; None if the report left it out."""
-        return next((i for i, row in enumerate(self.rows) if row.key == key), None)
-
-
-@dataclass(slots=True)
-class StreamRecord:
-    """How far the reports of one platform for one model have come."""
-
-    sequence: int = 0
-    last: bytes = bytes(32)
-    covered_until: int = 0
-    """Seconds; 0 before the first report."""
-
 
 @dataclass(slots=True)
 class ChallengeRecord:
@@ -85,7 +67,7 @@ class ChallengeRecord:
 
     challenge_id: int
     report_id: bytes
-    row_key: tuple[int, int, int]
+    row_key: RowKey
     split_id: int
     challenger: str
     claimed: int
@@ -109,12 +91,10 @@ class Ledger:
     platforms: dict[int, PlatformRecord] = field(default_factory=dict)
     grants: list[Grant] = field(default_factory=list)
     reports: dict[bytes, ReportRecord] = field(default_factory=dict)
-    streams: dict[tuple[int, bytes], StreamRecord] = field(default_factory=dict)
+    streams: dict[tuple[int, bytes], Stream] = field(default_factory=dict)
     """By (platformId, modelId)."""
     challenges: dict[int, ChallengeRecord] = field(default_factory=dict)
-    row_amounts: dict[tuple[bytes, tuple[int, int, int]], tuple[int, int]] = field(
-        default_factory=dict
-    )
+    row_amounts: dict[tuple[bytes, RowKey], tuple[int, int]] = field(default_factory=dict)
     """Rows that were ruled on: (quantity, amount) as they stand."""
     reserved: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
     """By (module, platformId)."""

@@ -7,9 +7,10 @@ from collections import defaultdict
 from obbligato.audit.compare import Difference
 from obbligato.audit.ledger import ChallengeRecord, Ledger, PlatformRecord, ReportRecord
 from obbligato.chain.events import Event
-from obbligato.protocol.constants import UINT64_MAX, Metric, Tier
-from obbligato.protocol.pricing import pool_weight
-from obbligato.protocol.rulings import ContestedRow, price_of_row, rule
+from obbligato.errors import RefusedError
+from obbligato.protocol.constants import UINT64_MAX
+from obbligato.protocol.contested import RowKey, contested_row, position_of
+from obbligato.protocol.rulings import rule
 from obbligato.protocol.splits import entitlement
 
 
@@ -210,30 +211,29 @@ class MoneyReplay:
 
     def _on_challenged(self, event: Event) -> None:
         report = self.ledger.reports[event["reportId"]]
-        tier, metric = Tier(event["tier"]), Metric(event["metric"])
-        key = (event["licenseId"], tier, metric)
-        quantity, amount, split_id = self._contested(report, key, event["claimed"])
+        key = (event["licenseId"], event["tier"], event["metric"])
+        license_record = self.ledger.licenses[event["licenseId"]]
+        try:
+            row, split_id = contested_row(
+                report.header,
+                report.rows,
+                report.credits,
+                key,
+                claimed=event["claimed"],
+                history=license_record.history,
+                split_id=license_record.split_id,
+                held=position_of(report.rows, key) in report.held,
+                ruled=self.ledger.row_amounts.get((report.report_id, key)),
+            )
+        except RefusedError as refused:
+            self._same_of_row("the challenged row", "priced", str(refused), event, report, key)
+            return
         for what, expected, found in (
-            ("reported quantity", quantity, event["reported"]),
-            ("amount of the row", amount, event["amount"]),
+            ("reported quantity", row.reported, event["reported"]),
+            ("amount of the row", row.credited, event["amount"]),
             ("split of the row", split_id, event["splitId"]),
         ):
             self._same_of_row(what, expected, found, event, report, key)
-        history = self.ledger.licenses[event["licenseId"]].history
-        header = report.header
-        moment = history.first_moment(tier, header.period_start, header.period_end)
-        version = None if moment is None else history.version_at(moment)
-        if version is None:
-            self._same_of_row("consent to a challenged row", "some", "none", event, report, key)
-            return
-        price = price_of_row(
-            pricing=header.pricing,
-            total=header.total,
-            whole_weight=sum(pool_weight(row.quantity, row.tier) for row in report.rows),
-            terms=version.terms,
-            row=(tier, metric),
-            found=any(row.key == key for row in report.rows),
-        )
         self.ledger.challenges[event["challengeId"]] = ChallengeRecord(
             challenge_id=event["challengeId"],
             report_id=report.report_id,
@@ -242,27 +242,9 @@ class MoneyReplay:
             challenger=event["challenger"],
             claimed=event["claimed"],
             bond=event["bond"],
-            row=ContestedRow(reported=quantity, credited=amount, price=price),
+            row=row,
             evidence=event["evidence"],
         )
-
-    def _contested(
-        self, report: ReportRecord, key: tuple[int, int, int], claimed: int
-    ) -> tuple[int, int, int]:
-        """(quantity, amount, splitId) of the row a challenge is about.
-
-        The first claim of less is about the row as reported, which it holds; a claim of more about
-        the row as rulings have left it. A row that the report left out has quantity 0.
-        """
-        split_id = self.ledger.licenses[key[0]].split_id
-        quantity = amount = 0
-        for row, credit in zip(report.rows, report.credits, strict=True):
-            if row.key == key:
-                quantity, amount, split_id = row.quantity, credit.amount, credit.split_id
-        if claimed < quantity and report.position_of(key) not in report.held:
-            return quantity, amount, split_id
-        ruled = self.ledger.row_amounts.get((report.report_id, key))
-        return (*ruled, split_id) if ruled else (quantity, amount, split_id)
 
     def _on_ruled(self, event: Event) -> None:
         challenge = self.ledger.challenges[event["challengeId"]]
@@ -285,13 +267,13 @@ class MoneyReplay:
         challenge.open = False
         challenge.ruled_quantity = event["quantity"]
         challenge.arrears = (owed, event["arrears"] - owed)
-        place = (challenge.report_id, challenge.row_key)
+        ruled_row = (challenge.report_id, challenge.row_key)
         # A claim of more that failed changes nothing; a reduction does not undo one that succeeded.
         unchanged = (
-            place in self.ledger.row_amounts if reduction else event["quantity"] == row.reported
+            ruled_row in self.ledger.row_amounts if reduction else event["quantity"] == row.reported
         )
         if not unchanged:
-            self.ledger.row_amounts[place] = (event["quantity"], amount)
+            self.ledger.row_amounts[ruled_row] = (event["quantity"], amount)
         self._pay_row(challenge, paid)
 
     def _on_lapsed(self, event: Event) -> None:
@@ -326,10 +308,10 @@ class MoneyReplay:
         found: object,
         event: Event,
         report: ReportRecord,
-        key: tuple[int, int, int],
+        key: RowKey,
     ) -> None:
         """A difference is of the row of a report; one that the report left out has no position."""
-        row = report.position_of(key)
+        row = position_of(report.rows, key)
         of = None if row is not None else f"licence {key[0]}, tier {key[1]}, metric {key[2]}"
         shown = report.report_id.hex()
         self._same(what, expected, found, event, report=shown, row=row, of=of)

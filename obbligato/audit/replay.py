@@ -7,22 +7,22 @@ with `obbligato.protocol` from what came before, and compared. Pure: knows nothi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from eth_hash.auto import keccak
 
 from obbligato.audit.compare import Difference
-from obbligato.audit.ledger import LicenseRecord, ReportRecord, ReportState, StreamRecord
+from obbligato.audit.ledger import LicenseRecord, ReportRecord
 from obbligato.audit.money import MoneyReplay
 from obbligato.chain.deployment import Deployment
 from obbligato.chain.events import Event
 from obbligato.errors import InputError, ObbligatoError, RefusedError
-from obbligato.protocol.constants import Role, Tier
+from obbligato.protocol.constants import ReportState, Role, Tier
 from obbligato.protocol.grants import Grant
 from obbligato.protocol.history import LicenseHistory
 from obbligato.protocol.pricing import Offer, price_rows
 from obbligato.protocol.rows import Credit, pack_rows, unpack_credits, unpack_rows
 from obbligato.protocol.splits import Payee, Split
+from obbligato.protocol.streams import Stream
 from obbligato.protocol.terms import RateCard, Terms
 from obbligato.protocol.typed_data import Contract, Domain, UsageReport
 
@@ -158,7 +158,7 @@ class Replay(MoneyReplay):
     # ---- reports
 
     def _on_report_submitted(self, event: Event) -> None:
-        header = _header(event["report"])
+        header = UsageReport.read(event["report"])
         report = ReportRecord(
             report_id=event["reportId"],
             header=header,
@@ -182,23 +182,20 @@ class Replay(MoneyReplay):
     def _check_stream(self, report: ReportRecord, event: Event) -> None:
         """Reports of a stream follow each other, and no time is covered twice or left out."""
         header, shown = report.header, report.report_id.hex()
-        stream = self.ledger.streams.setdefault(
-            (header.platform_id, header.model_id), StreamRecord()
-        )
+        key = header.platform_id, header.model_id
+        stream = self.ledger.streams.get(key, Stream())
         self._same("sequence", stream.sequence + 1, header.sequence, event, report=shown)
         before = stream.last.hex()
         self._same("previous report", before, header.previous.hex(), event, report=shown)
-        leads = stream.covered_until in (0, header.period_start)
-        inside = header.period_end <= stream.covered_until and header.row_count > 0
-        if not leads and not inside:
+        start, end = header.period_start, header.period_end
+        try:
+            stream.check_period(start, end, has_rows=header.row_count > 0)
+        except RefusedError:
             covered = f"from {stream.covered_until} on, or a correction before it"
-            found = f"{header.period_start} to {header.period_end}"
-            self._same("period", covered, found, event, report=shown)
-        if header.period_end > event.timestamp:
+            self._same("period", covered, f"{start} to {end}", event, report=shown)
+        if end > event.timestamp:
             self._same("end of the period", "past", "in the future", event, report=shown)
-        stream.sequence, stream.last = header.sequence, report.report_id
-        if leads:
-            stream.covered_until = header.period_end
+        self.ledger.streams[key] = stream.after(header, report.report_id)
 
     def _check_prices(self, report: ReportRecord, event: Event) -> None:
         """Price the report again and compare every credit."""
@@ -314,8 +311,3 @@ def _snake(name: str) -> str:
 
 def _words(credit: Credit) -> str:
     return f"{credit.amount} to split {credit.split_id}"
-
-
-def _header(given: dict[str, Any]) -> UsageReport:
-    """A report's header from the event's struct, whose members have the message's own names."""
-    return UsageReport.read(given)

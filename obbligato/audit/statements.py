@@ -19,6 +19,7 @@ from obbligato.documents.wording import (
 )
 from obbligato.errors import InputError, NotFound
 from obbligato.protocol.constants import NOT_OFFERED, Flag, Metric, Tier, tiers_of
+from obbligato.protocol.contested import position_of
 from obbligato.protocol.splits import Split, entitlement
 from obbligato.protocol.terms import RateCard, Terms
 from obbligato.protocol.types import checked_address
@@ -246,7 +247,7 @@ def _challenge(report: ReportRecord, challenge: ChallengeRecord) -> Plain:
     license_id, tier, metric = challenge.row_key
     return {
         "challenge_id": challenge.challenge_id,
-        "row": report.position_of(challenge.row_key),
+        "row": position_of(report.rows, challenge.row_key),
         "license_id": license_id,
         "tier": Tier(tier).name,
         "metric": Metric(metric).name,

@@ -25,6 +25,7 @@ from web3.types import BlockIdentifier, TxParams, TxReceipt
 from obbligato.chain.abis import DOLLAR, GOVERNOR, abi, refusal
 from obbligato.chain.deployment import Deployment
 from obbligato.chain.rpc import FailoverProvider, host_of
+from obbligato.chain.views import Views
 from obbligato.errors import ChainError, ContractRefused, ObbligatoError
 from obbligato.keys import LocalSigner, Signer, sign_transaction
 from obbligato.protocol.eip712 import Contract, Domain
@@ -45,7 +46,7 @@ _CONTRACT_OF_DOMAIN: Final = {
 Answer = TypeVar("Answer")
 
 
-class Chain:
+class Chain(Views):
     """One deployment on one chain, over one RPC endpoint or several.
 
     Make it with `connect`, which refuses a wrong chain or wrong contracts before anything is signed.

@@ -93,8 +93,7 @@ def _inspect_roles(chain: Chain) -> Iterator[Check]:
     """Roles may move, but two of them never share a key."""
     roles = chain.deployment.roles
     guardian, arbiter = chain.call("UsageOracle", "guardian"), chain.call("Disputes", "arbiter")
-    version = chain.call("UsageOracle", "configVersion")
-    attesters = tuple(chain.call("UsageOracle", "attestersOf", version))
+    attesters = chain.attesters().members
     yield _may_change("guardian", roles.guardian, guardian)
     yield _may_change("arbiter", roles.arbiter, arbiter)
     for account in dict.fromkeys((*roles.attesters, *attesters)):

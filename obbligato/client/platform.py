@@ -112,10 +112,10 @@ def withdraw(
 
 def admin_of(chain: Chain, platform_id: int) -> str:
     """The platform's admin. Raises NotFound where nobody registered it, ChainError."""
-    admin, _ = chain.call(VAULT, "platformOf", platform_id)
+    admin = chain.platform(platform_id).admin
     if admin == ZERO_ADDRESS:
         raise NotFound(f"there is no platform {platform_id}: register it first")
-    return str(admin)
+    return admin
 
 
 def escrow_of(chain: Chain, platform_id: int) -> Escrow:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import IntEnum, IntFlag
-from typing import Final
+from enum import IntEnum, IntFlag, StrEnum
+from typing import Final, Self
 
 from obbligato.errors import InputError
 
@@ -82,6 +82,33 @@ class Pricing(IntEnum):
 
     METERED = 1
     POOL = 2
+
+
+class _Numbered(StrEnum):
+    """Words in the order in which the contracts number them, from 0 on (contracts/Types.sol)."""
+
+    @classmethod
+    def numbered(cls, number: int) -> Self:
+        """The word of a number that a contract answered."""
+        return tuple(cls)[number]
+
+
+class ReportState(_Numbered):
+    """What the chain has done with a report."""
+
+    NONE = "none"
+    UNFUNDED = "unfunded"
+    PENDING = "pending"
+    SETTLED = "settled"
+
+
+class ChallengeState(_Numbered):
+    """What became of a challenge of a row, or of a claim on a recording."""
+
+    NONE = "none"
+    OPEN = "open"
+    RULED = "ruled"
+    LAPSED = "lapsed"
 
 
 ALL_TIERS: Final = sum(tier.bit for tier in Tier)

@@ -19,7 +19,7 @@ from obbligato.documents import EvidenceDocument, Period, cid_from_digest
 from obbligato.errors import RefusedError
 from obbligato.keys import Signer, sign_with
 from obbligato.metering.verification import Verified, verify
-from obbligato.protocol.constants import Pricing
+from obbligato.protocol.constants import Pricing, ReportState
 from obbligato.protocol.rows import pack_rows
 from obbligato.protocol.typed_data import Attestation, Contract, UsageReport
 from obbligato.schemas.attestation import AttestationAnswer, AttestationRequest
@@ -114,7 +114,7 @@ class Attester:
         log = _log.bind(report_id=report_id.hex(), block=block.number)
         version = self._check_set(block)
         self._check_reporter(header, report_id, request, block)
-        self._check_place(header, report_id, block)
+        self._check_stream(header, report_id, block)
         verified = self._verify(header, block)
         self._check_rows(header, verified)
         self._check_price(header, verified, block)
@@ -158,26 +158,12 @@ class Attester:
         ):
             raise RefusedError(f"the report is not signed by {request.reporter} for this chain")
 
-    def _check_place(self, header: UsageReport, report_id: bytes, block: Block) -> None:
-        """Whether the chain would take it at this place of its stream, and until when."""
-        record = self.chain.call("UsageOracle", "reportOf", report_id, block=block.number)
-        if record[1] != 0:
+    def _check_stream(self, header: UsageReport, report_id: bytes, block: Block) -> None:
+        """Whether the chain takes the report as the next of its stream, at `block` and until when."""
+        if self.chain.report(report_id, block=block.number).state is not ReportState.NONE:
             raise RefusedError("the chain has this report already")
-        last, sequence, covered = self.chain.call(
-            "UsageOracle", "streamOf", header.platform_id, header.model_id, block=block.number
-        )
-        if (header.sequence, header.previous) != (sequence + 1, bytes(last)):
-            raise RefusedError(
-                f"the stream is at number {sequence} (0x{bytes(last).hex()}): the report says "
-                f"number {header.sequence} after 0x{header.previous.hex()}"
-            )
-        leads = covered in (0, header.period_start)
-        if not leads and header.period_end > covered:
-            raise RefusedError(f"the stream is covered until {covered}: start the period there")
-        if not leads and header.row_count == 0:
-            raise RefusedError(
-                f"the stream is covered until {covered}: no use would say nothing new"
-            )
+        stream = self.chain.stream(header.platform_id, header.model_id, block=block.number)
+        stream.check(header)
         if header.period_end > block.timestamp:
             raise RefusedError(f"the period ends at {header.period_end}, which has not come yet")
         if header.deadline < block.timestamp:

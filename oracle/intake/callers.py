@@ -54,7 +54,7 @@ class Callers:
         if bearer is not None:
             return self._by_key(bearer, platform_id, scopes)
         caller = self.signer(request)
-        admin = self._chain.call("RoyaltyVault", "platformOf", platform_id)[0]
+        admin = self._chain.platform(platform_id).admin
         if caller.account == admin:
             return Caller(caller.account, is_admin=True, body_digest=caller.body_digest)
         known = self._chain.call("RoyaltyVault", "isReporter", platform_id, caller.account)

@@ -13,9 +13,10 @@ from obbligato.chain.client import Chain
 from obbligato.chain.signatures import is_signed_by
 from obbligato.schemas.oracle_requests import ReportRequest, SignaturesRequest
 from obbligato.server.http import Problem
-from oracle.db import OracleDatabase, Report, Submission, SubmissionState
+from oracle.db import OracleDatabase, Report, Submission
 from oracle.intake.uploads import Uploads
 from oracle.startup import latest_block
+from oracle.states import SubmissionState
 
 SALT_BYTES = 32
 AHEAD_SECONDS = 3_600
@@ -157,8 +158,7 @@ class Submissions:
                     "Too late",
                     f"It is {submission.state}: what was signed can no longer be taken back.",
                 )
-            submission.state = SubmissionState.WITHDRAWN
-            submission.waiting = None
+            submission.move(SubmissionState.WITHDRAWN)
 
     def _check(self, platform_id: int, request: ReportRequest) -> None:
         if request.period.end > latest_block(self._chain).timestamp + AHEAD_SECONDS:
@@ -168,7 +168,7 @@ class Submissions:
                 f"The period ends at {request.period.end}, in the future: report it when it is over.",
                 field="period.end",
             )
-        admin = self._chain.call("RoyaltyVault", "platformOf", platform_id)[0]
+        admin = self._chain.platform(platform_id).admin
         if int(admin, 16) == 0:
             raise Problem(
                 404, "Not found", f"There is no platform {platform_id}: register it first."
@@ -207,10 +207,8 @@ class Submissions:
             assert report.report_id is not None
             report.reporter = given.reporter
             report.reporter_signature = signatures[report.report_id]
-            report.state = SubmissionState.SIGNED
-            report.waiting = None
-        submission.state = SubmissionState.SIGNED
-        submission.waiting = None
+            report.move(SubmissionState.SIGNED)
+        submission.move(SubmissionState.SIGNED)
 
 
 def _is_signed(submission: Submission) -> bool:

@@ -14,7 +14,8 @@ from sqlalchemy import func, select
 from starlette.requests import ClientDisconnect
 
 from obbligato.server.http import Problem
-from oracle.db import OracleDatabase, Submission, SubmissionState, Upload
+from oracle.db import OracleDatabase, Submission, Upload
+from oracle.states import SubmissionState
 
 KEPT_SECONDS = 7 * 86_400
 """How long a file stays after it came, unless a report still needs it."""

@@ -11,6 +11,7 @@ from prometheus_client import Counter
 from sqlalchemy import select
 
 from obbligato.chain.client import Chain
+from obbligato.protocol.constants import PPM
 from obbligato.transactions.outbox import want
 from oracle.db import OracleDatabase, Payout
 from oracle.payouts.payees import Payees
@@ -50,12 +51,10 @@ class Payouts:
         owed: list[tuple[int, int]] = []
         claimed = 0
         for split_id in self.payees.splits_of(payout.account):
-            received = self.chain.call("RoyaltyVault", "receivedOf", split_id)
-            share, taken, _ = self.chain.call(
-                "RoyaltyVault", "positionOf", split_id, payout.account
-            )
-            claimed += taken
-            due = received * share // 1_000_000 - taken
+            position = self.chain.position(split_id, payout.account)
+            claimed += position.claimed_units
+            received = self.chain.received_units(split_id)
+            due = received * position.share_ppm // PPM - position.claimed_units
             if due > 0:
                 owed.append((due, split_id))
         owed.sort(reverse=True)

@@ -1,70 +1,45 @@
-"""Second step: the headers a platform signs, each with its place in the stream."""
+"""Second step: the headers a platform signs, each with its number in the stream."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 from sqlalchemy.orm import Session
 
 from obbligato.chain.client import Chain
-from obbligato.errors import RefusedError
 from obbligato.protocol.constants import Pricing
 from obbligato.protocol.rows import ROW_BYTES
+from obbligato.protocol.streams import Stream
 from obbligato.protocol.typed_data import Contract, UsageReport
 from obbligato.schemas.oracle_requests import ReportRequest
 from obbligato.transactions.outbox import want
 from oracle.db import Report, Submission
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a stream is: its last report, that one's number, and until when it is covered (0: never)."""
-
-    last: bytes
-    sequence: int
-    covered_until: int
-
-
-def place_of(chain: Chain, platform_id: int, model_id: bytes) -> Place:
-    """The stream as the chain has it now. Raises ChainError."""
-    last, sequence, covered = chain.call("UsageOracle", "streamOf", platform_id, model_id)
-    return Place(bytes(last), int(sequence), int(covered))
-
-
 def make_headers(
     chain: Chain,
     submission: Submission,
     reports: list[Report],
-    place: Place,
+    stream: Stream,
     *,
     deadline: int,
     attempt: int,
 ) -> list[UsageReport]:
-    """One header for each part, chained from `place` on. `attempt` is that of the first.
+    """One header for each part, chained from the stream's last report on. `attempt` is the first's.
 
     Raises RefusedError where the stream would not take the period.
     """
     request = ReportRequest.model_validate(submission.request)
     period = request.period
-    covered = place.covered_until
-    leads = covered in (0, period.start)
-    if not leads and period.end > covered:
-        raise RefusedError(
-            f"this model is reported until {covered}: start the period there, or end it by then"
-        )
-    if not leads and not all(report.rows for report in reports):
-        raise RefusedError(
-            f"this model is reported until {covered}: a statement of no use would say nothing new"
-        )
+    have_rows = all(report.rows for report in reports)
+    stream.check_period(period.start, period.end, has_rows=have_rows)
     domain = chain.domain(Contract.USAGE_ORACLE)
     headers: list[UsageReport] = []
-    previous = place.last
+    previous = stream.last
     for number, report in enumerate(reports):
         header = UsageReport(
             platform_id=submission.platform_id,
             model_id=submission.model_id,
-            sequence=place.sequence + 1 + number,
+            sequence=stream.sequence + 1 + number,
             attempt=attempt if number == 0 else 1,
             previous=previous,
             period_start=period.start,
@@ -85,7 +60,7 @@ SUBMIT = "submit"
 
 
 def want_submission(session: Session, chain: Chain, report: Report) -> None:
-    """Want the report on the chain, within the caller's unit of work."""
+    """Write the report's submission into the outbox, within the caller's unit of work."""
     header = UsageReport.from_json(report.header)
     assert report.report_id is not None
     want(

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from eth_hash.auto import keccak
@@ -15,28 +15,28 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from obbligato.chain.client import Chain
+from obbligato.chain.views import EscrowView, ReportView
 from obbligato.errors import ChainError
+from obbligato.protocol.constants import ReportState
 from obbligato.transactions.outbox import latest, want
 from obbligato.transactions.tables import Transaction, TransactionState
-from oracle.db import OracleDatabase, Report, ReportState, Submission, SubmissionState
+from oracle.db import OracleDatabase, Report
 from oracle.reports.headers import SUBMIT, want_submission
 from oracle.reports.report_events import News
-from oracle.reports.states import overall
 from oracle.settings import Finality
 from oracle.startup import Block, final_block
+from oracle.states import SubmissionState
 
 _log = structlog.get_logger(__name__)
 _settled = Counter("obbligato_reports_settled", "Reports that were settled.")
 
 FOLLOWED: Final = (
-    ReportState.ATTESTED,
-    ReportState.SUBMITTED,
-    ReportState.UNFUNDED,
-    ReportState.CONTESTED,
-    ReportState.CHALLENGEABLE,
+    SubmissionState.ATTESTED,
+    SubmissionState.SUBMITTED,
+    SubmissionState.UNFUNDED,
+    SubmissionState.CONTESTED,
+    SubmissionState.CHALLENGEABLE,
 )
-_NONE, _UNFUNDED, _PENDING, _SETTLED = range(4)
-"""States of a report on the chain, as contracts/Types.sol numbers them."""
 
 ASK_AGAIN: Final = frozenset(
     {"ConfigVersionStale", "QuorumMissing", "SignerUnknown", "AttestationInvalid"}
@@ -91,15 +91,15 @@ class Keeper:
             if touched is not None:
                 query = query.where(
                     or_(
-                        Report.state.in_((ReportState.ATTESTED, ReportState.SUBMITTED)),
-                        Report.state == ReportState.UNFUNDED,
+                        Report.state.in_((SubmissionState.ATTESTED, SubmissionState.SUBMITTED)),
+                        Report.state == SubmissionState.UNFUNDED,
                         Report.window_end <= block.timestamp,
                         Report.report_id.in_(touched),
                     )
                 )
             due = list(session.scalars(query))
             if touched is None:  # the chain may have gone back behind what looked settled
-                settled = (Report.state == ReportState.SETTLED) & Report.final.is_(False)
+                settled = (Report.state == SubmissionState.SETTLED) & Report.final.is_(False)
                 due += session.scalars(select(Report.id).where(settled))
         return due
 
@@ -108,18 +108,21 @@ class Keeper:
             known = session.get_one(Report, key)
         report_id = known.report_id
         assert report_id is not None
-        record = self.chain.call("UsageOracle", "reportOf", report_id)
-        frozen = self._frozen(known, bytes(record[0])) if record[1] != _NONE else known.credits
-        escrow = self.chain.call("RoyaltyVault", "escrowOf", record[2]) if record[2] else None
+        view = self.chain.report(report_id)
+        on_chain = view.state is not ReportState.NONE
+        credits_ = self._frozen(known, view.credits_digest) if on_chain else known.credits
+        escrow = self.chain.escrow(view.platform_id) if on_chain else None
         with self.database.work() as session:
             report = session.get_one(Report, key)
             before = report.state
-            if record[1] == _NONE:
+            if (report.report_id, before) != (report_id, known.state):
+                return  # the pipeline has it again
+            if escrow is None:
                 self._not_there(session, report)
             else:
-                report.credits = frozen
-                self._there(session, report, record, escrow, block)
-            report.submission.state = _state_of(report.submission)
+                report.credits = credits_
+                self._there(session, report, view, escrow, block)
+            report.submission.follow_parts()
             after = report.state
         if before != after:
             _log.info("report", report_id=report_id.hex(), state=after)
@@ -140,8 +143,8 @@ class Keeper:
             want_submission(session, self.chain, report)
         else:
             queued = sent.state == TransactionState.QUEUED
-            report.state = ReportState.ATTESTED if queued else ReportState.SUBMITTED
-            report.waiting = sent.waiting
+            state = SubmissionState.ATTESTED if queued else SubmissionState.SUBMITTED
+            report.move(state, waiting=sent.waiting)
             report.window_end = None
 
     def _refused(self, session: Session, report: Report, sent: Transaction) -> None:
@@ -152,16 +155,15 @@ class Keeper:
             f"{name}({', '.join(f'{k}={v}' for k, v in (error.get('arguments') or {}).items())})"
         )
         if name in ASK_AGAIN or name in SIGN_AGAIN:
-            report.state = ReportState.SIGNED
+            report.move(SubmissionState.SIGNED, waiting=f"the contract refused: {words}")
             report.attestations = report.config_version = None
-            report.waiting = f"the contract refused: {words}"
         elif name in WAIT or not name:
-            report.state = ReportState.ATTESTED
-            report.waiting = f"the contract refused for now: {words}"
+            waiting = f"the contract refused for now: {words}"
+            report.move(SubmissionState.ATTESTED, waiting=waiting)
             if time.time() - sent.updated_at > 15:
                 want_submission(session, self.chain, report)
         else:
-            report.state = ReportState.REJECTED
+            report.move(SubmissionState.REJECTED, waiting=report.waiting)
             report.submission.problem = {
                 "title": "The contract refused it",
                 "detail": words,
@@ -172,27 +174,26 @@ class Keeper:
     # ---- on the chain
 
     def _there(
-        self, session: Session, report: Report, record: Any, escrow: Any, block: Block
+        self, session: Session, report: Report, view: ReportView, escrow: EscrowView, block: Block
     ) -> None:
+        """The chain has it: where it stands, and the transaction that carries it on."""
         assert report.report_id is not None
-        _, state, _, total, end, _, _ = record
-        report.waiting = None
-        if state == _UNFUNDED:
-            report.state = ReportState.UNFUNDED
-            report.waiting = f"escrow: {total} units are needed, deposit what is missing"
-            if escrow is not None and escrow[0] + escrow[1] >= total:
+        if view.state is ReportState.UNFUNDED:
+            waiting = f"escrow: {view.total_units} units are needed, deposit what is missing"
+            report.move(SubmissionState.UNFUNDED, waiting=waiting)
+            if escrow.available_units + escrow.thawing_units >= view.total_units:
                 self._want(session, "fund", report)
-        elif state == _PENDING:
-            report.window_end = int(end)
-            contested = self.news.is_contested(report.report_id)
-            report.state = ReportState.CONTESTED if contested else ReportState.CHALLENGEABLE
-            if block.timestamp >= end:
-                self._want(session, "settle", report, report.credits)
-        else:
-            if report.state != ReportState.SETTLED:
+            return
+        report.window_end = view.window_end
+        if view.state is ReportState.SETTLED:
+            if report.state != SubmissionState.SETTLED:
                 _settled.inc()
-            report.window_end = int(end)
-            report.state = ReportState.SETTLED
+            report.move(SubmissionState.SETTLED)
+            return
+        contested = self.news.is_contested(report.report_id)
+        report.move(SubmissionState.CONTESTED if contested else SubmissionState.CHALLENGEABLE)
+        if block.timestamp >= view.window_end:
+            self._want(session, "settle", report, report.credits)
 
     def _frozen(self, report: Report, digest: bytes) -> bytes:
         """The credits that the chain froze: a split may have changed since the report was priced."""
@@ -230,24 +231,21 @@ class Keeper:
         """Settled reports whose settlement can no longer change, by both nodes."""
         with self.database.work() as session:
             open_ = session.scalars(
-                select(Report).where(Report.state == ReportState.SETTLED, Report.final.is_(False))
+                select(Report).where(
+                    Report.state == SubmissionState.SETTLED, Report.final.is_(False)
+                )
             ).all()
         if not open_:
             return
         nodes = [self.chain] if self.second is None else [self.chain, self.second]
         finals = [final_block(node, self.finality).number for node in nodes]
         for known in open_:
+            assert known.report_id is not None
             states = [
-                node.call("UsageOracle", "reportOf", known.report_id, block=final)[1]
+                node.report(known.report_id, block=final).state
                 for node, final in zip(nodes, finals, strict=True)
             ]
-            if all(state == _SETTLED for state in states):
+            if all(state is ReportState.SETTLED for state in states):
                 with self.database.work() as session:
                     session.get_one(Report, known.id).final = True
-                _log.info("final", report_id=(known.report_id or b"").hex())
-
-
-def _state_of(submission: Submission) -> SubmissionState:
-    state = overall(part.state for part in submission.reports)
-    submission.waiting = next((p.waiting for p in submission.reports if p.waiting), None)
-    return state
+                _log.info("final", report_id=known.report_id.hex())

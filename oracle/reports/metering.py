@@ -27,9 +27,10 @@ from obbligato.protocol.constants import MAX_ROWS, Pricing
 from obbligato.protocol.rows import pack_credits, pack_rows
 from obbligato.schemas.oracle_requests import ReportRequest
 from obbligato.store import ContentStore
-from oracle.db import OracleDatabase, Report, ReportState, Submission, SubmissionState
+from oracle.db import OracleDatabase, Report, Submission
 from oracle.intake.uploads import Uploads
 from oracle.startup import latest_block
+from oracle.states import SubmissionState
 
 _log = structlog.get_logger(__name__)
 _seconds = Histogram("obbligato_metering_seconds", "Time from files to priced rows with evidence.")
@@ -155,23 +156,22 @@ class Meter:
                     credits=priced.credits,
                     total=priced.total,
                     evidence=priced.part.evidence.digest(),
-                    state=ReportState.QUOTED if dry_run else ReportState.VALIDATED,
+                    state=SubmissionState.QUOTED if dry_run else SubmissionState.VALIDATED,
                 )
                 for number, priced in enumerate(parts, start=1)
             ]
             submission.summary = _summary(metered, parts)
             submission.waiting = None
             if dry_run:
-                submission.state = SubmissionState.QUOTED
+                submission.move(SubmissionState.QUOTED)
         _log.info("metered", submission=identity, events=metered.events, parts=len(parts))
 
     def _reject(self, identity: str, problem: dict[str, Any]) -> None:
         with self.database.work() as session:
             submission = session.get_one(Submission, identity)
             if submission.state == SubmissionState.RECEIVED:
-                submission.state = SubmissionState.REJECTED
+                submission.move(SubmissionState.REJECTED)
                 submission.problem = problem
-                submission.waiting = None
         _log.info("rejected", submission=identity, detail=problem["detail"])
 
     @contextmanager

@@ -17,25 +17,18 @@ from obbligato.chain.client import Chain
 from obbligato.errors import ChainError, NotFound, ObbligatoError, RefusedError
 from obbligato.protocol.typed_data import Contract, UsageReport
 from obbligato.store import StoreError
-from oracle.db import Answer, OracleDatabase, Report, ReportState, Submission, SubmissionState
-from oracle.reports.headers import make_headers, place_of, want_submission
+from oracle.db import Answer, OracleDatabase, Report, Submission
+from oracle.reports.headers import make_headers, want_submission
 from oracle.reports.metering import Meter
 from oracle.reports.quorum import Gathered, Gatherer, Outcome
-from oracle.reports.states import IN_STREAM, ON_CHAIN, overall
 from oracle.settings import Finality
 from oracle.startup import final_block, latest_block
+from oracle.states import ACTIVE, IN_STREAM, ON_CHAIN, SubmissionState
 
 _log = structlog.get_logger(__name__)
 
 STREAMS_AT_ONCE: Final = 8
 LONGEST_PAUSE_SECONDS: Final = 60.0
-ACTIVE: Final = (
-    SubmissionState.RECEIVED,
-    SubmissionState.VALIDATED,
-    SubmissionState.SIGNED,
-    SubmissionState.ATTESTED,
-    SubmissionState.SUBMITTED,
-)
 
 Stream = tuple[int, bytes]
 """(platform id, model id)."""
@@ -180,7 +173,7 @@ class Pipeline:
     def _address(self, identity: str, stream: Stream, *, attempt: int = 1) -> bool:
         """Give the parts that are not on the chain their places and headers: now they can be signed."""
         deadline = latest_block(self._chain).timestamp + self._signing_seconds
-        place = place_of(self._chain, *stream)
+        on_chain = self._chain.stream(*stream)
         with self._database.work() as session:
             submission = session.get_one(Submission, identity)
             if submission.state not in ACTIVE:
@@ -188,7 +181,7 @@ class Pipeline:
             reports = [report for report in submission.reports if report.state not in ON_CHAIN]
             try:
                 headers = make_headers(
-                    self._chain, submission, reports, place, deadline=deadline, attempt=attempt
+                    self._chain, submission, reports, on_chain, deadline=deadline, attempt=attempt
                 )
             except RefusedError as error:
                 _reject(submission, str(error))
@@ -199,10 +192,8 @@ class Pipeline:
                 report.report_id = header.report_id(domain)
                 report.reporter = report.reporter_signature = None
                 report.attestations = report.config_version = None
-                report.state = ReportState.VALIDATED
-                report.waiting = None
-            submission.state = SubmissionState.VALIDATED
-            submission.waiting = "the platform's signature"
+                report.move(SubmissionState.VALIDATED)
+            submission.move(SubmissionState.VALIDATED, waiting="the platform's signature")
         _log.info("waits for the platform's signature", submission=identity, attempt=attempt)
         return False
 
@@ -210,11 +201,10 @@ class Pipeline:
         """Headers that nobody signed are made anew where the stream moved on or their time ran out."""
         with self._database.work() as session:
             submission = session.get_one(Submission, identity)
-            waiting = [r for r in submission.reports if r.state == ReportState.VALIDATED]
+            waiting = [r for r in submission.reports if r.state == SubmissionState.VALIDATED]
             header = UsageReport.from_json(waiting[0].header)
-        place = place_of(self._chain, header.platform_id, header.model_id)
+        moved = not self._chain.stream(header.platform_id, header.model_id).is_next(header)
         expired = header.deadline < latest_block(self._chain).timestamp
-        moved = (header.sequence, header.previous) != (place.sequence + 1, place.last)
         if expired or moved:
             stream = (header.platform_id, header.model_id)
             self._address(identity, stream, attempt=1 if moved else header.attempt)
@@ -225,14 +215,14 @@ class Pipeline:
     def _attest(self, submission: Submission) -> bool:
         """Collect a quorum for the first part that is not on the chain, and want it submitted."""
         report = next((each for each in submission.reports if each.state not in ON_CHAIN), None)
-        if report is None or report.state != ReportState.SIGNED:
+        if report is None or report.state != SubmissionState.SIGNED:
             return False  # the outbox and the keeper have it
         header = UsageReport.from_json(report.header)
-        place = place_of(self._chain, header.platform_id, header.model_id)
-        if place.last == report.report_id:
-            return False  # it got there; the keeper will notice
-        if (place.sequence + 1, place.last) != (header.sequence, header.previous):
-            return self._lost_place(submission.id, header, place.sequence)
+        stream = self._chain.stream(header.platform_id, header.model_id)
+        if stream.last == report.report_id:
+            return False  # the chain has it; the keeper will notice
+        if not stream.is_next(header):
+            return self._overtaken(submission.id, header, stream.sequence)
         if header.deadline < latest_block(self._chain).timestamp:
             return self._expired(submission.id, header)
         assert report.reporter is not None
@@ -240,8 +230,8 @@ class Pipeline:
         gathered = self._gatherer.gather(header, report.reporter, report.reporter_signature)
         return self._keep(submission.id, report.id, gathered)
 
-    def _lost_place(self, identity: str, header: UsageReport, sequence: int) -> bool:
-        """Somebody else's report, or a reorg, took the place that was signed for."""
+    def _overtaken(self, identity: str, header: UsageReport, sequence: int) -> bool:
+        """Another report took the number that was signed, or a reorg undid the one before it."""
         if sequence >= header.sequence:
             return self._address(identity, (header.platform_id, header.model_id))
         self._wait(identity, f"the stream is at number {sequence}, {header.sequence} was signed")
@@ -267,26 +257,24 @@ class Pipeline:
                         report_id=report.report_id,
                         url=answer.url,
                         signer=answer.signer,
-                        config_version=gathered.quorum.version,
+                        config_version=gathered.attesters.version,
                         signature=answer.signature,
                         outcome=answer.outcome,
                         reason=answer.reason,
                         asked_at=int(time.time()),
                     )
                 )
-            if report.state != ReportState.SIGNED:
+            if report.state != SubmissionState.SIGNED:
                 return False
             if gathered.packed is None:
                 report.waiting = submission.waiting = _lacking(gathered)
                 self._pauses.failed(identity)
                 return False
             report.attestations = gathered.packed
-            report.config_version = gathered.quorum.version
-            report.state = ReportState.ATTESTED
-            report.waiting = None
+            report.config_version = gathered.attesters.version
+            report.move(SubmissionState.ATTESTED)
             want_submission(session, self._chain, report)
-            submission.state = overall(part.state for part in submission.reports)
-            submission.waiting = None
+            submission.follow_parts()
         return True
 
     def _wait(self, identity: str, reason: str) -> None:
@@ -313,14 +301,13 @@ def _active(session: Session, stream: Stream) -> list[Submission]:
 
 
 def _reject(submission: Submission, detail: str) -> None:
-    submission.state = SubmissionState.REJECTED
+    submission.move(SubmissionState.REJECTED)
     submission.problem = {
         "title": "The stream does not take it",
         "detail": detail,
         "errors": [],
         "error_count": 1,
     }
-    submission.waiting = None
 
 
 def _lacking(gathered: Gathered) -> str:
@@ -331,4 +318,4 @@ def _lacking(gathered: Gathered) -> str:
         for answer in gathered.answers
         if answer.outcome is not Outcome.SIGNED
     )
-    return f"{signed} of {gathered.quorum.needed} attesters signed; {others}"
+    return f"{signed} of {gathered.attesters.quorum} attesters signed; {others}"

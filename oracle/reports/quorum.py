@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import Histogram
 
 from obbligato.chain.client import Chain
+from obbligato.chain.views import AttesterSet
 from obbligato.errors import InputError
 from obbligato.protocol.quorum import pack_signatures
 from obbligato.protocol.typed_data import Attestation, Contract, UsageReport, recover
@@ -36,7 +37,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AttesterAnswer:
     """One attester's answer. `signer` and `signature` where it signed, `reason` where it did not."""
 
     url: str
@@ -47,31 +48,12 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Quorum:
-    """Who may sign now, and how many must."""
-
-    version: int
-    members: frozenset[str]
-    needed: int
-
-
-@dataclass(frozen=True, slots=True)
 class Gathered:
     """What came back. `packed` is the quorum's signatures as the chain reads them; None without one."""
 
-    quorum: Quorum
-    answers: tuple[Answered, ...]
+    attesters: AttesterSet
+    answers: tuple[AttesterAnswer, ...]
     packed: bytes | None
-
-
-def current_quorum(chain: Chain) -> Quorum:
-    """The attesters in force. Raises ChainError."""
-    version = int(chain.call("UsageOracle", "configVersion"))
-    return Quorum(
-        version=version,
-        members=frozenset(chain.call("UsageOracle", "attestersOf", version)),
-        needed=int(chain.call("UsageOracle", "quorum")),
-    )
 
 
 class Gatherer:
@@ -92,7 +74,7 @@ class Gatherer:
             return self._gather(header, reporter, signature)
 
     def _gather(self, header: UsageReport, reporter: str, signature: bytes) -> Gathered:
-        quorum = current_quorum(self._chain)
+        attesters = self._chain.attesters()
         report_id = header.report_id(self._chain.domain(Contract.USAGE_ORACLE))
         request = AttestationRequest(
             header=header.as_json(),
@@ -100,10 +82,13 @@ class Gatherer:
             reporter_signature="0x" + signature.hex(),
         )
         body = request.model_dump_json().encode()
-        asked = [self._pool.submit(self._ask, url, body, report_id, quorum) for url in self._urls]
-        answers: list[Answered] = []
+        requests = [
+            self._pool.submit(self._ask, url, body, report_id, attesters) for url in self._urls
+        ]
+        answers: list[AttesterAnswer] = []
         signed: dict[str, bytes] = {}
-        for answer in _completed(asked):
+        for future in as_completed(requests):
+            answer = future.result()
             answers.append(answer)
             _log.info(
                 "attester answered",
@@ -114,10 +99,10 @@ class Gatherer:
             )
             if answer.signer is not None and answer.signature is not None:
                 signed[answer.signer] = answer.signature
-            if len(signed) >= quorum.needed:
-                chosen = list(signed.items())[: quorum.needed]
-                return Gathered(quorum, tuple(answers), pack_signatures(chosen))
-        return Gathered(quorum, tuple(answers), None)
+            if len(signed) >= attesters.quorum:
+                chosen = list(signed.items())[: attesters.quorum]
+                return Gathered(attesters, tuple(answers), pack_signatures(chosen))
+        return Gathered(attesters, tuple(answers), None)
 
     def close(self) -> None:
         """Wait for nobody any longer."""
@@ -134,15 +119,17 @@ class Gatherer:
         except httpx.HTTPError:
             return False
 
-    def _ask(self, url: str, body: bytes, report_id: bytes, quorum: Quorum) -> Answered:
+    def _ask(
+        self, url: str, body: bytes, report_id: bytes, attesters: AttesterSet
+    ) -> AttesterAnswer:
         try:
             status, content = self._post(f"{url}/v1/attestations", body)
         except httpx.HTTPError as error:
             reason = f"{type(error).__name__}: it is down, too slow, or the URL is wrong"
-            return Answered(url, Outcome.UNREACHABLE, reason=reason)
+            return AttesterAnswer(url, Outcome.UNREACHABLE, reason=reason)
         if status != httpx.codes.OK:
             return _declined(url, status, content)
-        return self._judge(url, content, report_id, quorum)
+        return self._verify(url, content, report_id, attesters)
 
     def _post(self, url: str, body: bytes) -> tuple[int, bytes]:
         content = bytearray()
@@ -154,26 +141,30 @@ class Gatherer:
                     break
         return response.status_code, bytes(content[:MOST_ANSWER_BYTES])
 
-    def _judge(self, url: str, content: bytes, report_id: bytes, quorum: Quorum) -> Answered:
+    def _verify(
+        self, url: str, content: bytes, report_id: bytes, attesters: AttesterSet
+    ) -> AttesterAnswer:
         """Whether the answer is the signature of a member over this report and version."""
         try:
             answer = AttestationAnswer.model_validate_json(content)
             signature = bytes.fromhex(answer.signature[2:])
-            message = Attestation(report_id=report_id, config_version=quorum.version)
+            message = Attestation(report_id=report_id, config_version=attesters.version)
             signer = recover(message, self._chain.domain(Contract.USAGE_ORACLE), signature)
         except (InputError, ValueError) as error:
             reason = f"its answer is no attestation: {str(error)[:LONGEST_REASON]}"
-            return Answered(url, Outcome.LIED, reason=reason)
-        if answer.config_version != quorum.version:
-            reason = f"it signed for version {answer.config_version}, in force is {quorum.version}"
-            return Answered(url, Outcome.UNREACHABLE, reason=reason)
-        if signer not in quorum.members:
+            return AttesterAnswer(url, Outcome.LIED, reason=reason)
+        if answer.config_version != attesters.version:
+            reason = (
+                f"it signed for version {answer.config_version}, in force is {attesters.version}"
+            )
+            return AttesterAnswer(url, Outcome.UNREACHABLE, reason=reason)
+        if signer not in attesters.members:
             reason = f"what it signed recovers to {signer}, which is no attester"
-            return Answered(url, Outcome.LIED, reason=reason)
-        return Answered(url, Outcome.SIGNED, signer, signature)
+            return AttesterAnswer(url, Outcome.LIED, reason=reason)
+        return AttesterAnswer(url, Outcome.SIGNED, signer, signature)
 
 
-def _declined(url: str, status: int, content: bytes) -> Answered:
+def _declined(url: str, status: int, content: bytes) -> AttesterAnswer:
     """A problem document: 422 and 409 are refusals, everything else may pass."""
     try:
         problem = httpx.Response(status, content=content).json()
@@ -181,9 +172,4 @@ def _declined(url: str, status: int, content: bytes) -> Answered:
     except (ValueError, AttributeError):
         reason = f"status {status}"
     refused = status in (httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY)
-    return Answered(url, Outcome.REFUSED if refused else Outcome.UNREACHABLE, reason=reason)
-
-
-def _completed(asked: Sequence[Future[Answered]]) -> Iterator[Answered]:
-    for future in as_completed(asked):
-        yield future.result()
+    return AttesterAnswer(url, Outcome.REFUSED if refused else Outcome.UNREACHABLE, reason=reason)

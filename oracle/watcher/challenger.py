@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 from obbligato.chain.abis import DOLLAR
@@ -12,21 +11,12 @@ from obbligato.chain.events import read_events
 from obbligato.consent import LicenseBook
 from obbligato.errors import ChainError, RefusedError
 from obbligato.keys import Signer
-from obbligato.protocol.constants import Metric, Tier
-from obbligato.protocol.pricing import pool_weight
-from obbligato.protocol.rulings import ContestedRow, bond, price_of_row
+from obbligato.protocol.constants import Metric, ReportState, Tier
+from obbligato.protocol.contested import RowKey, contested_row, position_of
+from obbligato.protocol.rulings import bond
 from obbligato.protocol.types import ZERO_ADDRESS
 from obbligato.store import ContentStore
-from oracle.watcher.findings import ChallengeStatement, Finding, RowKey, SeenReport
-
-
-class _State(IntEnum):
-    """Of a report that was seen, as the oracle numbers them."""
-
-    UNFUNDED = 1
-    PENDING = 2
-    SETTLED = 3
-
+from oracle.watcher.findings import ChallengeStatement, Finding, SeenReport
 
 SECONDS_TO_SPARE: Final = 60
 """A challenge this near to the end of its time would be mined too late."""
@@ -59,10 +49,20 @@ class Challenger:
     def bond_units(self, report: SeenReport, finding: Finding) -> int:
         """The bond of a challenge, in money units. Raises RefusedError where there is no price."""
         key, claimed = _claim(finding)
-        row, split_id = self._contested(report, key)
-        share = self.chain.call("RoyaltyVault", "positionOf", split_id, self.address)[0]
+        row, split_id = contested_row(
+            report.header,
+            report.rows,
+            report.credits,
+            key,
+            claimed=claimed,
+            history=self.book.history(key[0]),
+            split_id=self.chain.license(key[0]).split_id,
+            held=False,  # a held or ruled row is not challenged: see `obstacle`
+            ruled=None,
+        )
+        by_payee = self.chain.position(split_id, self.address).share_ppm != 0
         minimum = self.chain.call("Disputes", "minimumChallengeBond")
-        return bond(row, claimed=claimed, minimum=minimum, by_payee=share != 0)
+        return bond(row, claimed=claimed, minimum=minimum, by_payee=by_payee)
 
     def obstacle(self, report: SeenReport, finding: Finding) -> Obstacle | None:
         """Why the row is not to be challenged now; None if it is. Raises ChainError."""
@@ -97,34 +97,11 @@ class Challenger:
 
     # ---- within
 
-    def _contested(self, report: SeenReport, key: RowKey) -> tuple[ContestedRow, int]:
-        """The row as the contracts will freeze it, and the split it pays."""
-        position = next((i for i, row in enumerate(report.rows) if row.key == key), None)
-        found = position is not None
-        header, (license_id, tier, metric) = report.header, key
-        history = self.book.history(license_id)
-        moment = history.first_moment(tier, header.period_start, header.period_end)
-        version = None if moment is None else history.version_at(moment)
-        if version is None:
-            raise RefusedError("the licence has no consent in the period: nothing to rule on")
-        price = price_of_row(
-            pricing=header.pricing,
-            total=header.total,
-            whole_weight=sum(pool_weight(row.quantity, row.tier) for row in report.rows),
-            terms=version.terms,
-            row=(Tier(tier), Metric(metric)),
-            found=found,
-        )
-        if position is None:
-            split_id = self.chain.call("LicenseRegistry", "licenseOf", license_id)[6]
-            return ContestedRow(0, 0, price), int(split_id)
-        credit = report.credits[position]
-        return ContestedRow(report.rows[position].quantity, credit.amount, price), credit.split_id
-
     def _too_early_or_late(self, report: SeenReport, finding: Finding) -> Obstacle | None:
-        _, state, _, _, end, *_ = self.chain.call("UsageOracle", "reportOf", report.report_id)
-        if state not in (_State.PENDING, _State.SETTLED):
+        view = self.chain.report(report.report_id)
+        if view.state not in (ReportState.PENDING, ReportState.SETTLED):
             return Obstacle("the report is not funded yet", lasting=False)
+        end = view.window_end
         if (finding.by_evidence or 0) > (finding.reported or 0):
             end += self.chain.call("Disputes", "claimPeriod")
         if self.now() + SECONDS_TO_SPARE >= end:
@@ -135,26 +112,24 @@ class Challenger:
         """What challenges of the row there were, this account's own above all."""
         if self.signer is not None and self._challenged_before(report, key):
             return Obstacle("this account challenged it before", lasting=True)
-        record = self.chain.call("Disputes", "rowRecordOf", report.report_id, *key)
-        _, _, _, open_claim, open_reduction, ruled = record
-        if ruled:
+        row = self.chain.row(report.report_id, key)
+        if row.ruled:
             return Obstacle("the arbiter has ruled on it", lasting=True)
-        position = next((i for i, row in enumerate(report.rows) if row.key == key), None)
+        position = position_of(report.rows, key)
         reduces = position is not None and claimed < report.rows[position].quantity
         if reduces:
             held = self.chain.call("UsageOracle", "isHeld", report.report_id, position)
             return Obstacle("a reduction of it was opened already", lasting=True) if held else None
-        if open_reduction:
+        if row.open_reduction:
             return Obstacle("a reduction of it is open", lasting=False)
-        if open_claim and not self._gives_way(open_claim, claimed):
+        if row.open_claim and not self._gives_way(row.open_claim, claimed):
             return Obstacle("a claim of as much is open already", lasting=False)
         return None
 
     def _gives_way(self, challenge_id: int, claimed: int) -> bool:
         """Whether an open claim of more ends for ours: docs/rules.md, Rulings."""
-        known = self.chain.call("Disputes", "challengeOf", challenge_id)
-        reported, before = known[6], known[7]
-        return bool(claimed - reported > 2 * (before - reported))
+        before = self.chain.challenge(challenge_id)
+        return claimed - before.reported > 2 * (before.claimed - before.reported)
 
     def _challenged_before(self, report: SeenReport, key: RowKey) -> bool:
         """By the chain's own events, so that a lost folder costs no second bond."""

@@ -14,6 +14,7 @@ from obbligato.chain.events import Event, read_events
 from obbligato.documents.canonical import DecimalUInt64
 from obbligato.documents.evidence import Period
 from obbligato.documents.model import Document
+from obbligato.protocol.contested import RowKey
 from obbligato.protocol.rows import Credit, Row, unpack_credits, unpack_rows
 from obbligato.protocol.typed_data import UsageReport
 from obbligato.protocol.types import Bytes32, MetricField, TierField, UInt32
@@ -84,9 +85,6 @@ CONTESTABLE = frozenset({Kind.OVERSTATED, Kind.UNDERSTATED, Kind.OMITTED, Kind.I
 
 UNSEEN = frozenset({Kind.MISSING, Kind.TAMPERED})
 """Nothing is proven either way: the report is looked at again."""
-
-RowKey = tuple[int, int, int]
-"""(licenseId, tier, metric)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ from obbligato.consent import LicenseBook
 from obbligato.errors import ChainError, NotFound, RefusedError
 from obbligato.keys import Signer
 from obbligato.protocol.constants import DAY_SECONDS
+from obbligato.protocol.contested import RowKey
 from obbligato.store import ContentStore, StoreError
 from oracle.watcher.challenger import Challenger
 from oracle.watcher.checkpoint import FoundReport, Place
 from oracle.watcher.checks import check_report
-from oracle.watcher.findings import Finding, Kind, RowKey, SeenReport, reports_in
+from oracle.watcher.findings import Finding, Kind, SeenReport, reports_in
 
 SCRATCH: Final = "scratch"
 DEFAULT_DEPTH: Final = 12

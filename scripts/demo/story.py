@@ -20,7 +20,7 @@ from obbligato.client import Expected, OracleClient, PricedRow, State, Submissio
 from obbligato.documents import Period, Recording, legal_text, license_document
 from obbligato.errors import ObbligatoError
 from obbligato.keys import LocalSigner
-from obbligato.protocol.constants import Metric, Pricing, Tier
+from obbligato.protocol.constants import Metric, Pricing, ReportState, Tier
 from obbligato.protocol.rows import Credit, Row, pack_credits, pack_rows
 from obbligato.protocol.splits import Split
 from obbligato.protocol.terms import Terms
@@ -50,7 +50,6 @@ from scripts.stack import Stack
 DOLLAR_UNITS = 1_000_000
 DAY = 86_400
 FAR = 2**40 - 1
-SETTLED = 3
 """As contracts/Types.sol numbers the states of a report."""
 PATIENCE_SECONDS = 120
 POOL_TOTAL = 40_000 * DOLLAR_UNITS
@@ -360,7 +359,7 @@ class Story:
         step = self._step("the keeper settles", len(self.reports))
         for report in self.reports:
             deadline = time.monotonic() + PATIENCE_SECONDS
-            while self.chain.call("UsageOracle", "reportOf", report.report_id)[1] != SETTLED:
+            while self.chain.report(report.report_id).state is not ReportState.SETTLED:
                 if time.monotonic() > deadline:
                     raise DemoError(f"not settled:\n{self.stack.leader.tail()}")
                 time.sleep(0.05)
@@ -382,8 +381,8 @@ class Story:
             else:
                 self.chain.transact(RELAY, "RoyaltyVault", "claim", account, split_ids)
             for split_id in split_ids:
-                position = self.chain.call("RoyaltyVault", "positionOf", split_id, account)
-                self.paid[split_id, account] = position[1]
+                claimed = self.chain.position(split_id, account).claimed_units
+                self.paid[split_id, account] = claimed
             step()
 
     def _claim_by_signature(self, account: str, split_ids: list[int]) -> None:

@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     )
     # A model of its own each time: streams report every moment once.
     model = keccak(b"a model of the demo " + secrets.token_bytes(8))
-    minted_at = chain.call("LicenseRegistry", "licenseOf", given.license)[1]
+    minted_at = chain.license(given.license).start
     now = int(answered(lambda: chain.web3.eth.get_block("latest"))["timestamp"])
     start, end = minted_at, max(now - AGO_SECONDS, minted_at + 1)
     with (

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from obbligato.audit.compare import Outcome
-from obbligato.audit.ledger import ReportState
 from obbligato.audit.recompute import Recomputed, recompute
 from obbligato.chain.events import Event
 from obbligato.documents import EvidenceDocument, cid_from_digest
+from obbligato.protocol.constants import ReportState
 from tests.onchain import ARTIST, BY_GRANT, COLD, DUO, LABEL, PRODUCER, STRANGER
 from tests.scenario import RECEIVED, Scenario
 

@@ -10,11 +10,12 @@ import pytest
 from eth_hash.auto import keccak
 
 from obbligato.chain.client import Chain
-from oracle.db import OracleDatabase, Report, Submission, SubmissionState
+from oracle.db import OracleDatabase, Report, Submission
 from oracle.intake.submissions import Submissions
 from oracle.intake.uploads import Uploads
 from oracle.reports.pipeline import Pipeline
 from oracle.reports.quorum import Gatherer
+from oracle.states import SubmissionState
 from tests.onchain import DeployedProtocol
 
 MODEL = keccak(b"the model of single steps")

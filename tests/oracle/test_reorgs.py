@@ -82,5 +82,5 @@ def test_a_report_and_its_settlement_survive_forks_and_are_credited_once(
     assert [part.final for part in done.reports] == [True]
     assert len(oracle_env.happened(model)) == 1
     assert oracle_env.settled(after["reportId"]) == [TOTAL]
-    split_id = oracle_env.protocol.chain.call("LicenseRegistry", "licenseOf", license_id)[6]
-    assert oracle_env.protocol.chain.call("RoyaltyVault", "receivedOf", split_id) == TOTAL
+    split_id = oracle_env.protocol.chain.license(license_id).split_id
+    assert oracle_env.protocol.chain.received_units(split_id) == TOTAL

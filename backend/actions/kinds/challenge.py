@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.actions.authorization import KnownLicense, known_license
+from backend.actions.authorization import known_license
 from backend.actions.calls import OWED_SPLITS, SIGNED, VAULT, Call, hexadecimal
 from backend.actions.kinds.claims import owed_splits
 from backend.actions.previews import Preview
@@ -21,10 +21,10 @@ from backend.services import Services
 from obbligato.documents import cid_from_digest, digest_from_cid, sha256
 from obbligato.documents.wording import dollars, tier_title
 from obbligato.errors import InputError, NotFound, RefusedError
-from obbligato.protocol.constants import UINT64_MAX, Metric, Pricing, Tier
-from obbligato.protocol.pricing import pool_weight
-from obbligato.protocol.rows import Row, unpack_credits, unpack_rows
-from obbligato.protocol.rulings import ContestedRow, bond, price_of_row
+from obbligato.protocol.constants import UINT64_MAX, Metric, Tier
+from obbligato.protocol.contested import contested_row, position_of
+from obbligato.protocol.rows import unpack_credits, unpack_rows
+from obbligato.protocol.rulings import bond
 from obbligato.protocol.typed_data import Challenge, UsageReport
 from obbligato.protocol.types import Bytes32
 
@@ -75,17 +75,28 @@ def draft_challenge(services: Services, caller: Caller, given: ChallengeGiven) -
         now = read_head(session).head_time
         splits = owed_splits(session, caller.account)
     key = (known.license_id, Tier[given.tier], Metric[given.metric])
-    row, split_id = _contested(services, report, payload, known, key)
-    share = services.chain.call(VAULT, "positionOf", split_id, caller.account)[0]
+    header, rows = _header(report), unpack_rows(payload.rows)
+    ruled = services.chain.row(report.report_id, key)
+    row, split_id = contested_row(
+        header,
+        rows,
+        unpack_credits(payload.credits),
+        key,
+        claimed=given.claimed_quantity,
+        history=known.history,
+        split_id=services.chain.license(known.license_id).split_id,
+        held=position_of(rows, key) in report.held,
+        ruled=(ruled.quantity, ruled.amount_units) if ruled.ruled else None,
+    )
+    is_payee = services.chain.position(split_id, caller.account).share_ppm != 0
     least = int(services.chain.call(DISPUTES, "minimumChallengeBond"))
-    stake = bond(row, claimed=given.claimed_quantity, minimum=least, by_payee=share != 0)
+    stake = bond(row, claimed=given.claimed_quantity, minimum=least, by_payee=is_payee)
     due = int(services.chain.call(VAULT, "claimable", caller.account, splits))
     if due < stake:
         raise RefusedError(
             f"the bond is {dollars(stake)} and {dollars(due)} of what you earned can be put up; challenge with "
             "your own dollars instead, by a transaction to the Disputes contract"
         )
-    header = _header(report)
     current = known.history.document_at(now) or known.document
     claim = [
         known.license_id,
@@ -166,45 +177,6 @@ def _report(session: Session, report_id: bytes) -> tuple[Report, ReportPayload]:
     if found is None:
         raise NotFound(f"there is no report 0x{report_id.hex()}")
     return found[0], found[1]
-
-
-def _contested(
-    services: Services,
-    report: Report,
-    payload: ReportPayload,
-    known: KnownLicense,
-    key: tuple[int, Tier, Metric],
-) -> tuple[ContestedRow, int]:
-    """The row as it stands, its frozen price, and the split it pays."""
-    rows: list[Row] = unpack_rows(payload.rows)
-    credits_ = unpack_credits(payload.credits)
-    position = next((i for i, row in enumerate(rows) if row.key == key), None)
-    moment = known.history.first_moment(key[1], report.period_start, report.period_end)
-    version = None if moment is None else known.history.version_at(moment)
-    if version is None:
-        raise RefusedError(
-            f"{known.name} allowed no {tier_title(key[1])} in the report's period: there is nothing to rule on"
-        )
-    price = price_of_row(
-        pricing=Pricing(report.pricing),
-        total=report.total_units,
-        whole_weight=sum(pool_weight(row.quantity, row.tier) for row in rows),
-        terms=version.terms,
-        row=(key[1], key[2]),
-        found=position is not None,
-    )
-    ruled = services.chain.call(DISPUTES, "rowRecordOf", report.report_id, *map(int, key))
-    if position is None:
-        split_id = int(services.chain.call("LicenseRegistry", "licenseOf", known.license_id)[6])
-        stands = (int(ruled[0]), int(ruled[1])) if ruled[5] else (0, 0)
-    else:
-        split_id = credits_[position].split_id
-        stands = (
-            (int(ruled[0]), int(ruled[1]))
-            if ruled[5]
-            else (rows[position].quantity, credits_[position].amount)
-        )
-    return ContestedRow(*stands, price), split_id
 
 
 def _header(report: Report) -> UsageReport:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
 from backend.db.index_db import Pause, Report, ReportPayload, ReportRow, Source, Stream
 from backend.indexer.handlers.payees import Earned, earn, use_of
 from backend.indexer.state import State
-from obbligato.audit.ledger import ReportState
 from obbligato.chain.events import Event
 from obbligato.errors import ChainError
+from obbligato.protocol import streams
+from obbligato.protocol.constants import ReportState
 from obbligato.protocol.rows import CREDIT_BYTES, ROW_BYTES
+from obbligato.protocol.typed_data import UsageReport
 
 _ROW: Final = struct.Struct(">IBBQ")
 _CREDIT: Final = struct.Struct(">IQ")
@@ -148,24 +151,18 @@ def _priced(rows: bytes, paid: bytes) -> Iterator[PricedRow]:
 
 def _lead_stream(state: State, event: Event) -> None:
     """The report takes its place in its stream. Raises ChainError where one before it is missing."""
-    header = event["report"]
-    key = (header["platformId"], header["modelId"])
-    known = state.find(Stream, *key)
-    if known is None:
-        state.add(
-            Stream,
-            platform_id=key[0],
-            model_id=key[1],
-            sequence=0,
-            last=bytes(32),
-            covered_until=header["periodStart"],
-        )
-    stream = state.change(Stream, *key)
-    if header["sequence"] != stream["sequence"] + 1 or header["previous"] != stream["last"]:
+    report = UsageReport.read(event["report"])
+    key = (report.platform_id, report.model_id)
+    row = state.find(Stream, *key)
+    names = ("sequence", "last", "covered_until")
+    stream = streams.Stream() if row is None else streams.Stream(*(row[name] for name in names))
+    if not stream.is_next(report):
         raise ChainError(
-            f"report {header['sequence']} of platform {key[0]} in block {event.block} does not follow "
-            f"report {stream['sequence']}: the node left events out, ask another one"
+            f"report {report.sequence} of platform {key[0]} in block {event.block} does not follow "
+            f"report {stream.sequence}: the node left events out, ask another one"
         )
-    stream.update(sequence=header["sequence"], last=event["reportId"])
-    if header["periodStart"] == stream["covered_until"]:
-        stream["covered_until"] = header["periodEnd"]
+    values = asdict(stream.after(report, event["reportId"]))
+    if row is None:
+        state.add(Stream, platform_id=key[0], model_id=key[1], **values)
+    else:
+        state.change(Stream, *key).update(values)

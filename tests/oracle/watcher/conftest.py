@@ -136,13 +136,13 @@ class Scene:
         credits_, total, _ = chain.call(
             "LicenseRegistry", "price", packed, self.start, self.end, int(Pricing.METERED), 0
         )
-        last, sequence, _ = chain.call("UsageOracle", "streamOf", self.platform_id, MODEL)
+        stream = chain.stream(self.platform_id, MODEL)
         header = UsageReport(
             platform_id=self.platform_id,
             model_id=MODEL,
-            sequence=sequence + 1,
+            sequence=stream.sequence + 1,
             attempt=1,
-            previous=bytes(last),
+            previous=stream.last,
             period_start=self.start,
             period_end=self.end,
             pricing=Pricing.METERED,
