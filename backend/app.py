@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 from backend import status
 from backend.actions import preset_routes
@@ -18,7 +17,6 @@ from backend.disputes import routes as disputes_routes
 from backend.events import routes as events_routes
 from backend.http.caching import AnswerCache
 from backend.http.middleware import add_middleware
-from backend.http.schemas import ProblemDocument
 from backend.imports import routes as imports_routes
 from backend.ipfs import routes as ipfs_routes
 from backend.licenses import consent_routes
@@ -29,7 +27,7 @@ from backend.reports import routes as reports_routes
 from backend.services import Services
 from backend.transparency import routes as transparency_routes
 from obbligato.server.alerts import Alerts
-from obbligato.server.http import add_errors, add_health
+from obbligato.server.http import add_description, add_errors, add_health
 
 ROUTERS: Final = (
     actions_routes.router,
@@ -109,27 +107,8 @@ def create_app(
             app.include_router(router)
     app.state.methods_of = lambda path: _methods_of(app, path)
     add_middleware(app, services)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # as FastAPI documents it
+    add_description(app)
     return app
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The description, with the problem document that every error is."""
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title,
-            version=app.version,
-            summary=app.summary,
-            description=app.description,
-            license_info=app.license_info,
-            tags=app.openapi_tags,
-            servers=app.servers,
-            routes=app.routes,
-        )
-        known = schema.setdefault("components", {}).setdefault("schemas", {})
-        known["ProblemDocument"] = ProblemDocument.model_json_schema()
-        app.openapi_schema = schema
-    return app.openapi_schema
 
 
 def _methods_of(app: FastAPI, path: str) -> list[str]:

@@ -9,32 +9,21 @@ import os
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 from backend.app import TAGS, create_app
 from backend.services import Services
 from backend.settings import BackendSettings
+from obbligato.server.reference import Operation, operations
 
-METHODS: Final = ("get", "post", "put", "patch", "delete")
 HEAD: Final = """\
 # The API of the web backend
 
 What `obbligato serve` answers. Its full description, with every parameter and example, is at `/openapi.json` and, to
 read, at `/docs`. This page is made from it by `python -m backend.reference docs/api.md`; a test compares them.
 """
-
-
-class Operation(NamedTuple):
-    """One route: method in capitals, path, its id, the first line of its description, and all that OpenAPI says."""
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    said: dict[str, Any]
 
 
 def description() -> dict[str, Any]:
@@ -45,16 +34,6 @@ def description() -> dict[str, Any]:
         services = cast("Services", SimpleNamespace(settings=settings))
         described: dict[str, Any] = create_app(services).openapi()
     return described
-
-
-def operations(described: dict[str, Any]) -> Iterator[Operation]:
-    """Every operation, in the order of the description."""
-    for path, methods in described["paths"].items():
-        for method in METHODS:
-            if method in methods:
-                said = methods[method]
-                first = said.get("description", "").split("\n")[0]
-                yield Operation(method.upper(), path, said.get("operationId", ""), first, said)
 
 
 def reference() -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from backend.db.head import Certainty
-from obbligato.server.http import PROBLEM
+from obbligato.server import http
 
 __all__ = [
     "Account",
@@ -16,7 +16,6 @@ __all__ = [
     "Cid",
     "Hex32",
     "Page",
-    "ProblemDocument",
     "Quantity",
     "Seconds",
     "Units",
@@ -75,54 +74,6 @@ class Page(AnswerModel, Generic[Item]):
     next: str | None = None
 
 
-class ProblemDocument(BaseModel):
-    """An error (RFC 9457)."""
-
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "about:blank",
-                    "title": "The input is wrong",
-                    "status": 422,
-                    "detail": "isrc: 'US-UG1' is not an ISRC: …",
-                    "field": "isrc",
-                    "request_id": "5f0c8b1e2d3a4f66",
-                }
-            ]
-        },
-    )
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    field: str | None = None
-    request_id: str | None = None
-
-
-_MEANINGS: Final = {
-    400: "The request cannot be read",
-    401: "Sign in, or send an API key",
-    403: "This is somebody else's",
-    404: "There is none",
-    409: "It is not as it was: read it again",
-    413: "Too large",
-    415: "Another kind of content",
-    422: "Something given is wrong: `field` names it",
-    429: "Too many requests: see Retry-After",
-    502: "Stored bytes are not what they should be",
-    503: "The chain, the store or the index cannot be asked right now",
-}
-
-
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """`responses=` of a route: these problems, and those that any route may answer with."""
-    return {
-        status: {
-            "description": _MEANINGS[status],
-            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
-        }
-        for status in sorted({*statuses, 429, 503})
-    }
+    return http.problems(*statuses, 429, 503)

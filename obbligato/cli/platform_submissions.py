@@ -39,7 +39,15 @@ from obbligato.documents.file_inputs import named, read_rows
 from obbligato.errors import InputError
 from obbligato.protocol.constants import UINT64_MAX, Pricing
 from obbligato.protocol.types import checked_bytes32
-from obbligato.schemas.oracle import KnownKey, Part, PricedRow, State, Submission, SubmissionLine
+from obbligato.schemas.oracle import (
+    READABLE,
+    KnownKey,
+    Part,
+    PricedRow,
+    State,
+    Submission,
+    SubmissionLine,
+)
 from obbligato.times import parse_moment
 
 SHOWN_LINES = 20
@@ -49,9 +57,11 @@ RowsByPart = Mapping[int, Sequence[PricedRow]]
 
 def submission_data(found: Submission, rows: RowsByPart) -> dict[str, Any]:
     """A submission with the rows of each part, as JSON."""
-    data = found.model_dump(mode="json")
+    data = found.model_dump(mode="json", context=READABLE, exclude={"salt"})
     for part in data["reports"]:
-        part["priced_rows"] = [row.model_dump(mode="json") for row in rows.get(part["part"], ())]
+        part["priced_rows"] = [
+            row.model_dump(mode="json", context=READABLE) for row in rows.get(part["part"], ())
+        ]
     return data
 
 
@@ -367,7 +377,7 @@ def list_submissions(
         password_file=password_file,
     ) as client:
         items = client.submissions(limit=limit).items
-    data = {"submissions": [item.model_dump(mode="json") for item in items]}
+    data = {"submissions": [item.model_dump(mode="json", context=READABLE) for item in items]}
     show(data, as_json=as_json, render=lambda console: render_lines(console, items))
 
 

@@ -1,21 +1,35 @@
 """What the oracle answers. Amounts are millionths of a dollar, quantities millionths of a unit, times seconds.
 
-Members that a newer oracle adds are ignored; those below are checked.
+Members that a newer oracle adds are ignored; those below are checked. The oracle makes its answers of these
+models, and the clients read them with the same.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializationInfo,
+    WithJsonSchema,
+)
 
 from obbligato.documents.file_inputs import named
 from obbligato.protocol.constants import UINT64_MAX, Metric, Pricing, Tier
 from obbligato.protocol.rows import Row
 from obbligato.protocol.typed_data import UsageReport
-from obbligato.protocol.types import Bytes32, as_tuple
-from obbligato.schemas.problems import LineError, line_errors
+from obbligato.protocol.types import Address, Bytes32, as_tuple
+from obbligato.schemas.attestation import HEADER_SCHEMA
+from obbligato.schemas.problems import LineErrors
+
+MAX_REJECTIONS: Final = 1_000
+MAX_UNLICENSED: Final = 100
+"""How many wrong lines and unlicensed sums an answer lists; the others are counted."""
 
 
 class State(StrEnum):
@@ -25,6 +39,7 @@ class State(StrEnum):
     VALIDATED = "validated"
     """Metered and priced: its headers wait for the platform's signature."""
     SIGNED = "signed"
+    """The platform has signed: attestations are being collected, part by part."""
     ATTESTED = "attested"
     SUBMITTED = "submitted"
     UNFUNDED = "unfunded"
@@ -34,7 +49,9 @@ class State(StrEnum):
     SETTLED = "settled"
     REJECTED = "rejected"
     QUOTED = "quoted"
+    """A dry run, priced."""
     WITHDRAWN = "withdrawn"
+    """Taken back by the platform before it signed."""
 
     @property
     def has_ended(self) -> bool:
@@ -67,31 +84,59 @@ _WAY = (
 """The way of a report that is accepted."""
 
 
-def _digits(value: object) -> object:
+READABLE: Final = {"readable": True}
+"""A context for serializing: whole numbers as numbers and pricing by its name.
+
+On the wire whole numbers are digits, and pricing is its number.
+"""
+
+
+def _from_digits(value: object) -> object:
     """A whole number that may come as its decimal digits."""
     decimal = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 39
     return int(value) if decimal and isinstance(value, str) else value
 
 
-def _header(value: object) -> object:
-    return UsageReport.from_json(value) if isinstance(value, dict) else value
+def _to_digits(value: int, info: SerializationInfo) -> int | str:
+    return value if info.context == READABLE else str(value)
 
 
-Digits = Annotated[int, BeforeValidator(_digits), Field(ge=0)]
+def _pricing(value: Pricing, info: SerializationInfo) -> int | str:
+    return value.name if info.context == READABLE else value.value
+
+
+def _by_name(kind: type[Tier] | type[Metric]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": list(kind.__members__)})
+
+
+Digits = Annotated[
+    int,
+    BeforeValidator(_from_digits),
+    Field(ge=0),
+    PlainSerializer(_to_digits, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]+$"}),
+]
 Units = Annotated[Digits, Field(le=UINT64_MAX)]
 ByName = PlainSerializer(lambda member: member.name, return_type=str, when_used="json")
-TierNamed = Annotated[Tier, BeforeValidator(lambda value: named(Tier, value)), ByName]
-MetricNamed = Annotated[Metric, BeforeValidator(lambda value: named(Metric, value)), ByName]
-PricingNamed = Annotated[Pricing, BeforeValidator(lambda value: named(Pricing, value)), ByName]
-HeaderShown = Annotated[
-    UsageReport | None,
-    BeforeValidator(_header),
-    PlainSerializer(lambda header: header and header.as_json(), when_used="json"),
+TierName = Annotated[
+    Tier, BeforeValidator(lambda value: named(Tier, value)), ByName, _by_name(Tier)
 ]
-LineErrors = Annotated[
-    tuple[LineError, ...],
-    BeforeValidator(line_errors),
-    PlainSerializer(lambda errors: [each._asdict() for each in errors], when_used="json"),
+MetricName = Annotated[
+    Metric, BeforeValidator(lambda value: named(Metric, value)), ByName, _by_name(Metric)
+]
+PricingNumber = Annotated[
+    Pricing,
+    BeforeValidator(lambda value: named(Pricing, value)),
+    PlainSerializer(_pricing, when_used="json"),
+    WithJsonSchema({"type": "integer", "enum": [member.value for member in Pricing]}),
+]
+Header = Annotated[
+    UsageReport,
+    BeforeValidator(
+        lambda value: UsageReport.from_json(value) if isinstance(value, dict) else value
+    ),
+    PlainSerializer(lambda header: header.as_json(), when_used="json"),
+    WithJsonSchema(HEADER_SCHEMA),
 ]
 
 
@@ -120,6 +165,8 @@ class RejectedUsage(_Answer):
     detail: str = ""
     errors: LineErrors = ()
     error_count: int = 0
+    row: int | None = None
+    """Which row the chain refuses, where it is one row."""
 
 
 class UnlicensedSum(_Answer):
@@ -127,14 +174,14 @@ class UnlicensedSum(_Answer):
 
     license_id: int | None = None
     isrc: str | None = None
-    tier: TierNamed
-    metric: MetricNamed
+    tier: TierName
+    metric: MetricName
     quantity: Digits
     reason: str
 
 
 class Summary(_Answer):
-    """What metering made of the usage. `unlicensed` holds the first 100 of `unlicensed_count` sums."""
+    """What metering made of the usage. `unlicensed` holds the first of `unlicensed_count` sums."""
 
     events: int = 0
     duplicates: int = 0
@@ -164,7 +211,7 @@ class Part(_Answer):
     part: int
     state: State
     report_id: Bytes32 | None = None
-    header: HeaderShown = None
+    header: Header | None = None
     rows: int
     total_units: Units
     evidence: str
@@ -182,13 +229,15 @@ class Submission(_Answer):
     platform_id: int
     model_id: Bytes32
     period: ReportedPeriod
-    pricing: PricingNamed
+    pricing: PricingNumber
     dry_run: bool
     state: State
     waiting: str | None = None
     created_at: int
     updated_at: int
     problem: RejectedUsage | None = None
+    salt: Annotated[Bytes32 | None, Field(repr=False)] = None
+    """The platform's own: with it, it can show which of its events a public hash is."""
     summary: Summary | None = None
     reports: Annotated[tuple[Part, ...], BeforeValidator(as_tuple)] = ()
 
@@ -199,7 +248,7 @@ class SubmissionLine(_Answer):
     id: str
     model_id: Bytes32
     period: ReportedPeriod
-    pricing: PricingNamed
+    pricing: PricingNumber
     dry_run: bool
     state: State
     created_at: int
@@ -216,8 +265,8 @@ class PricedRow(_Answer):
     """A row of a part with what it costs and the split that gets it."""
 
     license_id: int
-    tier: TierNamed
-    metric: MetricNamed
+    tier: TierName
+    metric: MetricName
     quantity: Units
     amount_units: Units
     split_id: int
@@ -238,6 +287,8 @@ class NewKey(_Answer):
 
     id: str
     key: str = Field(repr=False)
+    label: str = ""
+    scopes: tuple[str, ...] = ()
 
 
 class KnownKey(_Answer):
@@ -256,5 +307,42 @@ class KnownKeys(_Answer):
     items: Annotated[tuple[KnownKey, ...], BeforeValidator(as_tuple)]
 
 
-Status = dict[str, Any]
-"""The oracle's status page, as it is."""
+class PayoutAnswer(_Answer):
+    """From what amount on a payee is paid without claiming."""
+
+    account: Address
+    minimum: Units
+
+
+class AttesterQuorum(_Answer):
+    """The attesters that the chain knows, and which of the leader's URLs answer."""
+
+    members: tuple[Address, ...]
+    config_version: int
+    quorum: int
+    urls: dict[str, bool]
+    single: bool
+    inside_this_process: int
+
+
+class StandingAlert(_Answer):
+    """What is wrong since when."""
+
+    key: str
+    words: str
+    since: int
+
+
+class LeaderStatus(_Answer):
+    """The leader: its chain and contracts, who attests, how many things are in which state."""
+
+    model_config = ConfigDict(extra="allow")
+
+    chain_id: int
+    contracts: dict[str, Address]
+    block: int
+    sender: Address
+    attesters: AttesterQuorum
+    submissions: dict[str, int]
+    transactions: dict[str, int]
+    alerts: tuple[StandingAlert, ...]

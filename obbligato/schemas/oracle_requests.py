@@ -1,10 +1,18 @@
-"""What platforms send."""
+"""What platforms and payees send to the oracle."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from obbligato.documents import Period
 from obbligato.documents.file_inputs import named
@@ -13,7 +21,7 @@ from obbligato.protocol.constants import MAX_ROWS, UINT64_MAX, Metric, Pricing, 
 from obbligato.protocol.rows import Row
 from obbligato.protocol.types import Address, Bytes32, PricingField
 
-MOST_READY_ROWS = 100 * MAX_ROWS
+MAX_READY_ROWS = 100 * MAX_ROWS
 SCOPES = ("reports:write", "reports:read", "quotes")
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -36,7 +44,25 @@ def _named_pricing(value: object) -> object:
         raise ValueError(error.reason) from None
 
 
-UInt64Digits = Annotated[int, BeforeValidator(_uint64)]
+UInt64Digits = Annotated[
+    int,
+    BeforeValidator(_uint64),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": "^[0-9]{1,20}$"}, {"type": "integer"}]}
+    ),
+]
+PricingName = Annotated[
+    PricingField,
+    BeforeValidator(_named_pricing),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "enum": list(Pricing.__members__)},
+                {"type": "integer", "enum": [member.value for member in Pricing]},
+            ]
+        }
+    ),
+]
 
 
 class _Request(BaseModel):
@@ -74,7 +100,7 @@ class ReadyRow(_Request):
         )
 
 
-class PeriodGiven(_Request):
+class PeriodRequest(_Request):
     """`[start, end)` in seconds since 1970, UTC."""
 
     start: Annotated[int, Field(ge=1, lt=2**40, strict=True)]
@@ -88,15 +114,15 @@ class ReportRequest(_Request):
     """Usage of one model in one period: files of events, or ready rows, or neither (a zero statement)."""
 
     model_id: Bytes32
-    period: PeriodGiven
-    pricing: Annotated[PricingField, BeforeValidator(_named_pricing)] = Pricing.METERED
+    period: PeriodRequest
+    pricing: PricingName = Pricing.METERED
     total: UInt64Digits | None = None
     files: Annotated[tuple[FileOfUsage, ...], Field(max_length=1_000)] = ()
-    rows: Annotated[tuple[ReadyRow, ...], Field(max_length=MOST_READY_ROWS)] = ()
+    rows: Annotated[tuple[ReadyRow, ...], Field(max_length=MAX_READY_ROWS)] = ()
     skip_invalid: bool = False
 
     @model_validator(mode="after")
-    def _is_whole(self) -> Self:
+    def _is_consistent(self) -> Self:
         if self.period.end <= self.period.start:
             raise ValueError("period.end: a period ends after it starts")
         if self.files and self.rows:

@@ -1,8 +1,37 @@
-"""Problem documents (RFC 9457): the lines or fields that are wrong."""
+"""Problem documents (RFC 9457), with the lines or fields that are wrong."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+
+
+class ProblemDocument(BaseModel):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "about:blank",
+                    "title": "The input is wrong",
+                    "status": 422,
+                    "detail": "isrc: 'US-UG1' is not an ISRC: …",
+                    "field": "isrc",
+                    "request_id": "5f0c8b1e2d3a4f66",
+                }
+            ]
+        },
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None = None
+    request_id: str | None = None
 
 
 class LineError(NamedTuple):
@@ -14,8 +43,8 @@ class LineError(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        places = [self.file, None if self.line is None else f"line {self.line}", self.field]
-        return ": ".join([", ".join(place for place in places if place), self.reason]).lstrip(": ")
+        words = [self.file, None if self.line is None else f"line {self.line}", self.field]
+        return ": ".join([", ".join(word for word in words if word), self.reason]).lstrip(": ")
 
 
 def line_errors(listed: Any) -> tuple[LineError, ...]:
@@ -36,3 +65,30 @@ def line_errors(listed: Any) -> tuple[LineError, ...]:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _nullable(kind: str) -> dict[str, Any]:
+    return {"anyOf": [{"type": kind}, {"type": "null"}]}
+
+
+LineErrors = Annotated[
+    tuple[LineError, ...],
+    BeforeValidator(lambda value: line_errors(value) if isinstance(value, list) else value),
+    PlainSerializer(lambda errors: [each._asdict() for each in errors], when_used="json"),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "file": _nullable("string"),
+                    "line": _nullable("integer"),
+                    "field": _nullable("string"),
+                    "reason": {"type": "string"},
+                },
+                "required": ["file", "line", "field", "reason"],
+            },
+        }
+    ),
+]
+"""Wrong lines or fields as a model has them; what is malformed in a list of them is left out."""

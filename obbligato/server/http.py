@@ -1,4 +1,4 @@
-"""What the oracle's HTTP interfaces share: problem documents (RFC 9457), health, metrics, blocks."""
+"""What the HTTP interfaces share: problem documents (RFC 9457), health, metrics, blocks, descriptions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from obbligato.errors import (
@@ -21,6 +23,7 @@ from obbligato.errors import (
     ObbligatoError,
     RefusedError,
 )
+from obbligato.schemas.problems import ProblemDocument
 from obbligato.store import ContentStore, StoreError
 
 PROBLEM: Final = "application/problem+json"
@@ -136,7 +139,16 @@ def add_health(app: FastAPI, checks: Checks) -> None:
 def add_blocks(app: FastAPI, store: ContentStore) -> None:
     """`/ipfs/{cid}`: this store's blocks, raw, as a trustless gateway serves them."""
 
-    @app.get("/ipfs/{cid}", tags=["blocks"], response_class=Response)
+    @app.get(
+        "/ipfs/{cid}",
+        tags=["blocks"],
+        operation_id="get_block",
+        response_class=Response,
+        responses={
+            200: {"content": {RAW_BLOCK: {"schema": {"type": "string", "format": "binary"}}}},
+            **problems(404, 422, 502, 503),
+        },
+    )
     def block(cid: str) -> Response:
         """The raw bytes of a block; they hash to its CID."""
         headers = {
@@ -150,3 +162,53 @@ def add_blocks(app: FastAPI, store: ContentStore) -> None:
 def stopped_by(stop: threading.Event) -> Callable[[], str | None]:
     """A check that fails once the process was told to stop."""
     return lambda: "stopping" if stop.is_set() else None
+
+
+_MEANINGS: Final = {
+    400: "The request cannot be read",
+    401: "Nobody who is known: sign in, sign the request, or send an API key",
+    403: "This is somebody else's",
+    404: "There is none",
+    409: "It is not as it was: read it again",
+    413: "Too large",
+    415: "Another kind of content",
+    422: "Something in the request is wrong: `field` names it",
+    429: "Too many requests: see Retry-After",
+    502: "Stored bytes are not what they should be",
+    503: "The chain, the store or the index cannot be asked right now",
+    507: "No room: try again later",
+}
+_REFERENCE: Final = "#/components/schemas/{model}"
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """`responses=` of a route: the problems that it may answer with."""
+    schema = {"$ref": _REFERENCE.format(model=ProblemDocument.__name__)}
+    return {
+        status: {"description": _MEANINGS[status], "content": {PROBLEM: {"schema": schema}}}
+        for status in sorted(set(statuses))
+    }
+
+
+def body_of(model: type[BaseModel]) -> dict[str, Any]:
+    """`openapi_extra=` of a route that reads its JSON body itself, for the digest that was signed."""
+    schema = {"$ref": _REFERENCE.format(model=model.__name__)}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def add_description(app: FastAPI, *bodies: type[BaseModel]) -> None:
+    """Complete the application's OpenAPI by the problem document and the models that `body_of` names."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            described = describe()
+            models: tuple[type[BaseModel], ...] = (ProblemDocument, *bodies)
+            _, more = models_json_schema(
+                [(model, "validation") for model in models], ref_template=_REFERENCE
+            )
+            described.setdefault("components", {}).setdefault("schemas", {}).update(more["$defs"])
+        assert app.openapi_schema is not None
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it

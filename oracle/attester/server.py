@@ -11,8 +11,16 @@ from fastapi import FastAPI
 from prometheus_client import Counter, Histogram
 
 from obbligato.errors import ObbligatoError
-from obbligato.schemas.attestation import AttestationAnswer, AttestationRequest
-from obbligato.server.http import Checks, add_blocks, add_errors, add_health, stopped_by
+from obbligato.schemas.attestation import AttestationAnswer, AttestationRequest, AttesterStatus
+from obbligato.server.http import (
+    Checks,
+    add_blocks,
+    add_description,
+    add_errors,
+    add_health,
+    problems,
+    stopped_by,
+)
 from obbligato.server.process import serve, start_log
 from oracle.attester.attester import Attester, open_attester
 from oracle.settings import AttesterSettings, read_settings
@@ -31,9 +39,15 @@ def attester_api(attester: Attester, checks: Checks) -> FastAPI:
     add_errors(app, not_found=503)  # evidence that is not there may come: ask again
     add_health(app, checks)
     add_blocks(app, attester.store)
+    add_description(app)
     room = threading.BoundedSemaphore(MOST_AT_ONCE)
 
-    @app.post("/v1/attestations")
+    @app.post(
+        "/v1/attestations",
+        tags=["attestations"],
+        operation_id="attest",
+        responses=problems(422, 502, 503),
+    )
     def attest(request: AttestationRequest) -> AttestationAnswer:
         """Recompute a report and sign it; 422 with the reason where it is refused."""
         with room, _seconds.time():
@@ -45,14 +59,15 @@ def attester_api(attester: Attester, checks: Checks) -> FastAPI:
         _attested.labels("signed").inc()
         return answer
 
-    @app.get("/v1/status")
-    def status() -> dict[str, object]:
+    @app.get("/v1/status", tags=["status"], operation_id="attester_status")
+    def status() -> AttesterStatus:
         """Who this attester is, and for which chain."""
-        return {
-            "attester": attester.signer.address,
-            "chain_id": attester.chain.deployment.chain_id,
-            "oracle": attester.chain.deployment.address("UsageOracle"),
-        }
+        deployment = attester.chain.deployment
+        return AttesterStatus(
+            attester=attester.signer.address,
+            chain_id=deployment.chain_id,
+            oracle=deployment.address("UsageOracle"),
+        )
 
     return app
 

@@ -1,31 +1,44 @@
-"""The HTTP interface of the leader. Errors are problem documents (RFC 9457); docs/platform.md shows it in use."""
+"""The HTTP interface of the leader. Errors are problem documents (RFC 9457); docs/platform.md shows it in use.
+
+Requests are signed over the digest of their body, so routes read their bodies themselves and say in
+`openapi_extra` which model they are.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import FastAPI, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import select
 
 from obbligato.errors import InputError
 from obbligato.protocol.types import checked_address
+from obbligato.schemas import oracle as schemas
 from obbligato.schemas.oracle_requests import (
     KeyRequest,
     PayoutRequest,
     ReportRequest,
     SignaturesRequest,
 )
-from obbligato.server.http import Checks, Problem, add_blocks, add_errors, add_health
+from obbligato.server.http import (
+    Checks,
+    Problem,
+    add_blocks,
+    add_description,
+    add_errors,
+    add_health,
+    body_of,
+    problems,
+)
 from obbligato.store import ContentStore
 from oracle.db import ApiKey, OracleDatabase, Payout
 from oracle.intake.callers import Caller, Callers, check_digest, new_key, read_body
-from oracle.intake.responses import shown_item, shown_rows, shown_submission
+from oracle.intake.responses import priced_rows, submission_answer, submission_line
 from oracle.intake.submissions import Submissions
 from oracle.intake.uploads import Uploads
 
@@ -34,6 +47,11 @@ SubmissionId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 Key = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 Body = TypeVar("Body", bound=BaseModel)
+
+PLATFORM: Final = "/v1/platforms/{platform_id}"
+BINARY: Final = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+READING: Final = problems(401, 403, 404, 422, 503)
+WRITING: Final = problems(401, 403, 404, 409, 413, 422, 503)
 
 
 @dataclass(frozen=True)
@@ -48,6 +66,16 @@ class Intake:
     wake: Callable[[], None]
     status: Callable[[], dict[str, Any]]
     checks: Checks
+
+    def answer(self, platform_id: int, submission_id: str) -> schemas.Submission:
+        """A submission of a platform. Raises Problem 404."""
+        with self.database.work() as session:
+            submission = self.submissions.get(session, platform_id, submission_id)
+            return submission_answer(session, submission)
+
+    async def allow(self, request: Request, platform_id: int, *scopes: str) -> Caller:
+        """The caller, who may do this for the platform. Raises Problem 401 or 403."""
+        return await run_in_threadpool(self.callers.of_platform, request, platform_id, *scopes)
 
 
 def intake_api(intake: Intake) -> FastAPI:
@@ -65,165 +93,232 @@ def intake_api(intake: Intake) -> FastAPI:
     _add_reports(app, intake)
     _add_keys(app, intake)
     _add_payouts(app, intake)
+    add_description(app, ReportRequest, SignaturesRequest, KeyRequest, PayoutRequest)
 
-    @app.get("/v1/status", tags=["status"])
-    def status() -> dict[str, Any]:
+    @app.get("/v1/status", tags=["status"], operation_id="oracle_status", responses=problems(503))
+    def status() -> schemas.LeaderStatus:
         """Which chain and contracts this is for, who attests, what waits, and what is wrong."""
-        return intake.status()
+        return schemas.LeaderStatus.model_validate(intake.status())
 
     return app
 
 
 def _add_uploads(app: FastAPI, intake: Intake) -> None:
-    where = "/v1/platforms/{platform_id}/uploads/{sha256}"
+    path = PLATFORM + "/uploads/{sha256}"
 
-    @app.head(where, tags=["uploads"], operation_id="upload_is_here")
-    def known(platform_id: PlatformId, sha256: Sha256, request: Request) -> Response:
-        """Whether the file is here whole."""
+    @app.head(
+        path,
+        tags=["uploads"],
+        operation_id="upload_is_here",
+        response_class=Response,
+        responses=READING,
+    )
+    def is_here(platform_id: PlatformId, sha256: Sha256, request: Request) -> Response:
+        """Whether the whole file is here."""
         intake.callers.of_platform(request, platform_id, "reports:write", "quotes")
-        found = intake.uploads.known(platform_id, sha256)
-        return Response(status_code=200 if found else 404)
+        known = intake.uploads.known(platform_id, sha256)
+        return Response(status_code=200 if known else 404)
 
-    @app.put(where, tags=["uploads"], operation_id="upload")
-    async def receive(platform_id: PlatformId, sha256: Sha256, request: Request) -> JSONResponse:
+    @app.put(
+        path,
+        tags=["uploads"],
+        operation_id="upload",
+        status_code=201,
+        openapi_extra={"requestBody": {"required": True, "content": BINARY}},
+        responses={
+            200: {"model": schemas.StoredFile, "description": "It was here already"},
+            **problems(400, 401, 403, 413, 422, 503, 507),
+        },
+    )
+    async def upload(
+        platform_id: PlatformId, sha256: Sha256, request: Request, response: Response
+    ) -> schemas.StoredFile:
         """Upload a file of usage events (JSONL, CSV, Parquet; gzip allowed), named by its sha-256."""
-        caller = await run_in_threadpool(
-            intake.callers.of_platform, request, platform_id, "reports:write", "quotes"
-        )
+        caller = await intake.allow(request, platform_id, "reports:write", "quotes")
         check_digest(caller, bytes.fromhex(sha256))
-        found = await run_in_threadpool(intake.uploads.known, platform_id, sha256)
-        upload = found or await intake.uploads.receive(request, platform_id, sha256)
-        return JSONResponse(
-            {"sha256": upload.sha256, "size": upload.size}, status_code=200 if found else 201
-        )
+        known = await run_in_threadpool(intake.uploads.known, platform_id, sha256)
+        if known:
+            response.status_code = 200
+        stored = known or await intake.uploads.receive(request, platform_id, sha256)
+        return schemas.StoredFile(sha256=stored.sha256, size=stored.size)
 
 
 def _add_reports(app: FastAPI, intake: Intake) -> None:
-    where = "/v1/platforms/{platform_id}/reports"
+    reports = PLATFORM + "/reports"
+    taking: dict[str, Any] = {
+        "tags": ["reports"],
+        "status_code": 202,
+        "openapi_extra": body_of(ReportRequest),
+        "response_model_exclude_unset": True,
+        "responses": {
+            200: {"model": schemas.Submission, "description": "The key was used for it before"},
+            **WRITING,
+        },
+    }
+    changing: dict[str, Any] = {
+        "tags": ["reports"],
+        "response_model_exclude_unset": True,
+        "responses": WRITING,
+    }
 
-    def take(platform_id: int, key: str, content: bytes, *, dry_run: bool) -> JSONResponse:
-        wanted = _parsed(ReportRequest, content)
-        identity, is_new = intake.submissions.take(platform_id, key, wanted, dry_run=dry_run)
-        intake.wake()
-        return JSONResponse(shown(platform_id, identity), status_code=202 if is_new else 200)
+    async def take(
+        request: Request, response: Response, platform_id: int, key: str, scope: str
+    ) -> schemas.Submission:
+        caller = await intake.allow(request, platform_id, scope)
+        content = await read_body(request, caller)
 
-    def shown(platform_id: int, identity: str) -> dict[str, Any]:
-        with intake.database.work() as session:
-            found = intake.submissions.find(session, platform_id, identity)
-            return shown_submission(session, found)
+        def store() -> tuple[schemas.Submission, bool]:
+            report, dry_run = _parsed(ReportRequest, content), scope == "quotes"
+            submission_id, is_new = intake.submissions.take(
+                platform_id, key, report, dry_run=dry_run
+            )
+            intake.wake()
+            return intake.answer(platform_id, submission_id), is_new
 
-    async def allowed(request: Request, platform_id: int, scope: str) -> Caller:
-        return await run_in_threadpool(intake.callers.of_platform, request, platform_id, scope)
+        submission, is_new = await run_in_threadpool(store)
+        if not is_new:
+            response.status_code = 200
+        return submission
 
-    @app.post(where, tags=["reports"], operation_id="submit")
-    async def submit(platform_id: PlatformId, request: Request, key: Key) -> JSONResponse:
+    @app.post(reports, operation_id="submit", **taking)
+    async def submit(
+        platform_id: PlatformId, request: Request, response: Response, key: Key
+    ) -> schemas.Submission:
         """Report usage of one model in one period; once for each idempotency key."""
-        caller = await allowed(request, platform_id, "reports:write")
-        content = await read_body(request, caller)
-        return await run_in_threadpool(take, platform_id, key, content, dry_run=False)
+        return await take(request, response, platform_id, key, "reports:write")
 
-    @app.post("/v1/platforms/{platform_id}/quotes", tags=["reports"], operation_id="quote")
-    async def quote(platform_id: PlatformId, request: Request, key: Key) -> JSONResponse:
+    @app.post(PLATFORM + "/quotes", operation_id="quote", **taking)
+    async def quote(
+        platform_id: PlatformId, request: Request, response: Response, key: Key
+    ) -> schemas.Submission:
         """What a report would come to: the same, but nothing is ever submitted."""
-        caller = await allowed(request, platform_id, "quotes")
-        content = await read_body(request, caller)
-        return await run_in_threadpool(take, platform_id, key, content, dry_run=True)
+        return await take(request, response, platform_id, key, "quotes")
 
-    @app.get(where, tags=["reports"], operation_id="list_reports")
-    def listed(
+    @app.get(reports, tags=["reports"], operation_id="list_reports", responses=READING)
+    def list_reports(
         platform_id: PlatformId,
         request: Request,
         cursor: Annotated[str, Query(max_length=32)] = "",
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    ) -> dict[str, Any]:
+    ) -> schemas.SubmissionPage:
         """Reports, the newest first."""
         intake.callers.of_platform(request, platform_id, "reports:read")
         with intake.database.work() as session:
-            found = intake.submissions.listed(session, platform_id, cursor, limit + 1)
-        items = [shown_item(submission) for submission in found[:limit]]
-        return {"items": items, "next": items[-1]["id"] if len(found) > limit else None}
+            rows = intake.submissions.page(session, platform_id, cursor, limit + 1)
+        items = tuple(submission_line(submission) for submission in rows[:limit])
+        more = items[-1].id if len(rows) > limit else None
+        return schemas.SubmissionPage(items=items, next=more)
 
-    @app.get(where + "/{submission_id}", tags=["reports"], operation_id="report_status")
-    def one(platform_id: PlatformId, submission_id: SubmissionId, request: Request) -> Any:
+    @app.get(
+        reports + "/{submission_id}",
+        tags=["reports"],
+        operation_id="report_status",
+        response_model_exclude_unset=True,
+        responses=READING,
+    )
+    def report_status(
+        platform_id: PlatformId, submission_id: SubmissionId, request: Request
+    ) -> schemas.Submission:
         """How far a report has come."""
         intake.callers.of_platform(request, platform_id, "reports:read", "quotes")
-        return shown(platform_id, submission_id)
+        return intake.answer(platform_id, submission_id)
 
-    @app.get(where + "/{submission_id}/rows", tags=["reports"], operation_id="report_rows")
-    def rows(
+    @app.get(
+        reports + "/{submission_id}/rows",
+        tags=["reports"],
+        operation_id="report_rows",
+        responses=READING,
+    )
+    def report_rows(
         platform_id: PlatformId,
         submission_id: SubmissionId,
         request: Request,
         part: Annotated[int, Query(ge=1)] = 1,
-    ) -> dict[str, Any]:
+    ) -> schemas.PricedRows:
         """The rows of one part, with what each will be credited."""
         intake.callers.of_platform(request, platform_id, "reports:read")
         with intake.database.work() as session:
-            report = intake.submissions.part(session, platform_id, submission_id, part)
-            return {"rows": shown_rows(report)}
-
-    @app.post(where + "/{submission_id}/signatures", tags=["reports"], operation_id="sign_report")
-    async def sign(
-        platform_id: PlatformId, submission_id: SubmissionId, request: Request
-    ) -> JSONResponse:
-        """The reporter's signatures of the headers: from here on it goes to the chain."""
-        caller = await allowed(request, platform_id, "reports:write")
-        given = _parsed(SignaturesRequest, await read_body(request, caller))
-        await run_in_threadpool(intake.submissions.sign, platform_id, submission_id, given)
-        intake.wake()
-        return JSONResponse(await run_in_threadpool(shown, platform_id, submission_id))
+            return priced_rows(intake.submissions.part(session, platform_id, submission_id, part))
 
     @app.post(
-        where + "/{submission_id}/withdrawal", tags=["reports"], operation_id="withdraw_report"
+        reports + "/{submission_id}/signatures",
+        operation_id="sign_report",
+        openapi_extra=body_of(SignaturesRequest),
+        **changing,
     )
-    async def withdraw(
+    async def sign_report(
         platform_id: PlatformId, submission_id: SubmissionId, request: Request
-    ) -> JSONResponse:
+    ) -> schemas.Submission:
+        """The reporter's signatures of the headers: from here on it goes to the chain."""
+        caller = await intake.allow(request, platform_id, "reports:write")
+        signatures = _parsed(SignaturesRequest, await read_body(request, caller))
+        await run_in_threadpool(intake.submissions.sign, platform_id, submission_id, signatures)
+        intake.wake()
+        return await run_in_threadpool(intake.answer, platform_id, submission_id)
+
+    @app.post(reports + "/{submission_id}/withdrawal", operation_id="withdraw_report", **changing)
+    async def withdraw_report(
+        platform_id: PlatformId, submission_id: SubmissionId, request: Request
+    ) -> schemas.Submission:
         """Take back a report that was not signed."""
-        caller = await allowed(request, platform_id, "reports:write")
+        caller = await intake.allow(request, platform_id, "reports:write")
         await read_body(request, caller)
         await run_in_threadpool(intake.submissions.withdraw, platform_id, submission_id)
         intake.wake()
-        return JSONResponse(await run_in_threadpool(shown, platform_id, submission_id))
+        return await run_in_threadpool(intake.answer, platform_id, submission_id)
 
 
 def _add_keys(app: FastAPI, intake: Intake) -> None:
-    where = "/v1/platforms/{platform_id}/keys"
+    path = PLATFORM + "/keys"
 
-    @app.post(where, tags=["keys"], operation_id="create_key", status_code=201)
-    async def create(platform_id: PlatformId, request: Request) -> JSONResponse:
+    @app.post(
+        path,
+        tags=["keys"],
+        operation_id="create_key",
+        status_code=201,
+        openapi_extra=body_of(KeyRequest),
+        responses=problems(401, 403, 413, 422, 503),
+    )
+    async def create_key(
+        platform_id: PlatformId, request: Request, response: Response
+    ) -> schemas.NewKey:
         """Make an API key; its text is shown this once."""
         caller = await run_in_threadpool(intake.callers.admin, request, platform_id)
-        wanted = _parsed(KeyRequest, await read_body(request, caller))
-        made, text = new_key(platform_id, wanted.label, wanted.scopes)
+        body = _parsed(KeyRequest, await read_body(request, caller))
+        key, text = new_key(platform_id, body.label, body.scopes)
         with intake.database.work() as session:
-            session.add(made)
-        body = {"id": made.id, "key": text, "label": wanted.label, "scopes": wanted.scopes}
-        return JSONResponse(body, status_code=201, headers={"cache-control": "no-store"})
+            session.add(key)
+        response.headers["cache-control"] = "no-store"
+        return schemas.NewKey(id=key.id, key=text, label=body.label, scopes=body.scopes)
 
-    @app.get(where, tags=["keys"], operation_id="list_keys")
-    def listed(platform_id: PlatformId, request: Request) -> dict[str, Any]:
+    @app.get(path, tags=["keys"], operation_id="list_keys", responses=problems(401, 403, 422, 503))
+    def list_keys(platform_id: PlatformId, request: Request) -> schemas.KnownKeys:
         """The API keys, without their secrets."""
         intake.callers.admin(request, platform_id)
         with intake.database.work() as session:
-            found = session.scalars(
+            rows = session.scalars(
                 select(ApiKey).where(ApiKey.platform_id == platform_id).order_by(ApiKey.created_at)
             ).all()
-        return {
-            "items": [
-                {
-                    "id": key.id,
-                    "label": key.label,
-                    "scopes": key.scopes.split(),
-                    "created_at": key.created_at,
-                    "revoked_at": key.revoked_at,
-                }
-                for key in found
-            ]
-        }
+        keys = (
+            schemas.KnownKey(
+                id=row.id,
+                label=row.label,
+                scopes=tuple(row.scopes.split()),
+                created_at=row.created_at,
+                revoked_at=row.revoked_at,
+            )
+            for row in rows
+        )
+        return schemas.KnownKeys(items=tuple(keys))
 
-    @app.delete(where + "/{key_id}", tags=["keys"], operation_id="revoke_key", status_code=204)
-    def revoke(platform_id: PlatformId, key_id: str, request: Request) -> Response:
+    @app.delete(
+        path + "/{key_id}",
+        tags=["keys"],
+        operation_id="revoke_key",
+        status_code=204,
+        responses=READING,
+    )
+    def revoke_key(platform_id: PlatformId, key_id: str, request: Request) -> None:
         """Revoke an API key."""
         intake.callers.admin(request, platform_id)
         with intake.database.work() as session:
@@ -231,45 +326,54 @@ def _add_keys(app: FastAPI, intake: Intake) -> None:
             if key is None or key.platform_id != platform_id:
                 raise Problem(404, "Not found", f"Platform {platform_id} has no key {key_id}.")
             key.revoked_at = key.revoked_at or int(time.time())
-        return Response(status_code=204)
 
 
 def _add_payouts(app: FastAPI, intake: Intake) -> None:
-    where = "/v1/payouts/{account}"
+    path = "/v1/payouts/{account}"
 
-    def own(request: Request, account: str) -> str:
-        """The account, checksummed, if it signed the request itself."""
-        caller, named = intake.callers.signer(request), checked_address(account)
-        if caller.account != named:
-            raise Problem(403, "Not your account", f"Sign the request with {named} itself.")
-        return named
+    def own(request: Request, account: str) -> Caller:
+        """The account itself, by its signature of the request. Raises Problem 401 or 403."""
+        caller, payee = intake.callers.signer(request), checked_address(account)
+        if caller.account != payee:
+            raise Problem(403, "Not your account", f"Sign the request with {payee} itself.")
+        return caller
 
-    @app.put(where, tags=["payouts"], operation_id="ask_for_payouts")
-    async def ask(account: str, request: Request) -> dict[str, str]:
+    @app.put(
+        path,
+        tags=["payouts"],
+        operation_id="ask_for_payouts",
+        openapi_extra=body_of(PayoutRequest),
+        responses=problems(401, 403, 413, 422),
+    )
+    async def ask_for_payouts(account: str, request: Request) -> schemas.PayoutAnswer:
         """A payee asks to be paid without claiming, whenever it has earned at least `minimum`."""
-        account = own(request, account)
-        caller = intake.callers.signer(request)
-        wanted = _parsed(PayoutRequest, await read_body(request, caller))
+        caller = own(request, account)
+        body = _parsed(PayoutRequest, await read_body(request, caller))
+        payout = Payout(account=caller.account, minimum=body.minimum, created_at=int(time.time()))
         with intake.database.work() as session:
-            session.merge(
-                Payout(account=account, minimum=wanted.minimum, created_at=int(time.time()))
-            )
-        return {"account": account, "minimum": str(wanted.minimum)}
+            session.merge(payout)
+        return schemas.PayoutAnswer(account=payout.account, minimum=payout.minimum)
 
-    @app.delete(where, tags=["payouts"], operation_id="stop_payouts", status_code=204)
-    def stop(account: str, request: Request) -> Response:
-        """Claims are the payee's own affair again."""
+    @app.delete(
+        path,
+        tags=["payouts"],
+        operation_id="stop_payouts",
+        status_code=204,
+        responses=problems(401, 403, 422),
+    )
+    def stop_payouts(account: str, request: Request) -> None:
+        """The payee claims for itself again."""
+        payee = own(request, account).account
         with intake.database.work() as session:
-            found = session.get(Payout, own(request, account))
-            if found is not None:
-                session.delete(found)
-        return Response(status_code=204)
+            payout = session.get(Payout, payee)
+            if payout is not None:
+                session.delete(payout)
 
 
-def _parsed(kind: type[Body], content: bytes) -> Body:
+def _parsed(model: type[Body], content: bytes) -> Body:
     """A JSON body. Raises Problem 422 naming every field that is wrong."""
     try:
-        return kind.model_validate_json(content)
+        return model.model_validate_json(content)
     except ValidationError as error:
         errors = [
             {

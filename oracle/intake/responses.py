@@ -1,45 +1,60 @@
-"""Submissions as platforms are shown them."""
+"""Rows of the database as the answers that platforms get."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from obbligato.documents import cid_from_digest
-from obbligato.protocol.rows import unpack_credits, unpack_rows
+from obbligato.protocol.rows import ROW_BYTES, unpack_credits, unpack_rows
+from obbligato.schemas import oracle as schemas
 from obbligato.transactions.tables import Transaction
-from oracle.db import Answer, Report, Submission
+from oracle import db
 
 
-def shown_submission(session: Session, submission: Submission) -> dict[str, Any]:
+def submission_answer(session: Session, submission: db.Submission) -> schemas.Submission:
     """Everything about one submission but its rows."""
-    request = submission.request
-    return {
-        "id": submission.id,
-        "platform_id": submission.platform_id,
-        "model_id": "0x" + submission.model_id.hex(),
-        "period": request["period"],
-        "pricing": request["pricing"],
-        "dry_run": submission.dry_run,
-        "state": submission.state,
-        "waiting": submission.waiting,
-        "created_at": submission.created_at,
-        "updated_at": submission.updated_at,
-        "problem": submission.problem,
-        # The platform's own: with it, it can show which of its events a public hash is.
-        "salt": "0x" + submission.salt.hex(),
-        "summary": submission.summary,
-        "reports": [_shown_report(session, report) for report in submission.reports],
-    }
+    return schemas.Submission.model_validate(
+        {
+            **_line(submission),
+            "platform_id": submission.platform_id,
+            "waiting": submission.waiting,
+            "updated_at": submission.updated_at,
+            "problem": submission.problem,
+            "salt": submission.salt,
+            "summary": submission.summary,
+            "reports": [_part(session, report) for report in submission.reports],
+        }
+    )
 
 
-def shown_item(submission: Submission) -> dict[str, Any]:
-    """A line of a list."""
+def submission_line(submission: db.Submission) -> schemas.SubmissionLine:
+    """A submission in a list."""
+    return schemas.SubmissionLine.model_validate(_line(submission))
+
+
+def priced_rows(report: db.Report) -> schemas.PricedRows:
+    """The rows of a part with what each is credited, as last priced."""
+    pairs = zip(unpack_rows(report.rows), unpack_credits(report.credits), strict=True)
+    return schemas.PricedRows(
+        rows=tuple(
+            schemas.PricedRow(
+                license_id=row.license_id,
+                tier=row.tier,
+                metric=row.metric,
+                quantity=row.quantity,
+                amount_units=credit.amount,
+                split_id=credit.split_id,
+            )
+            for row, credit in pairs
+        )
+    )
+
+
+def _line(submission: db.Submission) -> dict[str, object]:
     return {
         "id": submission.id,
-        "model_id": "0x" + submission.model_id.hex(),
+        "model_id": submission.model_id,
         "period": submission.request["period"],
         "pricing": submission.request["pricing"],
         "dry_run": submission.dry_run,
@@ -48,60 +63,41 @@ def shown_item(submission: Submission) -> dict[str, Any]:
     }
 
 
-def shown_rows(report: Report) -> list[dict[str, Any]]:
-    """The rows of a part with what each is credited, as last priced."""
-    pairs = zip(unpack_rows(report.rows), unpack_credits(report.credits), strict=True)
-    return [
-        {
-            "license_id": row.license_id,
-            "tier": row.tier.name,
-            "metric": row.metric.name,
-            "quantity": str(row.quantity),
-            "amount_units": str(credit.amount),
-            "split_id": credit.split_id,
-        }
-        for row, credit in pairs
-    ]
-
-
-def _shown_report(session: Session, report: Report) -> dict[str, Any]:
+def _part(session: Session, report: db.Report) -> dict[str, object]:
+    answers: list[db.Answer] = []
+    transaction = None
+    if report.report_id is not None:
+        answers = list(
+            session.scalars(
+                select(db.Answer)
+                .where(db.Answer.report_id == report.report_id)
+                .order_by(db.Answer.url)
+            )
+        )
+        transaction = session.scalars(
+            select(Transaction.hash)
+            .where(Transaction.purpose == "submit", Transaction.subject == report.report_id.hex())
+            .order_by(Transaction.id.desc())
+        ).first()
     return {
         "part": report.part,
         "state": report.state,
-        "report_id": None if report.report_id is None else "0x" + report.report_id.hex(),
+        "report_id": report.report_id,
         "header": report.header,
-        "rows": len(report.rows) // 14,
-        "total_units": str(report.total),
+        "rows": len(report.rows) // ROW_BYTES,
+        "total_units": report.total,
         "evidence": cid_from_digest(report.evidence),
         "window_end": report.window_end,
         "final": report.final,
-        "transaction": _transaction(session, report),
+        "transaction": transaction,
         "waiting": report.waiting,
-        "attestations": [] if report.report_id is None else _answers(session, report.report_id),
+        "attestations": [
+            {
+                "url": answer.url,
+                "signer": answer.signer,
+                "outcome": answer.outcome,
+                "reason": answer.reason,
+            }
+            for answer in answers
+        ],
     }
-
-
-def _transaction(session: Session, report: Report) -> str | None:
-    if report.report_id is None:
-        return None
-    found = session.scalars(
-        select(Transaction)
-        .where(Transaction.purpose == "submit", Transaction.subject == report.report_id.hex())
-        .order_by(Transaction.id.desc())
-    ).first()
-    return None if found is None else found.hash
-
-
-def _answers(session: Session, report_id: bytes) -> list[dict[str, Any]]:
-    answers = session.scalars(
-        select(Answer).where(Answer.report_id == report_id).order_by(Answer.url)
-    )
-    return [
-        {
-            "url": answer.url,
-            "signer": answer.signer,
-            "outcome": answer.outcome,
-            "reason": answer.reason,
-        }
-        for answer in answers
-    ]

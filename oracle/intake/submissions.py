@@ -87,26 +87,24 @@ class Submissions:
             )
         return None if known is None else known.id
 
-    def find(self, session: Session, platform_id: int, submission_id: str) -> Submission:
+    def get(self, session: Session, platform_id: int, submission_id: str) -> Submission:
         """A submission of this platform. Raises Problem 404."""
-        found = session.get(Submission, submission_id)
-        if found is None or found.platform_id != platform_id:
+        submission = session.get(Submission, submission_id)
+        if submission is None or submission.platform_id != platform_id:
             raise Problem(
                 404, "Not found", f"Platform {platform_id} has no report {submission_id}."
             )
-        return found
+        return submission
 
     def part(self, session: Session, platform_id: int, submission_id: str, part: int) -> Report:
         """One part of a submission. Raises Problem 404."""
-        submission = self.find(session, platform_id, submission_id)
+        submission = self.get(session, platform_id, submission_id)
         for report in submission.reports:
             if report.part == part:
                 return report
         raise Problem(404, "Not found", f"Report {submission_id} has no part {part} yet.")
 
-    def listed(
-        self, session: Session, platform_id: int, cursor: str, limit: int
-    ) -> list[Submission]:
+    def page(self, session: Session, platform_id: int, cursor: str, limit: int) -> list[Submission]:
         """Submissions, the newest first, after the one named by `cursor`."""
         query = select(Submission).where(Submission.platform_id == platform_id)
         after = session.get(Submission, cursor) if cursor else None
@@ -118,38 +116,38 @@ class Submissions:
         ordered = query.order_by(Submission.created_at.desc(), Submission.id.desc())
         return list(session.scalars(ordered.limit(limit)))
 
-    def sign(self, platform_id: int, submission_id: str, given: SignaturesRequest) -> None:
-        """Keep the platform's signatures of all headers. Raises Problem 409, 422 naming the report."""
-        if not self._chain.call("RoyaltyVault", "isReporter", platform_id, given.reporter):
+    def sign(self, platform_id: int, submission_id: str, request: SignaturesRequest) -> None:
+        """Store the platform's signatures of all headers. Raises Problem 409, 422 naming the report."""
+        if not self._chain.call("RoyaltyVault", "isReporter", platform_id, request.reporter):
             raise Problem(
                 422,
                 "Not a reporter",
-                f"{given.reporter} is no reporter of platform {platform_id}.",
+                f"{request.reporter} is no reporter of platform {platform_id}.",
                 field="reporter",
             )
         with self._database.work() as session:
-            submission = self.find(session, platform_id, submission_id)
+            submission = self.get(session, platform_id, submission_id)
             ids = {report.report_id: report for report in submission.reports if report.report_id}
         signatures = {
-            bytes.fromhex(k[2:]): bytes.fromhex(v[2:]) for k, v in given.signatures.items()
+            bytes.fromhex(k[2:]): bytes.fromhex(v[2:]) for k, v in request.signatures.items()
         }
         for report_id, signature in signatures.items():
             if report_id in ids and not is_signed_by(
-                self._chain, given.reporter, report_id, signature
+                self._chain, request.reporter, report_id, signature
             ):
                 raise Problem(
                     422,
                     "Not signed",
-                    f"{given.reporter} did not sign report 0x{report_id.hex()} for this chain.",
+                    f"{request.reporter} did not sign report 0x{report_id.hex()} for this chain.",
                     field=f"signatures.0x{report_id.hex()}",
                 )
         with self._database.work() as session:
-            self._keep(session, self.find(session, platform_id, submission_id), given, signatures)
+            self._store(session, self.get(session, platform_id, submission_id), request, signatures)
 
     def withdraw(self, platform_id: int, submission_id: str) -> None:
         """Take back what is not signed. Raises Problem 409."""
         with self._database.work() as session:
-            submission = self.find(session, platform_id, submission_id)
+            submission = self.get(session, platform_id, submission_id)
             if submission.state == SubmissionState.WITHDRAWN:
                 return
             if submission.state not in WITHDRAWABLE or _is_signed(submission):
@@ -185,10 +183,10 @@ class Submissions:
                 )
 
     @staticmethod
-    def _keep(
+    def _store(
         session: Session,
         submission: Submission,
-        given: SignaturesRequest,
+        request: SignaturesRequest,
         signatures: dict[bytes, bytes],
     ) -> None:
         unsigned = [r for r in submission.reports if r.state == SubmissionState.VALIDATED]
@@ -205,7 +203,7 @@ class Submissions:
             )
         for report in unsigned:
             assert report.report_id is not None
-            report.reporter = given.reporter
+            report.reporter = request.reporter
             report.reporter_signature = signatures[report.report_id]
             report.move(SubmissionState.SIGNED)
         submission.move(SubmissionState.SIGNED)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from backend.app import TAGS
-from backend.reference import Operation, description, operations, reference
+from backend.reference import description, reference
+from obbligato.server.reference import Operation, operations
 from scripts.toolchain import ROOT
 
 LISTED = Path(__file__).parent / "operations.txt"
