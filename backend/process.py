@@ -13,11 +13,11 @@ from sqlalchemy import select
 from backend.actions.relay import RelayWorker, open_relay
 from backend.app import create_app
 from backend.db.index_db import Following
-from backend.events.webhooks import Teller
+from backend.events.webhooks import WebhookWorker
 from backend.imports.worker import CatalogueWorker
 from backend.indexer.sync import Index
 from backend.indexer.worker import IndexWorker
-from backend.ipfs.pins import Pinner
+from backend.ipfs.pins import PinWorker
 from backend.services import Services
 from backend.settings import PARTS, BackendSettings
 from obbligato.chain.client import answered
@@ -88,9 +88,9 @@ class Backend:
         if "api" in self.settings.parts:
             found.append(CatalogueWorker(self.services, self.alerts).run)
         if "webhooks" in self.settings.parts:
-            found.append(Teller(self.services, self.alerts).run)
+            found.append(WebhookWorker(self.services, self.alerts).run)
         if "pins" in self.settings.parts:
-            found.append(Pinner(self.services, self.alerts).run)
+            found.append(PinWorker(self.services, self.alerts).run)
         return found
 
     # ---- whether it is ready

@@ -1,4 +1,4 @@
-"""The kinds of events that are told, and what is told of each."""
+"""The kinds of events and the facts of each, by the event of the contract."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ KindName = Literal[
 
 
 class Kind(NamedTuple):
-    """One kind: its name, and the facts of the contract's event by the names that they are told under.
+    """One kind: its name, and by the argument of the contract's event the name of the fact.
 
-    Names that end in `_units` or `quantity` are told as digits, `tier` and `metric` by name.
+    Facts that end in `_units` or `quantity` are strings of digits, `tier` and `metric` are names.
     """
 
     name: KindName

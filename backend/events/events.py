@@ -1,4 +1,4 @@
-"""Events of the index as they are told: what happened, to which licence and platform, and whom it concerns."""
+"""Events read from the index, each with the licences, the platform and the accounts that it concerns."""
 
 from __future__ import annotations
 
@@ -29,26 +29,34 @@ from obbligato.protocol.constants import Metric, Tier
 from obbligato.protocol.types import ZERO_ADDRESS
 
 END_OF_BLOCK: Final = 2**31 - 1
-"""After every event of a block."""
+"""A log index after every event of a block."""
 
 
 class Key(NamedTuple):
-    """The place of an event on the chain."""
+    """Where an event is on the chain."""
 
     block: int
     log: int
 
 
-class About(NamedTuple):
-    """Which events somebody wants: of these kinds (none: all), about what is given."""
+class EventFilter(NamedTuple):
+    """Which events to send: of these kinds (none: all), about everything that is set."""
 
     kinds: frozenset[str] = frozenset()
     license_id: int | None = None
     platform_id: int | None = None
     account: str | None = None
 
+    def matches(self, event: IndexedEvent) -> bool:
+        return (
+            (not self.kinds or event.kind in self.kinds)
+            and (self.license_id is None or self.license_id in event.licenses)
+            and (self.platform_id is None or self.platform_id == event.platform_id)
+            and (self.account is None or self.account in event.accounts)
+        )
 
-class EventTold(AnswerModel):
+
+class EventResponse(AnswerModel):
     """One event of the chain."""
 
     kind: KindName
@@ -66,8 +74,8 @@ class EventTold(AnswerModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
-    """One event with everything it concerns: licences, platforms, owners, payees and whoever acted."""
+class IndexedEvent:
+    """One event with the licences, the platform, and the owners, payees and senders that it concerns."""
 
     key: Key
     kind: KindName
@@ -80,18 +88,9 @@ class Happening:
     licenses: frozenset[int]
     accounts: frozenset[str]
 
-    def is_about(self, wanted: About) -> bool:
-        """Whether somebody wants it."""
-        return (
-            (not wanted.kinds or self.kind in wanted.kinds)
-            and (wanted.license_id is None or wanted.license_id in self.licenses)
-            and (wanted.platform_id is None or wanted.platform_id == self.platform_id)
-            and (wanted.account is None or wanted.account in self.accounts)
-        )
-
-    def told(self, final_number: int) -> EventTold:
-        """As it is told, with its certainty as of a final block."""
-        return EventTold(
+    def response(self, final_number: int) -> EventResponse:
+        """The response, with the certainty that follows from the number of the final block."""
+        return EventResponse(
             kind=self.kind,
             block_number=self.key.block,
             log_index=self.key.log,
@@ -104,10 +103,10 @@ class Happening:
         )
 
 
-def read_happenings(
+def read_indexed_events(
     session: Session, *, after: Key, up_to: int, limit: int | None = None
-) -> list[Happening]:
-    """What happened after a place, up to a block, in the order of the chain."""
+) -> list[IndexedEvent]:
+    """The events after a key and up to a block, in the order of the chain."""
     rows = session.execute(
         select(RawEvent, Block)
         .join(Block, Block.number == RawEvent.block_number)
@@ -115,17 +114,16 @@ def read_happenings(
             tuple_(RawEvent.block_number, RawEvent.log_index) > tuple(after),
             RawEvent.block_number <= up_to,
             RawEvent.name.in_(KINDS),
-            ~_quiet(session),
+            ~_reported_otherwise(session),
         )
         .order_by(RawEvent.block_number, RawEvent.log_index)
         .limit(limit)
     ).all()
-    return [_happening(session, event, block) for event, block in rows]
+    return [_indexed_event(session, event, block) for event, block in rows]
 
 
-def _quiet(session: Session) -> Any:
-    """The transfer from nobody that goes with a mint, and the claim to the vault itself that is a bond:
-    the mint and the challenge are told of by events of their own."""
+def _reported_otherwise(session: Session) -> Any:
+    """The condition for logs that another event stands for: the transfer of a mint, the claim that pays a bond."""
     known = session.get(Following, 1)
     vault = known.contracts["RoyaltyVault"] if known else ZERO_ADDRESS
     arguments = RawEvent.arguments
@@ -134,11 +132,11 @@ def _quiet(session: Session) -> Any:
     )
 
 
-def _happening(session: Session, event: RawEvent, block: Block) -> Happening:
+def _indexed_event(session: Session, event: RawEvent, block: Block) -> IndexedEvent:
     arguments = event.arguments
-    concerned = _Concerned(session, arguments)
+    subjects = _Subjects(session, arguments)
     kind = KINDS[event.name]
-    facts = {name: _fact(name, arguments[given]) for given, name in kind.facts.items()}
+    facts = {name: _fact(name, arguments[argument]) for argument, name in kind.facts.items()}
     if event.name == "ReportSubmitted":
         header = arguments["report"]
         facts |= {
@@ -147,17 +145,17 @@ def _happening(session: Session, event: RawEvent, block: Block) -> Happening:
             "row_count": header["rowCount"],
             "total_units": str(header["total"]),
         }
-    return Happening(
+    return IndexedEvent(
         key=Key(event.block_number, event.log_index),
         kind=kind.name,
         block_hash=block.hash,
         happened_at=block.timestamp,
         transaction=event.transaction,
-        license_id=concerned.license_id,
-        platform_id=concerned.platform_id,
+        license_id=subjects.license_id,
+        platform_id=subjects.platform_id,
         facts=facts,
-        licenses=frozenset(concerned.licenses),
-        accounts=frozenset(concerned.accounts),
+        licenses=frozenset(subjects.licenses),
+        accounts=frozenset(subjects.accounts),
     )
 
 
@@ -171,7 +169,7 @@ def _fact(name: str, value: Any) -> Any:
     return value
 
 
-_ACTING: Final = (
+_ACCOUNT_ARGUMENTS: Final = (
     "owner",
     "operator",
     "licensor",
@@ -185,8 +183,8 @@ _ACTING: Final = (
 )
 
 
-class _Concerned:
-    """What an event concerns beside what it names itself."""
+class _Subjects:
+    """What an event concerns, directly and through the records that it names."""
 
     def __init__(self, session: Session, arguments: dict[str, Any]) -> None:
         self._session = session
@@ -195,10 +193,10 @@ class _Concerned:
         self.licenses: set[int] = set()
         self.accounts = {
             value
-            for name in _ACTING
+            for name in _ACCOUNT_ARGUMENTS
             if isinstance(value := arguments.get(name), str) and value != ZERO_ADDRESS
         }
-        self._follow(arguments)
+        self._resolve(arguments)
         if self.license_id is not None:
             self.licenses.add(self.license_id)
             self._add_license(self.license_id)
@@ -206,8 +204,8 @@ class _Concerned:
             platform = session.get(Platform, self.platform_id)
             self.accounts.update([platform.admin] if platform else [])
 
-    def _follow(self, arguments: dict[str, Any]) -> None:
-        """From what the event names by its id to the licence and the platform."""
+    def _resolve(self, arguments: dict[str, Any]) -> None:
+        """Find licence and platform through the report, challenge, claim or request that the event names."""
         report_id = arguments.get("reportId")
         if "challengeId" in arguments:
             challenge = self._session.get(Challenge, arguments["challengeId"])
@@ -233,7 +231,7 @@ class _Concerned:
         return report
 
     def _add_report(self, report_id: bytes) -> None:
-        """A report concerns whoever is paid by one of its rows."""
+        """Add the owners and payees of every row of the report."""
         report = self._add_platform_of(report_id)
         if report is None:
             return
@@ -258,5 +256,5 @@ class _Concerned:
 
     def _add_accounts(self, account: Any, column: Any, ids: Sequence[int]) -> None:
         for start in range(0, len(ids), 500):
-            wanted = column.in_(ids[start : start + 500])
-            self.accounts.update(self._session.scalars(select(account).where(wanted).distinct()))
+            chunk = column.in_(ids[start : start + 500])
+            self.accounts.update(self._session.scalars(select(account).where(chunk).distinct()))

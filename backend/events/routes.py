@@ -1,4 +1,4 @@
-"""Webhooks: somewhere of yours that is told of what is final, signed by the Standard Webhooks scheme."""
+"""The routes of events: the stream, and webhooks with their deliveries."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from backend.auth.deps import scoped
 from backend.db.index_db import Platform
 from backend.db.service_db import Delivery, Webhook
 from backend.events.catalog import KINDS, KindName
-from backend.events.events import About
+from backend.events.events import EventFilter
 from backend.events.feed import Feed, read_id
 from backend.events.url_guard import check_url
-from backend.events.webhooks import new_secret, shown_secret, trial_delivery
+from backend.events.webhooks import encode_secret, new_secret, trial_delivery
 from backend.http.callers import Caller
 from backend.http.deps import HeadDep, IndexDep, ServicesDep
 from backend.http.paging import CursorQuery, LimitQuery, decode_cursor, page
@@ -70,19 +70,19 @@ async def events(
     word to whoever does not keep up.
     """
     try:
-        about = checked_address(account) if account else None
+        participant = checked_address(account) if account else None
     except InputError as error:
         raise InputError(error.reason, field="account") from None
     since = read_id(last_event_id) if last_event_id else None
-    wanted = About(frozenset(kinds or ()), license_id, platform_id, about)
+    subscription = EventFilter(frozenset(kinds or ()), license_id, platform_id, participant)
     address = request.app.state.limits.address_of(request.scope)
-    told = await _feed(request, services).join(wanted, address, since)
+    stream = await _feed(request, services).join(subscription, address, since)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(told, media_type=STREAM, headers=headers)
+    return StreamingResponse(stream, media_type=STREAM, headers=headers)
 
 
 def _feed(request: Request, services: ServicesDep) -> Feed:
-    """The one of this process."""
+    """The feed of this process."""
     state = request.app.state
     if not hasattr(state, "feed"):
         state.feed = Feed(services, state.stop)
@@ -100,8 +100,8 @@ WebhookId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 Id = Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]
 
 
-class AboutGiven(BaseModel):
-    """What to be told of: all of these together; nothing: of everything."""
+class FilterRequest(BaseModel):
+    """Which events to deliver: about all of these together; about everything where none is set."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -112,8 +112,8 @@ class AboutGiven(BaseModel):
     )
 
 
-class WebhookGiven(BaseModel):
-    """Where to tell, and of what."""
+class WebhookRequest(BaseModel):
+    """Where to deliver, and which events."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -130,11 +130,11 @@ class WebhookGiven(BaseModel):
 
     url: Annotated[str, Field(min_length=8, max_length=2_000)]
     kinds: Annotated[list[KindName], Field(min_length=1, max_length=len(KINDS))]
-    about: AboutGiven = Field(default_factory=AboutGiven)
+    about: FilterRequest = Field(default_factory=FilterRequest)
 
 
-class WebhookShown(AnswerModel):
-    """A webhook. It is told of final blocks only, from the one after it was made."""
+class WebhookResponse(AnswerModel):
+    """A webhook. It receives events of final blocks, from the first block that is final after its creation."""
 
     id: str
     url: str
@@ -146,14 +146,14 @@ class WebhookShown(AnswerModel):
     created_at: Seconds
 
 
-class WebhookMade(WebhookShown):
-    """A new webhook with its secret, which is shown this once."""
+class NewWebhookResponse(WebhookResponse):
+    """A new webhook with its secret, which no later response holds."""
 
     secret: Annotated[str, Field(pattern="^whsec_", description="The key that signs deliveries.")]
 
 
-class DeliveryShown(AnswerModel):
-    """One message."""
+class DeliveryResponse(AnswerModel):
+    """One delivery."""
 
     message_id: str
     state: Literal["due", "delivered", "given up"]
@@ -168,24 +168,24 @@ class DeliveryShown(AnswerModel):
     "", operation_id="create_webhook", status_code=201, responses=problems(401, 403, 404, 409, 422)
 )
 def create_webhook(
-    given: WebhookGiven, services: ServicesDep, caller: WriterDep, head: HeadDep, index: IndexDep
-) -> WebhookMade:
-    """Have an address told of what is final.
+    body: WebhookRequest, services: ServicesDep, caller: WriterDep, head: HeadDep, index: IndexDep
+) -> NewWebhookResponse:
+    """Have events delivered to a URL once their block is final.
 
     Every delivery carries webhook-id, webhook-timestamp and webhook-signature; verify them with any library of
     https://www.standardwebhooks.com. Failed ones are repeated for three days.
     """
-    check_url(given.url, private=services.settings.private_webhooks)
-    about = given.about.model_dump(exclude_none=True)
+    check_url(body.url, private=services.settings.private_webhooks)
+    about = body.about.model_dump(exclude_none=True)
     if "platform_id" in about and index.get(Platform, about["platform_id"]) is None:
         raise NotFound(f"there is no platform {about['platform_id']}")
     webhook = Webhook(
         id=secrets.token_hex(16),
         account=caller.account,
         platform_id=caller.platform_id,
-        url=given.url,
+        url=body.url,
         secret=new_secret(),
-        kinds=sorted(set(given.kinds)),
+        kinds=sorted(set(body.kinds)),
         about=about,
         next_block=head.final_number + 1,
         active=True,
@@ -196,22 +196,23 @@ def create_webhook(
             select(func.count()).where(Webhook.account == caller.account, Webhook.active)
         )
         if (known or 0) >= MOST:
-            raise Problem(409, "Enough webhooks", f"An account has {MOST} at most: delete one.")
+            raise Problem(409, "Too many webhooks", f"An account has {MOST} at most: delete one.")
         session.add(webhook)
-    return WebhookMade(**_shown(webhook).model_dump(), secret=shown_secret(webhook.secret))
+    response = WebhookResponse.model_validate(webhook)
+    return NewWebhookResponse(**response.model_dump(), secret=encode_secret(webhook.secret))
 
 
 @webhooks_router.get("", operation_id="list_webhooks", responses=problems(401, 403, 422))
 def list_webhooks(
     services: ServicesDep, caller: WriterDep, limit: LimitQuery = 50, cursor: CursorQuery = None
-) -> Page[WebhookShown]:
+) -> Page[WebhookResponse]:
     """Your webhooks, in the order of their ids."""
-    query = select(Webhook).where(_mine(caller))
+    query = select(Webhook).where(_callers_webhooks(caller))
     if cursor is not None:
         query = query.where(Webhook.id > decode_cursor(cursor, str)[0])
     with services.service_db.reading() as session:
         rows = session.scalars(query.order_by(Webhook.id).limit(limit + 1)).all()
-    return page(rows, limit, lambda row: (row.id,), _shown)
+    return page(rows, limit, lambda row: (row.id,), WebhookResponse.model_validate)
 
 
 @webhooks_router.delete(
@@ -221,9 +222,9 @@ def list_webhooks(
     responses=problems(401, 403, 404, 422),
 )
 def delete_webhook(webhook_id: WebhookId, services: ServicesDep, caller: WriterDep) -> Response:
-    """Delete a webhook and the messages that wait for it."""
+    """Delete a webhook with its deliveries."""
     with services.service_db.work() as session:
-        webhook = _found(session, webhook_id, caller)
+        webhook = _webhook(session, webhook_id, caller)
         session.execute(delete(Delivery).where(Delivery.webhook_id == webhook.id))
         session.delete(webhook)
     return Response(status_code=204)
@@ -235,16 +236,18 @@ def delete_webhook(webhook_id: WebhookId, services: ServicesDep, caller: WriterD
     status_code=202,
     responses=problems(401, 403, 404, 422),
 )
-def try_webhook(webhook_id: WebhookId, services: ServicesDep, caller: WriterDep) -> DeliveryShown:
-    """Have a message of the type `webhook.test` sent, to see that you can receive and verify it."""
+def try_webhook(
+    webhook_id: WebhookId, services: ServicesDep, caller: WriterDep
+) -> DeliveryResponse:
+    """Send a delivery of the type `webhook.test`, to see that you can receive and verify it."""
     now = services.now()
     with services.service_db.work() as session:
-        webhook = _found(session, webhook_id, caller)
+        webhook = _webhook(session, webhook_id, caller)
         webhook.active, webhook.reason = True, None
         delivery = trial_delivery(webhook.id, secrets.token_hex(4), now)
         session.add(delivery)
         session.flush()
-        return _shown_delivery(delivery)
+        return DeliveryResponse.model_validate(delivery)
 
 
 @webhooks_router.get(
@@ -258,45 +261,28 @@ def list_deliveries(
     caller: WriterDep,
     limit: LimitQuery = 50,
     cursor: CursorQuery = None,
-) -> Page[DeliveryShown]:
-    """The messages of a webhook, newest first."""
+) -> Page[DeliveryResponse]:
+    """The deliveries of a webhook, newest first."""
     with services.service_db.reading() as session:
-        webhook = _found(session, webhook_id, caller)
+        webhook = _webhook(session, webhook_id, caller)
         query = select(Delivery).where(Delivery.webhook_id == webhook.id)
         if cursor is not None:
             query = query.where(Delivery.id < decode_cursor(cursor, int)[0])
         rows = session.scalars(query.order_by(Delivery.id.desc()).limit(limit + 1)).all()
-    return page(rows, limit, lambda row: (row.id,), _shown_delivery)
+    return page(rows, limit, lambda row: (row.id,), DeliveryResponse.model_validate)
 
 
-def _mine(caller: Caller) -> Any:
-    """A key sees its platform's webhooks, an account all that it made."""
+def _callers_webhooks(caller: Caller) -> Any:
+    """The condition for the webhooks of a caller: those of a key's platform, or all that an account made."""
     if caller.kind == "key":
         return Webhook.platform_id == caller.platform_id
     return Webhook.account == caller.account
 
 
-def _found(session: Session, webhook_id: str, caller: Caller) -> Webhook:
+def _webhook(session: Session, webhook_id: str, caller: Caller) -> Webhook:
     webhook = session.scalars(
-        select(Webhook).where(Webhook.id == webhook_id, _mine(caller))
+        select(Webhook).where(Webhook.id == webhook_id, _callers_webhooks(caller))
     ).one_or_none()
     if webhook is None:
         raise NotFound("you have no such webhook")
     return webhook
-
-
-def _shown(webhook: Webhook) -> WebhookShown:
-    names = WebhookShown.model_fields
-    return WebhookShown(**{name: getattr(webhook, name) for name in names})
-
-
-def _shown_delivery(delivery: Delivery) -> DeliveryShown:
-    return DeliveryShown(
-        message_id=delivery.message_id,
-        state=delivery.state,
-        attempts=delivery.attempts or 0,
-        due_at=delivery.due_at,
-        answered=delivery.answered,
-        reason=delivery.reason,
-        created_at=delivery.created_at,
-    )

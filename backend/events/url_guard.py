@@ -1,4 +1,4 @@
-"""Where webhooks may be sent: to public addresses over HTTPS, and to the very address that was looked at."""
+"""Where webhooks may be sent: to public addresses over HTTPS, and to the very address that was checked."""
 
 from __future__ import annotations
 
@@ -7,41 +7,40 @@ import socket
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+import httpx
+
 from obbligato.errors import InputError
 
 PORTS: Final = {"https": 443, "http": 80}
 
 
 class Target(NamedTuple):
-    """A URL with the address that its host has right now."""
+    """The host of a URL with the address that it has right now."""
 
-    url: str
     host: str
-    port: int
     address: str
 
 
 def check_url(url: str, *, private: bool) -> None:
-    """Whether a URL may be a webhook's. Raises InputError naming the field."""
+    """Raises InputError where a URL may not be a webhook's."""
     _parts(url, private=private)
 
 
 def resolve(url: str, *, private: bool) -> Target:
-    """Where a delivery goes. Every address of the host must be public, unless `private` ones are allowed.
+    """Look the host up. Every address of it must be public, unless `private` ones are allowed.
 
-    Whoever sends connects to `address` itself: a name that is asked for again may have moved to an inner one.
-    Raises InputError.
+    The sender connects to `address` itself: a second look-up may give an inner one. Raises InputError.
     """
     host, port = _parts(url, private=private)
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
         raise InputError(f"{host} has no address", field="url") from None
-    addresses = [str(each[4][0]) for each in found]
+    addresses = [str(result[4][0]) for result in results]
     if not private:
         for address in addresses:
             _check_public(address)
-    return Target(url, host, port, addresses[0])
+    return Target(host, addresses[0])
 
 
 def _parts(url: str, *, private: bool) -> tuple[str, int]:
@@ -52,6 +51,11 @@ def _parts(url: str, *, private: bool) -> tuple[str, int]:
         raise InputError("is not a URL: give https://host/path", field="url") from None
     if parts.scheme not in PORTS or not host:
         raise InputError("is not a URL: give https://host/path", field="url")
+    try:
+        host.encode("idna")
+        httpx.URL(url)
+    except (UnicodeError, httpx.InvalidURL):
+        raise InputError(f"{host[:60]!r} is no host name", field="url") from None
     if parts.username or parts.password:
         raise InputError("holds a user name: leave it out, deliveries are signed", field="url")
     if parts.fragment:
@@ -69,9 +73,7 @@ def _parts(url: str, *, private: bool) -> tuple[str, int]:
 
 
 def _check_public(address: str) -> None:
-    found = ipaddress.ip_address(address.split("%")[0])
-    mapped = getattr(found, "ipv4_mapped", None)
-    if mapped is not None:
-        found = mapped
-    if not found.is_global or found.is_multicast:
+    ip = ipaddress.ip_address(address.split("%")[0])
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if not ip.is_global or ip.is_multicast:
         raise InputError(f"leads to {address}, which is not a public address", field="url")

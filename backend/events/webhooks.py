@@ -1,7 +1,8 @@
-"""Telling webhooks of what is final: messages are written down with the place in the chain, then delivered.
+"""Webhooks: each final event that a webhook asks for becomes a delivery, which is sent until it succeeds.
 
-A message is made in the unit of work that moves its webhook on: each event makes one, whatever ends the process.
-It is delivered at least once, with the same `webhook-id` every time.
+Deliveries are stored in the unit of work that advances the webhook's `next_block`, so that every event makes exactly
+one, whenever the process ends. Each is sent at least once, with the same `webhook-id` every time. A webhook that fails
+never delays the others.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import random
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import httpx
@@ -26,11 +26,12 @@ from sqlalchemy.orm import Session
 
 from backend.db.index_db import Following
 from backend.db.service_db import Delivery, DeliveryState, Webhook
-from backend.events.events import END_OF_BLOCK, About, Happening, Key, read_happenings
+from backend.events.events import END_OF_BLOCK, EventFilter, IndexedEvent, Key, read_indexed_events
 from backend.events.url_guard import resolve
 from backend.services import Services
 from obbligato.errors import InputError, ObbligatoError
 from obbligato.server.alerts import Alerts
+from obbligato.times import shown_moment
 
 TIMEOUT_SECONDS: Final = 10.0
 SECRET_BYTES: Final = 32
@@ -38,24 +39,24 @@ GONE: Final = 410
 
 
 class Outcome(NamedTuple):
-    """What became of an attempt: the HTTP status, if there was an answer, and what was wrong, if anything."""
+    """The result of an attempt: the HTTP status, if there was a response, and the reason of a failure."""
 
     status: int | None
     reason: str | None
 
 
 def new_secret() -> bytes:
-    """A key for signing."""
+    """A key that signs deliveries."""
     return secrets.token_bytes(SECRET_BYTES)
 
 
-def shown_secret(secret: bytes) -> str:
-    """As whoever receives is given it."""
+def encode_secret(secret: bytes) -> str:
+    """The secret as Standard Webhooks spells it."""
     return "whsec_" + base64.b64encode(secret).decode()
 
 
 def signature(secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:
-    """The value of webhook-signature."""
+    """The value of the header webhook-signature."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     digest = hmac.new(secret, signed, hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()
@@ -64,7 +65,7 @@ def signature(secret: bytes, message_id: str, timestamp: int, body: bytes) -> st
 def deliver(
     url: str, secret: bytes, message_id: str, timestamp: int, body: bytes, *, private: bool
 ) -> Outcome:
-    """One attempt. Redirects are not followed: a webhook is where its owner said."""
+    """Send one delivery once. Redirects are not followed: their target was never checked."""
     try:
         target = resolve(url, private=private)
     except InputError as error:
@@ -80,8 +81,8 @@ def deliver(
     headers["host"] = parts.netloc.decode()
     try:
         with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as http:
-            # To the address that was looked at; name and certificate are still the host's.
-            answer = http.send(
+            # Connects to the address that was checked; name and certificate are still the host's.
+            response = http.send(
                 http.build_request(
                     "POST",
                     parts.copy_with(host=target.address),
@@ -91,12 +92,16 @@ def deliver(
                 ),
                 stream=True,
             )
-            answer.close()
+            response.close()
     except httpx.HTTPError as error:
-        return Outcome(None, f"{type(error).__name__}: {error}"[:300] or "no answer")
-    if answer.is_success:
-        return Outcome(answer.status_code, None)
-    return Outcome(answer.status_code, f"answered with {answer.status_code}")
+        return Outcome(None, describe(error))
+    reason = None if response.is_success else f"answered with {response.status_code}"
+    return Outcome(response.status_code, reason)
+
+
+def describe(error: Exception) -> str:
+    """The reason of a failed delivery."""
+    return f"{type(error).__name__}: {error}"[:300]
 
 
 MINUTE, HOUR = 60, 3_600
@@ -111,20 +116,20 @@ PAUSES: Final = (
     20 * HOUR,
     24 * HOUR,
 )
-"""How long after each failed attempt the next one is made; after the last, the message is given up."""
+"""Seconds between a failed attempt and the next; after the last, the delivery is given up."""
 JITTER: Final = 0.1
 SILENT_SECONDS: Final = 5 * 24 * HOUR
-"""A webhook to which nothing was delivered for so long is switched off when a message is given up."""
+"""A webhook that received nothing for so long is switched off when a delivery is given up."""
 AT_ONCE: Final = 8
 BLOCKS_AT_ONCE: Final = 500
 KEPT_SECONDS: Final = 30 * 24 * HOUR
-"""Delivered messages are forgotten after that."""
+"""Deliveries that are over are deleted after that."""
 
 DELIVERED = Counter("obbligato_webhook_deliveries", "Attempts to deliver", ("outcome",))
 _log = structlog.get_logger(__name__)
 
 
-class Teller:
+class WebhookWorker:
     """Makes and sends deliveries."""
 
     def __init__(self, services: Services, alerts: Alerts) -> None:
@@ -138,48 +143,50 @@ class Teller:
                 self.step()
                 self._alerts.clear("webhooks")
             except (ObbligatoError, SQLAlchemyError) as error:
-                self._alerts.stand("webhooks", f"webhooks are not told: {error}"[:500])
+                self._alerts.stand("webhooks", f"webhooks are not delivered: {error}"[:500])
             stop.wait(self._services.settings.poll_seconds)
 
     def step(self) -> None:
-        """Write down what is to be told, and send what is due."""
+        """Make the deliveries of new final blocks, and send what is due.
+
+        Raises the error of one webhook whose events cannot be read, after all others had their turn.
+        """
         with self._services.service_db.reading() as session:
             webhooks = session.scalars(select(Webhook).where(Webhook.active)).all()
-        final = self._final()
-        for webhook in webhooks:
-            while webhook.next_block <= final:
-                last = min(final, webhook.next_block + BLOCKS_AT_ONCE - 1)
-                self._write_down(webhook, last)
-        self._send_due()
-        self._forget()
-
-    # ---- writing down
-
-    def _final(self) -> int:
         with self._services.index_db.reading() as session:
             known = session.get(Following, 1)
-            return known.final_number if known else -1
+            final = known.final_number if known else -1
+        failure: Exception | None = None
+        for webhook in webhooks:
+            try:
+                while webhook.next_block <= final:
+                    last = min(final, webhook.next_block + BLOCKS_AT_ONCE - 1)
+                    self._add_deliveries(webhook, last)
+            except Exception as error:
+                _log.error("a webhook's events cannot be read", webhook=webhook.id, exc_info=error)
+                failure = error
+        self._send_due()
+        self._delete_old()
+        if failure is not None:
+            raise failure
 
-    def _write_down(self, webhook: Webhook, last: int) -> None:
-        wanted = About(kinds=frozenset(webhook.kinds), **webhook.about)
+    def _add_deliveries(self, webhook: Webhook, last: int) -> None:
+        subscription = EventFilter(kinds=frozenset(webhook.kinds), **webhook.about)
         after = Key(webhook.next_block - 1, END_OF_BLOCK)
         with self._services.index_db.reading() as session:
-            told = [
-                each
-                for each in read_happenings(session, after=after, up_to=last)
-                if each.is_about(wanted)
-            ]
+            events = read_indexed_events(session, after=after, up_to=last)
         now = self._services.now()
         with self._services.service_db.work() as session:
-            kept = session.get(Webhook, webhook.id, with_for_update=True)
-            if kept is None or not kept.active or kept.next_block != webhook.next_block:
-                webhook.next_block = last + 1  # another process was faster, or it is gone
-                return
-            for each in told:
-                session.add(new_delivery(kept.id, each, now))
-            kept.next_block = webhook.next_block = last + 1
-
-    # ---- sending
+            row = session.get(Webhook, webhook.id, with_for_update=True)
+            # Otherwise another process was faster, or the webhook is gone.
+            if row is not None and row.active and row.next_block == webhook.next_block:
+                session.add_all(
+                    event_delivery(row.id, event, now)
+                    for event in events
+                    if subscription.matches(event)
+                )
+                row.next_block = last + 1
+        webhook.next_block = last + 1
 
     def _send_due(self) -> None:
         now = self._services.now()
@@ -196,19 +203,23 @@ class Teller:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             outcomes = list(pool.map(lambda pair: self._attempt(pair[0], pair[1]), due))
         for (delivery, webhook), outcome in zip(due, outcomes, strict=True):
-            self._keep(delivery.id, webhook.id, outcome)
+            self._record(delivery.id, webhook.id, outcome)
 
     def _attempt(self, delivery: Delivery, webhook: Webhook) -> Outcome:
-        return deliver(
-            webhook.url,
-            webhook.secret,
-            delivery.message_id,
-            self._services.now(),
-            delivery.body,
-            private=self._services.settings.private_webhooks,
-        )
+        try:
+            return deliver(
+                webhook.url,
+                webhook.secret,
+                delivery.message_id,
+                self._services.now(),
+                delivery.body,
+                private=self._services.settings.private_webhooks,
+            )
+        except Exception as error:
+            _log.error("a delivery broke off", webhook=webhook.id, exc_info=error)
+            return Outcome(None, describe(error))
 
-    def _keep(self, delivery_id: int, webhook_id: str, outcome: Outcome) -> None:
+    def _record(self, delivery_id: int, webhook_id: str, outcome: Outcome) -> None:
         now = self._services.now()
         with self._services.service_db.work() as session:
             delivery = session.get(Delivery, delivery_id)
@@ -227,13 +238,13 @@ class Teller:
                 _switch_off(webhook, "it answered that it is gone (410)")
             elif delivery.attempts > len(PAUSES):
                 delivery.state = DeliveryState.GIVEN_UP
-                if not _heard_lately(session, webhook.id, now):
+                if not _delivered_lately(session, webhook.id, now):
                     _switch_off(webhook, f"nothing was delivered for days: {outcome.reason}")
             else:
                 pause = PAUSES[delivery.attempts - 1]
                 delivery.due_at = now + pause + int(pause * JITTER * random.random())  # noqa: S311 -- spreads load
 
-    def _forget(self) -> None:
+    def _delete_old(self) -> None:
         before = self._services.now() - KEPT_SECONDS
         with self._services.service_db.work() as session:
             old = session.scalars(
@@ -245,30 +256,23 @@ class Teller:
                 session.delete(each)
 
 
-def new_delivery(webhook_id: str, told: Happening, now: int) -> Delivery:
-    """The message of something that happened, due at once."""
-    message_id = f"{webhook_id}_{told.key.block}-{told.key.log}"
-    return _delivery(webhook_id, message_id, body_of(told), now)
+def event_delivery(webhook_id: str, event: IndexedEvent, now: int) -> Delivery:
+    """The delivery of a final event, due at once. Its data are those of /v1/events."""
+    data = event.response(event.key.block).model_dump(mode="json")
+    message_id = f"{webhook_id}_{event.key.block}-{event.key.log}"
+    return _delivery(webhook_id, message_id, event.kind, event.happened_at, data, now)
 
 
 def trial_delivery(webhook_id: str, number: str, now: int) -> Delivery:
-    """A message that says nothing, to try a webhook with."""
-    body = {"type": "webhook.test", "timestamp": shown_time(now), "data": {}}
-    return _delivery(webhook_id, f"{webhook_id}_test-{number}", body, now)
+    """A delivery without data, to try a webhook with."""
+    return _delivery(webhook_id, f"{webhook_id}_test-{number}", "webhook.test", now, {}, now)
 
 
-def body_of(told: Happening) -> dict[str, Any]:
-    """What is told: type, timestamp and data, as Standard Webhooks has them; the data are those of /v1/events."""
-    data = told.told(told.key.block).model_dump(mode="json")
-    return {"type": data["kind"], "timestamp": shown_time(told.happened_at), "data": data}
-
-
-def shown_time(seconds: int) -> str:
-    """RFC 3339, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
-
-
-def _delivery(webhook_id: str, message_id: str, body: dict[str, Any], now: int) -> Delivery:
+def _delivery(
+    webhook_id: str, message_id: str, kind: str, at: int, data: dict[str, Any], now: int
+) -> Delivery:
+    """A delivery with type, timestamp and data, as Standard Webhooks has them."""
+    body = {"type": kind, "timestamp": shown_moment(at), "data": data}
     return Delivery(
         webhook_id=webhook_id,
         message_id=message_id,
@@ -279,7 +283,7 @@ def _delivery(webhook_id: str, message_id: str, body: dict[str, Any], now: int) 
     )
 
 
-def _heard_lately(session: Session, webhook_id: str, now: int) -> bool:
+def _delivered_lately(session: Session, webhook_id: str, now: int) -> bool:
     newest = session.scalar(
         select(func.max(Delivery.due_at)).where(
             Delivery.webhook_id == webhook_id, Delivery.state == DeliveryState.DELIVERED

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 from backend.actions.responses import ActShown, CallShown
 from backend.db.service_db import Catalogue, CatalogueLine, LineState
 from backend.http.schemas import Account, AnswerModel, Cid, Seconds
-from backend.imports.csv_safety import inert
 from backend.imports.minting import Batch
 from backend.imports.parsing import COLUMNS, LINE, REPORTED
 from backend.services import Services
 from obbligato.documents import cid_from_digest
+from obbligato.documents.csv_safety import guard_cell
 
 StateWord = Literal["reading", "ready", "withdrawn"]
 LineStateWord = Literal["waiting", "prepared", "refused", "offered", "minted"]
@@ -223,7 +223,9 @@ def errors_file(lines: Sequence[CatalogueLine]) -> str:
         if len(fields) > 1:
             reasons = [f"{field}: {reason}" for field, reason in zip(fields, reasons, strict=True)]
         cells = [line.cells.get(column, "") for column in columns]
-        writer.writerow([line.line, *map(inert, ("; ".join(fields), "; ".join(reasons), *cells))])
+        writer.writerow(
+            [line.line, *map(guard_cell, ("; ".join(fields), "; ".join(reasons), *cells))]
+        )
     return text.getvalue()
 
 

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from backend.actions.authorization import forbidden_payees
 from backend.db.service_db import Act, ActState, Catalogue, CatalogueLine, CatalogueState, LineState
 from backend.http.callers import Caller
-from backend.imports.csv_safety import as_it_was
 from backend.imports.parsing import LINE, REPORTED, FileLine, read_file
 from backend.imports.validation import Defaults
 from backend.services import Services
 from obbligato.documents import sha256
+from obbligato.documents.csv_safety import unguard_cell
 from obbligato.errors import NotFound
 from obbligato.server.http import Problem
 
@@ -213,7 +213,7 @@ def _corrections(
             errors.append({"field": LINE, "reason": f"line {each.line} of the file: {reason}"})
             continue
         made[number] = {
-            column: as_it_was(cell)
+            column: unguard_cell(cell)
             for column, cell in each.cells.items()
             if column not in (LINE, *REPORTED)
         }

@@ -101,7 +101,7 @@ class _Found(NamedTuple):
     chunks: tuple[Reference, ...]
 
 
-class Pinner:
+class PinWorker:
     """The worker. A store that cannot be asked changes nothing that is known."""
 
     def __init__(self, services: Services, alerts: Alerts) -> None:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from backend.payees.schemas import Credit
 from backend.payees.statements import Statement
+from obbligato.documents.csv_safety import guard_cell
 from obbligato.protocol.constants import PPM
 from obbligato.times import shown_moment
 
@@ -38,9 +39,6 @@ COLUMNS: Final[dict[str, tuple[pa.DataType, Callable[[Credit], Any]]]] = {
 }
 """By name, what a column holds in Parquet and where it comes from."""
 
-DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r")
-"""Spreadsheets take a cell that begins like this for a formula."""
-
 
 def write_json(statement: Statement, file: IO[bytes]) -> None:
     """`StatementAnswer`, line by line."""
@@ -63,7 +61,7 @@ def write_csv(statement: Statement, file: IO[bytes]) -> None:
             values = [read(line) for _, read in COLUMNS.values()]
             values[0] = shown_moment(line.earned_at)[:10]
             writer.writerow(
-                inert(value)
+                guard_cell(value)
                 for value in (
                     *values,
                     decimal(line.quantity),
@@ -86,12 +84,6 @@ def write_parquet(statement: Statement, file: IO[bytes]) -> None:
                 pa.array([read(line) for line in chunk], kind) for kind, read in COLUMNS.values()
             ]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-
-
-def inert(value: object) -> str:
-    """A cell that a spreadsheet shows and never computes."""
-    text = "" if value is None else str(value)
-    return "'" + text if text.startswith(DANGEROUS) else text
 
 
 def decimal(millionths: int) -> str:

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from backend.http.names import MetricName, TierName
 from backend.http.schemas import AnswerModel, Certainty, Hex32, Quantity, Seconds, Units
-from backend.payees.statement_files import hexadecimal, inert
+from backend.payees.statement_files import hexadecimal
+from obbligato.documents.csv_safety import guard_cell
 
 PERIOD_EXAMPLE = Field(examples=["2026-10", "2026-Q4"], pattern="^[0-9]{4}-([0-9]{2}|Q[1-4])$")
 
@@ -169,7 +170,7 @@ def transparency_csv(report: TransparencyReport) -> str:
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for line in _lines(report):
-        writer.writerow([inert(value) for value in line])
+        writer.writerow([guard_cell(value) for value in line])
     return text.getvalue()
 
 

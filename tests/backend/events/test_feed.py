@@ -21,7 +21,7 @@ from httpx import Client
 
 from backend.db.index_db import IndexDatabase
 from backend.events import feed as feeding
-from backend.events.events import About
+from backend.events.events import EventFilter
 from backend.events.feed import Feed, read_id
 from backend.events.routes import live_router
 from backend.http.middleware import add_middleware
@@ -331,7 +331,7 @@ async def test_a_listener_that_does_not_keep_up_is_told_so_last(
 ) -> None:
     monkeypatch.setattr(feeding, "MOST_QUEUED", 3)
     feed = Feed(place.services, threading.Event())
-    stream = await feed.join(About(), "slow", None)
+    stream = await feed.join(EventFilter(), "slow", None)
     assert (await anext(stream)).startswith(b"retry")
     for title in ("five", "six", "seven", "eight"):
         await asyncio.to_thread(mint, place.acts, title)
@@ -355,7 +355,7 @@ async def test_one_reader_serves_every_listener_and_ends_with_the_last(place: Pl
             return super()._begin()
 
     feed = Counted(place.services, threading.Event())
-    streams = [await feed.join(About(), f"address {number}", None) for number in range(20)]
+    streams = [await feed.join(EventFilter(), f"address {number}", None) for number in range(20)]
     await asyncio.gather(*(anext(stream) for stream in streams))
     await asyncio.to_thread(mint, place.acts, "five")
     await asyncio.to_thread(place.follow)
@@ -377,14 +377,14 @@ async def test_before_the_index_has_read_anything_there_is_nothing_to_follow(
     database = IndexDatabase(f"sqlite:///{tmp_path}/empty.db")
     feed = Feed(dataclasses.replace(story_services, index_db=database), threading.Event())
     with pytest.raises(NotFound):
-        await feed.join(About(), "early", None)
+        await feed.join(EventFilter(), "early", None)
     database.close()
 
 
 async def test_too_many_streams_are_a_problem(place: Place, monkeypatch: Any) -> None:
     monkeypatch.setattr(feeding, "MOST_STREAMS", 0)
     with pytest.raises(Problem, match="at once"):
-        await Feed(place.services, threading.Event()).join(About(), "one", None)
+        await Feed(place.services, threading.Event()).join(EventFilter(), "one", None)
 
 
 def test_ids_are_read_as_they_are_written() -> None:

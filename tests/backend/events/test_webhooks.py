@@ -15,13 +15,14 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from backend.db.service_db import Delivery, DeliveryState, ServiceDatabase, Webhook
+from backend.events import webhooks
 from backend.events.url_guard import check_url, resolve
 from backend.events.webhooks import (
     PAUSES,
     SILENT_SECONDS,
-    Teller,
+    WebhookWorker,
+    encode_secret,
     new_secret,
-    shown_secret,
     signature,
 )
 from backend.services import Services
@@ -91,9 +92,11 @@ def services(story_services: Services, tmp_path: Path, clock: Time) -> Iterator[
     records.close()
 
 
-def add(services: Services, url: str, kinds: list[str], **about: Any) -> Webhook:
+def add(
+    services: Services, url: str, kinds: list[str], *, webhook_id: str = "a" * 32, **about: Any
+) -> Webhook:
     webhook = Webhook(
-        id="a" * 32,
+        id=webhook_id,
         account="0x" + "11" * 20,
         platform_id=None,
         url=url,
@@ -117,10 +120,10 @@ def test_every_final_event_is_told_once_and_verifies(
     services: Services, receiver: Receiver
 ) -> None:
     webhook = add(services, receiver.url, ["license.minted", "challenge.ruled"])
-    teller = Teller(services, Alerts())
+    worker = WebhookWorker(services, Alerts())
     for _ in range(3):
-        teller.step()
-    verifier = Verifier(shown_secret(webhook.secret))
+        worker.step()
+    verifier = Verifier(encode_secret(webhook.secret))
     # Our clock stands still in 2026; the library compares with its own.
     scenario = [json.loads(body) for _, body in receiver.scenario]
     for headers, body in receiver.scenario:
@@ -158,7 +161,7 @@ def test_a_changed_body_does_not_verify() -> None:
         "webhook-timestamp": str(now),
         "webhook-signature": signature(secret, "m", now, body),
     }
-    verifier = Verifier(shown_secret(secret))
+    verifier = Verifier(encode_secret(secret))
     assert verifier.verify(body, headers) == {"type": "x"}
     with pytest.raises(WebhookVerificationError):
         verifier.verify(b'{"type":"y"}', headers)
@@ -166,7 +169,7 @@ def test_a_changed_body_does_not_verify() -> None:
 
 def test_only_what_it_asked_about_is_told(services: Services, receiver: Receiver) -> None:
     add(services, receiver.url, ["license.minted", "report.settled"], license_id=2)
-    Teller(services, Alerts()).step()
+    WebhookWorker(services, Alerts()).step()
     scenario = [json.loads(body) for _, body in receiver.scenario]
     assert [
         each["data"]["license_id"] for each in scenario if each["type"] == "license.minted"
@@ -179,16 +182,16 @@ def test_a_failing_receiver_is_tried_again_later_and_later(
     services: Services, receiver: Receiver, clock: Time
 ) -> None:
     add(services, receiver.url, ["rival_claim.opened"], license_id=2)
-    teller = Teller(services, Alerts())
+    worker = WebhookWorker(services, Alerts())
     receiver.status = 500
-    teller.step()
+    worker.step()
     (delivery,) = deliveries(services)
     assert (delivery.state, delivery.attempts, delivery.answered) == (DeliveryState.DUE, 1, 500)
     for pause in PAUSES:
-        teller.step()
+        worker.step()
         assert len(receiver.scenario) == delivery.attempts
         clock.now += pause * 1.2
-        teller.step()
+        worker.step()
         (delivery,) = deliveries(services)
     assert delivery.state == DeliveryState.GIVEN_UP
     assert len(receiver.scenario) == len(PAUSES) + 1
@@ -204,12 +207,12 @@ def test_it_recovers_when_the_receiver_does(
     services: Services, receiver: Receiver, clock: Time
 ) -> None:
     add(services, receiver.url, ["rival_claim.opened"], license_id=2)
-    teller = Teller(services, Alerts())
+    worker = WebhookWorker(services, Alerts())
     receiver.status = 503
-    teller.step()
+    worker.step()
     receiver.status = 204
     clock.now += PAUSES[0] * 2
-    teller.step()
+    worker.step()
     (delivery,) = deliveries(services)
     assert (delivery.state, delivery.attempts) == (DeliveryState.DELIVERED, 2)
 
@@ -217,7 +220,7 @@ def test_it_recovers_when_the_receiver_does(
 def test_gone_switches_it_off(services: Services, receiver: Receiver) -> None:
     add(services, receiver.url, ["license.minted"])
     receiver.status = 410
-    Teller(services, Alerts()).step()
+    WebhookWorker(services, Alerts()).step()
     with services.service_db.reading() as session:
         webhook = session.get_one(Webhook, "a" * 32)
     assert (webhook.active, webhook.reason) == (False, "it answered that it is gone (410)")
@@ -228,7 +231,7 @@ def test_redirects_are_not_followed(services: Services, receiver: Receiver) -> N
     try:
         add(services, receiver.url, ["rival_claim.opened"], license_id=2)
         receiver.status, receiver.location = 307, other.url
-        Teller(services, Alerts()).step()
+        WebhookWorker(services, Alerts()).step()
         assert other.scenario == []
         (delivery,) = deliveries(services)
         assert delivery.answered == 307
@@ -240,13 +243,13 @@ def test_a_teller_that_ended_after_writing_down_delivers_once_more_and_makes_no_
     services: Services, receiver: Receiver
 ) -> None:
     webhook = add(services, "http://127.0.0.1:9/closed", ["license.minted"])
-    Teller(services, Alerts()).step()  # written down, and nobody answers
+    WebhookWorker(services, Alerts()).step()  # written down, and nobody answers
     assert [each.attempts for each in deliveries(services)] == [1, 1, 1, 1]
     with services.service_db.work() as session:
         session.get_one(Webhook, webhook.id).url = receiver.url
         for each in session.query(Delivery):
             each.due_at = 0
-    Teller(services, Alerts()).step()
+    WebhookWorker(services, Alerts()).step()
     assert len(deliveries(services)) == 4
     assert len(receiver.scenario) == 4
 
@@ -277,3 +280,35 @@ def test_a_name_that_leads_inside_is_refused_when_it_is_sent() -> None:
     with pytest.raises(InputError, match="not a public address"):
         resolve("https://localhost/x", private=False)
     assert resolve("http://localhost:80/x", private=True).address in ("127.0.0.1", "::1")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a..example/hook", f"https://{'a' * 64}.example/hook", "https://\u00ad/hook"]
+)
+def test_a_host_name_that_cannot_be_encoded_is_refused(url: str) -> None:
+    with pytest.raises(InputError) as refused:
+        check_url(url, private=True)
+    assert refused.value.field == "url"
+
+
+def test_a_webhook_that_fails_never_stops_the_others(
+    services: Services, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(url: str, *args: Any, **options: Any) -> webhooks.Outcome:
+        if "a..example" in url:
+            raise UnicodeError("label empty or too long")
+        return deliver(url, *args, **options)
+
+    deliver = webhooks.deliver
+    monkeypatch.setattr(webhooks, "deliver", send)
+    add(services, "https://a..example/hook", ["license.minted"])
+    add(services, receiver.url, ["license.minted"], webhook_id="b" * 32)
+    add(services, receiver.url, ["license.minted"], webhook_id="c" * 32, no_such_filter=1)
+    with pytest.raises(TypeError, match="no_such_filter"):
+        WebhookWorker(services, Alerts()).step()
+    assert len(receiver.scenario) == 4
+    failed = [each for each in deliveries(services) if each.webhook_id == "a" * 32]
+    assert len(failed) == 4
+    for delivery in failed:
+        assert (delivery.state, delivery.attempts) == (DeliveryState.DUE, 1)
+        assert delivery.reason == "UnicodeError: label empty or too long"

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from backend.actions.store import missing_block, store_blocks
 from backend.db.service_db import Pin
-from backend.ipfs.pins import Pinner
+from backend.ipfs.pins import PinWorker
 from backend.services import Services
 from obbligato.documents import cid_of
 from obbligato.store import BlockState, GatewayStore, KuboStore, LayeredStore
@@ -47,7 +47,7 @@ def pins(services: Services) -> dict[str, str]:
 
 def look_after(services: Services, keeping: Keeping) -> None:
     """One step for what the chain names, one for the chunks that evidence names."""
-    pinner = Pinner(services, keeping.alerts)
+    pinner = PinWorker(services, keeping.alerts)
     pinner.step()
     pinner.step()
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from backend.db.service_db import Pin
-from backend.ipfs.pins import DAY_SECONDS, MISSING, VANISHED, Pinner
+from backend.ipfs.pins import DAY_SECONDS, MISSING, VANISHED, PinWorker
 from backend.ipfs.references import all_references
 from backend.services import Services
 from obbligato.documents import cid_of
@@ -31,7 +31,7 @@ def pin(services: Services, cid: str) -> Pin:
         return session.get_one(Pin, cid)
 
 
-def settled(pinner: Pinner) -> None:
+def settled(pinner: PinWorker) -> None:
     """Until nothing is due: evidence names chunks, which are asked for next."""
     for _ in range(10):
         if pinner.step() == 0:
@@ -42,7 +42,7 @@ def settled(pinner: Pinner) -> None:
 def test_every_document_text_evidence_and_chunk_is_pinned_and_told(
     keeping: Keeping, serve: Serve
 ) -> None:
-    pinner = Pinner(keeping.services, keeping.alerts)
+    pinner = PinWorker(keeping.services, keeping.alerts)
     settled(pinner)
     url = f"{serve(keeping.services)}/v1/documents"
     listed, cursor = [], None
@@ -72,7 +72,7 @@ def test_a_missing_block_is_asked_for_ever_later_and_alerts_until_it_is_there(
     cid = next(iter(expected(keeping)))
     data = keeping.blocks.get(cid)
     keeping.file(cid).unlink()
-    pinner = Pinner(keeping.services, keeping.alerts)
+    pinner = PinWorker(keeping.services, keeping.alerts)
     settled(pinner)
     for attempts in range(1, 12):
         known = pin(keeping.services, cid)
@@ -96,7 +96,7 @@ def test_a_block_that_vanished_is_fetched_again_from_a_gateway_and_alerts(
     own = EmbeddedStore(tmp_path / "own")
     with GatewayStore([mirror]) as others:
         services = keeping.over(LayeredStore(own, [others]))
-        pinner = Pinner(services, keeping.alerts)
+        pinner = PinWorker(services, keeping.alerts)
         settled(pinner)  # from nothing: everything comes through the gateway
         wanted = expected(keeping)
         assert all(own.get(cid) == keeping.blocks.get(cid) for cid in wanted)
@@ -119,7 +119,7 @@ def test_a_gateway_that_serves_html_is_told_of_and_nothing_of_it_is_kept(
     own = EmbeddedStore(tmp_path / "own")
     with gateway(body=HTML) as liar, GatewayStore([liar.url]) as others:
         services = keeping.over(LayeredStore(own, [others]))
-        Pinner(services, keeping.alerts).step()
+        PinWorker(services, keeping.alerts).step()
     for cid in (cid for cid, what in expected(keeping).items() if what.startswith("document")):
         known = pin(services, cid)
         assert known.state == "absent"
@@ -142,7 +142,7 @@ def test_a_store_that_is_down_changes_nothing_and_is_asked_again(keeping: Keepin
     """Fault 30."""
     store = Flaky(keeping.folder)
     services = keeping.over(store)
-    pinner = Pinner(services, keeping.alerts)
+    pinner = PinWorker(services, keeping.alerts)
     with pytest.raises(StoreError):
         pinner.step()
     assert pin(services, next(iter(expected(keeping)))).state == "unknown"
