@@ -17,6 +17,7 @@ from backend.disputes import routes as disputes_routes
 from backend.events import routes as events_routes
 from backend.http.caching import AnswerCache
 from backend.http.middleware import add_middleware
+from backend.http.routing import RoutesByPath
 from backend.imports import routes as imports_routes
 from backend.ipfs import routes as ipfs_routes
 from backend.licenses import consent_routes
@@ -32,16 +33,19 @@ from obbligato.server.http import add_description, add_errors, add_health
 ROUTERS: Final = (
     actions_routes.router,
     imports_routes.router,
-    consent_routes.consent_router,
+    consent_routes.consent_index,
+    consent_routes.checks,
     disputes_routes.router,
     ipfs_routes.documents_router,
     consent_routes.grants_router,
     actions_routes.invitations_router,
     ipfs_routes.router,
     auth_routes.keys_router,
-    licenses_routes.router,
+    licenses_routes.index,
+    licenses_routes.texts,
     events_routes.live_router,
     payees_routes.router,
+    payees_routes.files,
     platforms_routes.router,
     preset_routes.presets_router,
     reports_routes.router,
@@ -103,8 +107,9 @@ def create_app(
     add_errors(app)
     add_health(app, checks or {})
     if whole:
-        for router in ROUTERS:
-            app.include_router(router)
+        # FastAPI matches what is in an included router twice: routes of its own it finds at once.
+        app.router.routes.extend(route for router in ROUTERS for route in router.routes)
+    app.router.middleware_stack = RoutesByPath(app.router)
     app.state.methods_of = lambda path: _methods_of(app, path)
     add_middleware(app, services)
     add_description(app)

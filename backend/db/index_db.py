@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import Final
+
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
 
 from backend.db.base import Base, Units
 from backend.db.chain_tables import Block, Following, JournalEntry, RawEvent
@@ -54,6 +60,31 @@ class IndexDatabase(AnyDatabase):
     def __init__(self, url: str) -> None:
         """Raises InputError for a URL that is none, DatabaseError."""
         super().__init__(url, MIGRATIONS)
+        self._lookups: dict[int, Session] = {}
+        """By thread."""
+
+    @contextmanager
+    def lookups(self) -> Iterator[Session]:
+        """A session for a few look-ups, over a connection that this thread keeps: taking one costs more than they."""
+        thread = get_ident()
+        session = self._lookups.get(thread)
+        if session is None:
+            session = Session(self._reading.connect(), expire_on_commit=False)
+            self._lookups[thread] = session
+        try:
+            yield session
+        finally:
+            session.rollback()
+
+    def close(self) -> None:
+        """Close the connections."""
+        while self._lookups:
+            _, session = self._lookups.popitem()
+            bound = session.get_bind()
+            session.close()
+            if isinstance(bound, Connection):
+                bound.close()
+        super().close()
 
 
 CONTENT = (Document, Fingerprint, FingerprintValue)

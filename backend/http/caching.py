@@ -10,8 +10,8 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from inspect import iscoroutinefunction, signature
-from typing import Any, Final, NamedTuple
+from inspect import Parameter, iscoroutinefunction, signature
+from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_args, get_origin
 from weakref import WeakKeyDictionary
 
 from anyio import CapacityLimiter, to_thread
@@ -22,7 +22,9 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from backend.db.head import IndexHead, read_head
+from backend.db.index_db import IndexDatabase
 from backend.services import Services
+from obbligato.server.http import Problem
 
 FRESH_SECONDS: Final = 0.2
 MOST_BYTES: Final = 64 * 2**20
@@ -30,11 +32,17 @@ MOST_BYTES: Final = 64 * 2**20
 MOST_BODY_BYTES: Final = 2**20
 
 READING_THREADS: Final = 4
+MOST_WAITING: Final = 1_000
+"""Reads that wait for a thread: those after them are refused."""
+JSON: Final = "application/json"
+_REQUEST: Final = "asgi_request"
+"""The name under which FastAPI hands the request to an endpoint's wrapper."""
 
 _limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, CapacityLimiter] = WeakKeyDictionary()
 
 KEPT_HEADERS: Final = ("content-type", "content-disposition")
 
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -101,8 +109,10 @@ class AnswerCache:
 class IndexRoute(APIRoute):
     """A route whose answers are a function of the index: nothing of the caller, the clock or the records.
 
-    The handler asks, closes its session and writes the JSON in one go in one thread: handing work from the loop
-    to a thread and back costs as much as a small query.
+    Its endpoint takes a session of the index, and where it needs it the head, under any names. It is a plain
+    function that reads, and whose model is written as JSON at once. Handing work from the loop to a thread and back
+    costs as much as many look-ups, so over SQLite an endpoint that is a `lookup` runs in the loop itself. All others
+    run in a few threads, in the order in which they came.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -114,56 +124,94 @@ class IndexRoute(APIRoute):
         async def answer(request: Request) -> Response:
             cache: AnswerCache = request.app.state.cache
             version = await cache.version()
-            key = f"{request.url.path}?{request.url.query}"
+            scope = request.scope
+            key = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
             etag = _etag(version, key)
             headers = {"etag": etag, "cache-control": "no-cache"}
             if _matches(request.headers.get("if-none-match"), etag):
                 return Response(status_code=304, headers=headers)
-            kept = cache.get(key)
-            if kept is None:
-                response = await handle(request)
-                if response.status_code != 200 or not isinstance(response.body, bytes):
-                    return response
-                told = {
+            known = cache.get(key)
+            if known is not None:
+                return Response(known.body, headers={**known.headers, **headers})
+            response = await handle(request)
+            if response.status_code == 200 and isinstance(response.body, bytes):
+                own = {
                     name: response.headers[name]
                     for name in KEPT_HEADERS
                     if name in response.headers
                 }
-                cache.keep(key, Kept(response.body, told), version)
+                cache.keep(key, Kept(response.body, own), version)
                 response.headers.update(headers)
-                return response
-            return Response(kept.body, headers={**kept.headers, **headers})
+            return response
 
         return answer
+
+
+def lookup(
+    fits: Callable[[dict[str, Any]], bool] = lambda _: True,
+) -> Callable[[Endpoint], Endpoint]:
+    """Mark an endpoint that costs a few look-ups by key; `fits` says for which arguments that is so."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        endpoint.is_lookup = fits  # type: ignore[attr-defined]  # functions take attributes
+        return endpoint
+
+    return mark
 
 
 def _in_one_go(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     if iscoroutinefunction(endpoint):
         return endpoint
+    fits = getattr(endpoint, "is_lookup", None)
+    # With its annotations resolved: they are written in the endpoint's module, not in this one.
+    resolved = signature(endpoint, eval_str=True)
+    kinds = {name: _kind(each.annotation) for name, each in resolved.parameters.items()}
+    session_name = next((name for name, kind in kinds.items() if kind is Session), None)
+    head_name = next((name for name, kind in kinds.items() if kind is IndexHead), None)
 
-    def work(named: dict[str, Any]) -> Any:
-        try:
-            found = endpoint(**named)
-        finally:
-            for each in named.values():
-                if isinstance(each, Session):
-                    each.close()
-        if isinstance(found, BaseModel):
-            return Response(found.model_dump_json(), media_type="application/json")
-        return found
+    def read(database: IndexDatabase, named: dict[str, Any]) -> Any:
+        if session_name is None:
+            return _written(endpoint(**named))
+        with database.reading() as session:
+            return _written(endpoint(**{session_name: session}, **named))
 
     async def answer(**named: Any) -> Any:
-        return await to_thread.run_sync(work, named, limiter=_limiter())
+        state = named.pop(_REQUEST).app.state
+        database: IndexDatabase = state.services.index_db
+        if head_name is not None:
+            named[head_name] = await state.cache.head()
+        if session_name is not None and database.is_sqlite and fits is not None and fits(named):
+            with database.lookups() as session:
+                return _written(endpoint(**{session_name: session}, **named))
+        limiter = _limiter()
+        if limiter.statistics().tasks_waiting >= MOST_WAITING:
+            raise Problem(503, "Too many reads at once", "Try again in a moment.")
+        return await to_thread.run_sync(read, database, named, limiter=limiter)
 
     answer.__name__, answer.__doc__ = endpoint.__name__, endpoint.__doc__
     answer.__module__ = endpoint.__module__
-    # With its annotations resolved: they are written in the endpoint's module, not in this one.
-    answer.__signature__ = signature(endpoint, eval_str=True)  # type: ignore[attr-defined]
+    parameters = [
+        each for name, each in resolved.parameters.items() if name not in (session_name, head_name)
+    ]
+    request = Parameter(_REQUEST, Parameter.KEYWORD_ONLY, annotation=Request)
+    answer.__signature__ = resolved.replace(  # type: ignore[attr-defined]  # what FastAPI reads
+        parameters=[*parameters, request]
+    )
+    return answer
+
+
+def _kind(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _written(answer: Any) -> Any:
+    if isinstance(answer, BaseModel):
+        return Response(answer.__pydantic_serializer__.to_json(answer), media_type=JSON)
     return answer
 
 
 def _limiter() -> CapacityLimiter:
-    """A few threads of their own for reading: more would only fight for the interpreter."""
+    """A few threads of their own for reading, first come first served: more would only fight for the interpreter."""
     loop = asyncio.get_running_loop()
     if loop not in _limiters:
         _limiters[loop] = CapacityLimiter(READING_THREADS)

@@ -79,10 +79,6 @@ def check(session: IndexDep, head: HeadDep, asked: ConsentQuestions) -> ConsentA
     return check_uses(session, head, asked)
 
 
-consent_router = APIRouter()
-consent_router.include_router(consent_index)
-consent_router.include_router(checks)
-
 grants_router = APIRouter(prefix="/v1", tags=["licenses"], route_class=IndexRoute)
 
 

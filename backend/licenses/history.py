@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from backend.db.base import table_of
 from backend.db.head import IndexHead, certainty
 from backend.db.index_db import ActKind, Document, License, LicenseAct, LicenseVersion
+from backend.db.prepared import Prepared
 from backend.http.paging import decode_cursor, page
 from backend.http.schemas import Page
 from backend.licenses.schemas import ActAnswer, RetiredLicense
@@ -26,15 +27,17 @@ _LICENSES: Final = table_of(License)
 _VERSIONS: Final = table_of(LicenseVersion)
 _DOCUMENTS: Final = table_of(Document)
 
-_LICENSES_BY_ID: Final = select(
-    _LICENSES.c.license_id,
-    _LICENSES.c.owner,
-    _LICENSES.c.content,
-    _LICENSES.c.ends_at,
-    _LICENSES.c.changed_in,
-).where(_LICENSES.c.license_id.in_(bindparam("license_ids", expanding=True)))
+_LICENSES_BY_ID: Final = Prepared(
+    select(
+        _LICENSES.c.license_id,
+        _LICENSES.c.owner,
+        _LICENSES.c.content,
+        _LICENSES.c.ends_at,
+        _LICENSES.c.changed_in,
+    ).where(_LICENSES.c.license_id.in_(bindparam("license_ids", expanding=True)))
+)
 
-_VERSIONS_BY_ID: Final = (
+_VERSIONS_BY_ID: Final = Prepared(
     select(
         _VERSIONS.c.license_id,
         _VERSIONS.c.start,
@@ -71,9 +74,9 @@ def read_histories(session: Session, license_ids: Collection[int]) -> dict[int, 
     """The licences that there are of these ids: one query for each of licences, versions and terms."""
     if not license_ids:
         return {}
-    asked = {"license_ids": sorted(set(license_ids))}
-    versions: defaultdict[int, list[Row[*tuple[Any, ...]]]] = defaultdict(list)
-    for row in session.execute(_VERSIONS_BY_ID, asked):
+    ids = sorted(set(license_ids))
+    versions: defaultdict[int, list[Any]] = defaultdict(list)
+    for row in _VERSIONS_BY_ID.all(session, license_ids=ids):
         versions[row.license_id].append(row)
     terms_ids = {row.terms_id for rows in versions.values() for row in rows}
     terms = {row.terms_id: terms_of(row) for row in terms_rows(session, terms_ids)}
@@ -89,7 +92,7 @@ def read_histories(session: Session, license_ids: Collection[int]) -> dict[int, 
             changed_in=row.changed_in,
             isrcs={version.document: version.isrc for version in versions[row.license_id]},
         )
-        for row in session.execute(_LICENSES_BY_ID, asked)
+        for row in _LICENSES_BY_ID.all(session, license_ids=ids)
     }
 
 
@@ -101,7 +104,7 @@ def read_history(session: Session, license_id: int) -> Known:
     return found
 
 
-def _version(row: Row[*tuple[Any, ...]], terms: dict[int, Terms]) -> Version:
+def _version(row: Any, terms: dict[int, Terms]) -> Version:
     return Version(
         terms_id=row.terms_id,
         terms=terms[row.terms_id],

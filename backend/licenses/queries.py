@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
-    Row,
+    Text,
     and_,
     bindparam,
     case,
     exists,
     func,
-    literal,
     or_,
     select,
     union,
@@ -24,6 +25,7 @@ from sqlalchemy.orm import Session
 from backend.db.base import table_of
 from backend.db.head import IndexHead, certainty
 from backend.db.index_db import Document, License, LicenseVersion, SplitPayee, Terms
+from backend.db.prepared import Prepared
 from backend.http.names import DocumentWord, LicenseState, TierName, license_state, tier_names
 from backend.http.paging import decode_cursor, page
 from backend.http.schemas import Page
@@ -44,34 +46,34 @@ _LENT = "obbligato_folded"
 _LENT_TO = "obbligato folds case"
 
 
-class Search:
-    """Conditions for one session."""
+def _fold_case(session: Session) -> None:
+    """Lend SQLite, whose own folding knows ASCII alone, Python's."""
+    connection = session.connection()
+    if connection.dialect.name == "sqlite" and not connection.info.get(_LENT_TO):
+        own: Any = connection.connection.driver_connection
+        assert isinstance(own, sqlite3.Connection)
+        own.create_function(_LENT, 1, _folded, deterministic=True)
+        connection.info[_LENT_TO] = True
 
-    def __init__(self, session: Session) -> None:
-        connection = session.connection()
-        self._sqlite = connection.dialect.name == "sqlite"
-        if self._sqlite and not connection.info.get(_LENT_TO):
-            own: Any = connection.connection.driver_connection
-            assert isinstance(own, sqlite3.Connection)
-            own.create_function(_LENT, 1, _folded, deterministic=True)
-            connection.info[_LENT_TO] = True
 
-    def contains(self, text: ColumnElement[Any], part: str) -> ColumnElement[bool]:
-        """Whether a column holds a part of text. No character of it has a special meaning."""
-        if self._sqlite:
-            return func.instr(getattr(func, _LENT)(text), part.casefold()) > 0
-        return func.strpos(func.lower(text), func.lower(part)) > 0
+def _contains(is_sqlite: bool, text: ColumnElement[Any], part: str) -> ColumnElement[bool]:
+    """Whether a column holds a part of text, a parameter. No character of it has a special meaning."""
+    wanted = bindparam(part, type_=Text())
+    if is_sqlite:
+        return func.instr(getattr(func, _LENT)(text), getattr(func, _LENT)(wanted)) > 0
+    return func.strpos(func.lower(text), func.lower(wanted)) > 0
 
-    def any_contains(self, texts: ColumnElement[Any], part: str) -> ColumnElement[bool]:
-        """Whether any text of a JSON list does."""
-        if self._sqlite:
-            listed = func.json_each(texts)
-        else:
-            # A document that was not read has the JSON null, which PostgreSQL refuses to list.
-            alone = case((func.json_typeof(texts) == "array", texts), else_=None)
-            listed = func.json_array_elements_text(alone)
-        each = listed.table_valued("value")
-        return exists(select(1).select_from(each).where(self.contains(each.c.value, part)))
+
+def _any_contains(is_sqlite: bool, texts: ColumnElement[Any], part: str) -> ColumnElement[bool]:
+    """Whether any text of a JSON list does."""
+    if is_sqlite:
+        listed = func.json_each(texts)
+    else:
+        # A document that was not read has the JSON null, which PostgreSQL refuses to list.
+        alone = case((func.json_typeof(texts) == "array", texts), else_=None)
+        listed = func.json_array_elements_text(alone)
+    each = listed.table_valued("value")
+    return exists(select(1).select_from(each).where(_contains(is_sqlite, each.c.value, part)))
 
 
 def _folded(text: object) -> str | None:
@@ -135,7 +137,7 @@ _STATES: Final[dict[LicenseState, ColumnElement[bool]]] = {
     "ended": and_(_L.c.minted_at <= AT, _L.c.ends_at <= AT),
 }
 
-_ONE: Final = _SUMMARIES.where(_L.c.license_id == bindparam("license_id"))
+_ONE: Final = Prepared(_SUMMARIES.where(_L.c.license_id == bindparam("license_id")))
 
 
 def _claiming(content: Any, isrc: Any) -> ColumnElement[bool]:
@@ -155,8 +157,8 @@ _CLAIMING: Final = _SUMMARIES.where(
         bindparam("content", type_=_L.c.content.type), bindparam("isrc", type_=_D.c.isrc.type)
     )
 ).order_by(_L.c.license_id)
-_RIVALS: Final = _CLAIMING.where(_L.c.owner != bindparam("owner")).limit(MOST_RIVALS)
-_EARLIEST_LIVE: Final = _CLAIMING.where(_IN_FORCE).limit(1)
+_RIVALS: Final = Prepared(_CLAIMING.where(_L.c.owner != bindparam("owner")).limit(MOST_RIVALS))
+_EARLIEST_LIVE: Final = Prepared(_CLAIMING.where(_IN_FORCE).limit(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,18 +191,23 @@ def list_licenses(
 ) -> Page[LicenseSummary]:
     """Licences as they stand at a moment (default: the head's). Raises InputError for a cursor."""
     moment = head.head_time if at is None else at
-    key = _L.c.license_id
-    ordered = key.desc() if order == "newest" else key
-    own, joined = _own_conditions(wanted), _joined_conditions(session, wanted, moment)
+    values: dict[str, Any] = {"at": moment, "most": limit + 1}
+    for field in fields(wanted):
+        value = getattr(wanted, field.name)
+        if value is not None:
+            values[field.name] = value
+    names = frozenset(values) - {"at", "most"}
     if cursor is not None:
-        (last,) = decode_cursor(cursor, int)
-        own.append(key < last if order == "newest" else key > last)
-    if joined:
-        query = _SUMMARIES.where(*own, *joined).order_by(ordered).limit(limit + 1)
-    else:  # the page is found first, so that only its own licences are joined and sorted whole
-        found = select(key).where(*own).order_by(ordered).limit(limit + 1).correlate(None)
-        query = _SUMMARIES.where(key.in_(found)).order_by(ordered)
-    rows = session.execute(query, {"at": moment}).all()
+        (values["last"],) = decode_cursor(cursor, int)
+    if wanted.tier is not None:
+        values["tier"] = Tier[wanted.tier].bit
+    if wanted.rival_of is not None:
+        values |= _recording(session, wanted.rival_of, moment)
+    if names & _TEXTS:
+        _fold_case(session)
+    is_sqlite = session.connection().dialect.name == "sqlite"
+    query = _list(names, wanted.state, order, cursor is not None, is_sqlite)
+    rows = query.all(session, **values)
     return page(
         rows,
         limit,
@@ -212,7 +219,7 @@ def list_licenses(
 def read_license(session: Session, head: IndexHead, license_id: int) -> LicenseAnswer:
     """Everything about one, as of the head. Raises NotFound."""
     now = head.head_time
-    row = session.execute(_ONE, {"license_id": license_id, "at": now}).first()
+    row = _ONE.first(session, license_id=license_id, at=now)
     if row is None:
         raise NotFound(f"no licence {license_id}: ids count from 1")
     known = read_history(session, license_id)
@@ -223,8 +230,8 @@ def read_license(session: Session, head: IndexHead, license_id: int) -> LicenseA
         for found in terms_rows(session, [each.terms_id for each in in_time])
     }
     same = {"content": row.content, "isrc": row.isrc, "at": now}
-    rivals = session.execute(_RIVALS, {**same, "owner": row.owner}).all()
-    earliest = session.execute(_EARLIEST_LIVE, same).first()
+    rivals = _RIVALS.all(session, **same, owner=row.owner)
+    earliest = _EARLIEST_LIVE.first(session, **same)
     return LicenseAnswer(
         **_summary(row, now, head),
         voided=row.voided,
@@ -263,54 +270,72 @@ def read_license(session: Session, head: IndexHead, license_id: int) -> LicenseA
     )
 
 
-def _own_conditions(wanted: LicenseFilter) -> list[ColumnElement[bool]]:
-    """What the licence's own row tells."""
-    found: list[ColumnElement[bool]] = []
-    if wanted.owner is not None:
-        found.append(_L.c.owner == wanted.owner)
-    if wanted.payee is not None:
-        paid = select(_PAYEES.c.split_id).where(_PAYEES.c.account == wanted.payee)
-        found.append(_L.c.split_id.in_(paid))
-    if wanted.content is not None:
-        found.append(_L.c.content == wanted.content)
-    if wanted.state is not None:
-        found.append(_STATES[wanted.state])
-    return found
+_TEXTS: Final = frozenset({"title", "artist"})
+_OWN: Final[dict[str, ColumnElement[bool]]] = {
+    "owner": _L.c.owner == bindparam("owner"),
+    "payee": _L.c.split_id.in_(
+        select(_PAYEES.c.split_id).where(_PAYEES.c.account == bindparam("payee"))
+    ),
+    "content": _L.c.content == bindparam("content"),
+}
+"""By a member of LicenseFilter, what the licence's own row says."""
+_JOINED: Final[dict[str, ColumnElement[bool]]] = {
+    "isrc": and_(
+        _L.c.license_id.in_(
+            select(_V.c.license_id)
+            .join(_D, _D.c.digest == _V.c.document)
+            .where(_D.c.isrc == bindparam("isrc"))
+        ),
+        _D.c.isrc == bindparam("isrc"),
+    ),
+    "tier": and_(_IN_FORCE, _T.c.tiers.bitwise_and(bindparam("tier", type_=BigInteger())) != 0),
+    "rival_of": and_(
+        _claiming(
+            bindparam("same_content", type_=_L.c.content.type),
+            bindparam("same_isrc", type_=_D.c.isrc.type),
+        ),
+        _L.c.owner != bindparam("other_owner"),
+    ),
+}
+"""What takes its terms or its document."""
 
 
-def _joined_conditions(
-    session: Session, wanted: LicenseFilter, at: int
-) -> list[ColumnElement[bool]]:
-    """What takes its terms or its document."""
-    found: list[ColumnElement[bool]] = []
-    if wanted.isrc is not None:
-        naming = select(_V.c.license_id).join(_D, _D.c.digest == _V.c.document)
-        found += [
-            _L.c.license_id.in_(naming.where(_D.c.isrc == wanted.isrc)),
-            _D.c.isrc == wanted.isrc,
-        ]
-    if wanted.tier is not None:
-        found += [_IN_FORCE, _T.c.tiers.bitwise_and(Tier[wanted.tier].bit) != 0]
-    if wanted.title is not None:
-        found.append(Search(session).contains(_D.c.title, wanted.title))
-    if wanted.artist is not None:
-        found.append(Search(session).any_contains(_D.c.artists, wanted.artist))
-    if wanted.rival_of is not None:
-        found.append(_rivals_of(session, wanted.rival_of, at))
-    return found
+@lru_cache(maxsize=1_024)
+def _list(
+    names: frozenset[str], state: LicenseState | None, order: Order, goes_on: bool, is_sqlite: bool
+) -> Prepared:
+    """The list narrowed by these members of a LicenseFilter: one statement for all requests of one shape."""
+    key = _L.c.license_id
+    ordered = key.desc() if order == "newest" else key
+    own = [_OWN[name] for name in sorted(names & _OWN.keys())]
+    joined = [_JOINED[name] for name in sorted(names & _JOINED.keys())]
+    if state is not None:
+        own.append(_STATES[state])
+    if "title" in names:
+        joined.append(_contains(is_sqlite, _D.c.title, "title"))
+    if "artist" in names:
+        joined.append(_any_contains(is_sqlite, _D.c.artists, "artist"))
+    if goes_on:
+        last = bindparam("last", type_=BigInteger())
+        own.append(key < last if order == "newest" else key > last)
+    most = bindparam("most", type_=BigInteger())
+    if joined:
+        return Prepared(_SUMMARIES.where(*own, *joined).order_by(ordered).limit(most))
+    # The page is found first, so that only its own licences are joined and sorted whole.
+    found = select(key).where(*own).order_by(ordered).limit(most).correlate(None)
+    return Prepared(_SUMMARIES.where(key.in_(found)).order_by(ordered))
 
 
-def _rivals_of(session: Session, license_id: int, at: int) -> ColumnElement[bool]:
-    """Raises NotFound where there is no such licence."""
-    row = session.execute(_ONE, {"license_id": license_id, "at": at}).first()
+def _recording(session: Session, license_id: int, at: int) -> dict[str, Any]:
+    """What rivals of a licence have in common with it. Raises NotFound where there is no such licence."""
+    row = _ONE.first(session, license_id=license_id, at=at)
     if row is None:
         raise NotFound(f"no licence {license_id} to have rivals: ids count from 1")
-    # As a parameter, an ISRC that there is not equals no other.
-    claiming = _claiming(row.content, literal(row.isrc, _D.c.isrc.type))
-    return and_(claiming, _L.c.owner != row.owner)
+    # An ISRC that there is not equals no other.
+    return {"same_content": row.content, "same_isrc": row.isrc, "other_owner": row.owner}
 
 
-def _summary(row: Row[*tuple[Any, ...]], at: int, head: IndexHead) -> dict[str, Any]:
+def _summary(row: Any, at: int, head: IndexHead) -> dict[str, Any]:
     state = license_state(row.minted_at, row.ends_at, at)
     in_force = state in ("in_force", "ending")
     return {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
 from backend.db.head import read_head
-from backend.http.caching import IndexRoute
+from backend.http.caching import IndexRoute, lookup
 from backend.http.deps import (
     AddressQuery,
     Bytes32Query,
@@ -41,12 +41,18 @@ texts = APIRouter(prefix="/v1/licenses", tags=["licenses"])
 """What comes from the store, and not from the index."""
 
 
+def _by_key(named: dict[str, Any]) -> bool:
+    """Whether a list walks along a key: a search in texts reads every document."""
+    return named["title"] is None and named["artist"] is None and named["rival_of"] is None
+
+
 @index.get(
     "",
     operation_id="list_licenses",
     response_model=Page[LicenseSummary],
     responses=problems(404, 422),
 )
+@lookup(_by_key)
 def licenses(
     session: IndexDep,
     head: HeadDep,
@@ -111,6 +117,7 @@ def retired(
     response_model=LicenseAnswer,
     responses=problems(404, 422),
 )
+@lookup()
 def license_(session: IndexDep, head: HeadDep, license_id: IdPath) -> LicenseAnswer:
     """Get one licence with everything.
 
@@ -125,6 +132,7 @@ def license_(session: IndexDep, head: HeadDep, license_id: IdPath) -> LicenseAns
     response_model=Page[ActAnswer],
     responses=problems(404, 422),
 )
+@lookup()
 def history(
     session: IndexDep,
     head: HeadDep,
@@ -186,10 +194,6 @@ def _block(services: Services, cid: str, media_type: str) -> Response:
     return Response(services.store.get(cid), media_type=media_type, headers=headers)
 
 
-router = APIRouter()
-router.include_router(index)
-router.include_router(texts)
-
 terms_router = APIRouter(prefix="/v1", tags=["licenses"], route_class=IndexRoute)
 
 
@@ -199,6 +203,7 @@ terms_router = APIRouter(prefix="/v1", tags=["licenses"], route_class=IndexRoute
     response_model=TermsAnswer,
     responses=problems(404, 422),
 )
+@lookup()
 def terms(session: IndexDep, head: HeadDep, terms_id: IdPath) -> TermsAnswer:
     """Get terms in numbers and in words."""
     return read_terms(session, head, terms_id)
@@ -210,6 +215,7 @@ def terms(session: IndexDep, head: HeadDep, terms_id: IdPath) -> TermsAnswer:
     response_model=SplitAnswer,
     responses=problems(404, 422),
 )
+@lookup()
 def split(session: IndexDep, head: HeadDep, split_id: IdPath) -> SplitAnswer:
     """Get a split: who is paid, and in what share."""
     return read_split(session, head, split_id)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import Field
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from backend.db.base import table_of
 from backend.db.head import IndexHead, certainty
 from backend.db.index_db import Split, SplitPayee, Terms
+from backend.db.prepared import Prepared
 from backend.http.names import FlagName, RoleName, TierName, flag_names, role_name
 from backend.http.schemas import Account, AnswerModel, Certainty, Cid, Hex32, Units
 from obbligato.documents.cid import cid_from_digest
@@ -30,14 +31,14 @@ _TERMS: Final = table_of(Terms)
 _SPLITS: Final = table_of(Split)
 _PAYEES: Final = table_of(SplitPayee)
 
-TERMS_BY_ID: Final = select(_TERMS).where(
-    _TERMS.c.terms_id.in_(bindparam("terms_ids", expanding=True))
+_TERMS_BY_ID: Final = Prepared(
+    select(_TERMS).where(_TERMS.c.terms_id.in_(bindparam("terms_ids", expanding=True)))
 )
 MOST_KEPT: Final = 2_048
 """Terms that are kept in words: most licences share a few."""
 
-_SPLIT: Final = select(_SPLITS).where(_SPLITS.c.split_id == bindparam("split_id"))
-_PAYEES_OF: Final = (
+_SPLIT: Final = Prepared(select(_SPLITS).where(_SPLITS.c.split_id == bindparam("split_id")))
+_PAYEES_OF: Final = Prepared(
     select(_PAYEES.c.account, _PAYEES.c.share_ppm, _PAYEES.c.role)
     .where(_PAYEES.c.split_id == bindparam("split_id"))
     .order_by(_PAYEES.c.account)
@@ -93,7 +94,7 @@ class SplitAnswer(AnswerModel):
 
 def read_terms(session: Session, head: IndexHead, terms_id: int) -> TermsAnswer:
     """Raises NotFound."""
-    row = session.execute(TERMS_BY_ID, {"terms_ids": [terms_id]}).first()
+    row = _TERMS_BY_ID.first(session, terms_ids=[terms_id])
     if row is None:
         raise NotFound(f"no terms {terms_id}: ids count from 1")
     return terms_answer(row, head)
@@ -101,10 +102,10 @@ def read_terms(session: Session, head: IndexHead, terms_id: int) -> TermsAnswer:
 
 def read_split(session: Session, head: IndexHead, split_id: int) -> SplitAnswer:
     """Raises NotFound."""
-    row = session.execute(_SPLIT, {"split_id": split_id}).first()
+    row = _SPLIT.first(session, split_id=split_id)
     if row is None:
         raise NotFound(f"no split {split_id}: ids count from 1")
-    payees = session.execute(_PAYEES_OF, {"split_id": split_id})
+    payees = _PAYEES_OF.all(session, split_id=split_id)
     return SplitAnswer(
         split_id=split_id,
         digest=row.digest,
@@ -118,12 +119,12 @@ def read_split(session: Session, head: IndexHead, split_id: int) -> SplitAnswer:
     )
 
 
-def terms_rows(session: Session, terms_ids: Collection[int]) -> Sequence[Row[*tuple[Any, ...]]]:
+def terms_rows(session: Session, terms_ids: Collection[int]) -> list[Any]:
     """The rows of these terms, in one query."""
-    return session.execute(TERMS_BY_ID, {"terms_ids": sorted(set(terms_ids))}).all()
+    return _TERMS_BY_ID.all(session, terms_ids=sorted(set(terms_ids)))
 
 
-def terms_of(row: Row[*tuple[Any, ...]]) -> rules.Terms:
+def terms_of(row: Any) -> rules.Terms:
     """The terms of a row, as the rules take them."""
     return _terms(
         row.tiers,
@@ -135,7 +136,7 @@ def terms_of(row: Row[*tuple[Any, ...]]) -> rules.Terms:
     )
 
 
-def terms_answer(row: Row[*tuple[Any, ...]], head: IndexHead) -> TermsAnswer:
+def terms_answer(row: Any, head: IndexHead) -> TermsAnswer:
     """What a row of terms says."""
     return _answer(row.terms_id, row.digest, terms_of(row), certainty(head, row.block_number))
 

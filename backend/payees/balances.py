@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Row, bindparam, case, cast, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, bindparam, case, cast, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.base import table_of
@@ -21,6 +21,7 @@ from backend.db.index_db import (
     Split,
     SplitPayee,
 )
+from backend.db.prepared import Prepared
 from backend.http.names import role_name
 from backend.payees.schemas import Balance, SplitBalance
 from obbligato.protocol.constants import PPM, ReportState
@@ -93,7 +94,7 @@ def _summed_digits(digits: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]
     return func.sum(cast(millions, BigInteger)), func.sum(cast(rest, BigInteger))
 
 
-_SHARES: Final = (
+_SHARES: Final = Prepared(
     select(
         _PAYEES.split_id,
         _PAYEES.share_ppm,
@@ -113,20 +114,29 @@ _SHARES: Final = (
     .where(_OF_ACCOUNT)
     .order_by(_PAYEES.split_id)
 )
-_KEPT: Final = select(
-    _ACCOUNTS.recipient, _ACCOUNTS.refunds_units, _ACCOUNTS.paid_units, _ACCOUNTS.changed_in
-).where(_ACCOUNTS.account == bindparam("account"))
-_UNSETTLED: Final = select(_REPORTS.number, _REPORTS.held).where(_REPORTS.state.in_(UNSETTLED))
-_PENDING: Final = (
+_KEPT: Final = Prepared(
+    select(
+        _ACCOUNTS.recipient, _ACCOUNTS.refunds_units, _ACCOUNTS.paid_units, _ACCOUNTS.changed_in
+    ).where(_ACCOUNTS.account == bindparam("account"))
+)
+_UNSETTLED: Final = Prepared(
+    select(_REPORTS.number, _REPORTS.held).where(
+        or_(*(_REPORTS.state == state for state in UNSETTLED))
+    )
+)
+_PENDING: Final = Prepared(
     select(_ROWS.split_id, *_summed_digits(_ROWS.amount_units))
     .join(table_of(SplitPayee), _PAYEES.split_id == _ROWS.split_id)
     .where(_ROWS.report_number.in_(bindparam("numbers", expanding=True)), _OF_ACCOUNT)
     .group_by(_ROWS.split_id)
 )
-_ROWS_HELD: Final = select(_ROWS.split_id, _ROWS.amount_units).where(
-    _ROWS.report_number == bindparam("number"), _ROWS.row.in_(bindparam("held", expanding=True))
+_ROWS_HELD: Final = Prepared(
+    select(_ROWS.split_id, _ROWS.amount_units).where(
+        _ROWS.report_number == bindparam("number"),
+        _ROWS.row.in_(bindparam("held", expanding=True)),
+    )
 )
-_CHALLENGED: Final = (
+_CHALLENGED: Final = Prepared(
     select(
         _CHALLENGES.split_id,
         _CHALLENGES.amount_units,
@@ -140,11 +150,11 @@ _CHALLENGED: Final = (
 
 def read_balance(session: Session, head: IndexHead, account: str) -> Balance:
     """The balance of any account, checksummed: one that is no payee has nothing."""
-    rows = session.execute(_SHARES, {"account": account}).all()
+    rows = _SHARES.all(session, account=account)
     pending = _pending(session, account) if rows else Counter[int]()
     held = _held(session, account) if rows else Counter[int]()
     splits = [_split_balance(row, pending, held) for row in rows]
-    kept = session.execute(_KEPT, {"account": account}).first()
+    kept = _KEPT.first(session, account=account)
     refunds = kept.refunds_units if kept else 0
     changed = [block for row in rows for block in (row.changed_in, row.received_in)] + (
         [kept.changed_in] if kept else []
@@ -164,9 +174,7 @@ def read_balance(session: Session, head: IndexHead, account: str) -> Balance:
     )
 
 
-def _split_balance(
-    payee: Row[*tuple[Any, ...]], pending: Counter[int], held: Counter[int]
-) -> SplitBalance:
+def _split_balance(payee: Any, pending: Counter[int], held: Counter[int]) -> SplitBalance:
     """Each part as if what comes before it had been credited already: they sum without a rest."""
     received = payee.received_units
     entitled = received * payee.share_ppm // PPM
@@ -189,17 +197,17 @@ def _split_balance(
 
 def _pending(session: Session, account: str) -> Counter[int]:
     """By split, what reports will credit when they settle: their rows, less those that are held."""
-    unsettled = session.execute(_UNSETTLED).all()
+    unsettled = _UNSETTLED.all(session)
     units: Counter[int] = Counter()
     if not unsettled:
         return units
     numbers = [number for number, _ in unsettled]
-    found = session.execute(_PENDING, {"account": account, "numbers": numbers})
+    found = _PENDING.all(session, account=account, numbers=numbers)
     for split_id, dollars, rest in found:
         units[split_id] = whole(dollars, rest)
     for number, held in unsettled:
         if held:
-            for split_id, amount in session.execute(_ROWS_HELD, {"number": number, "held": held}):
+            for split_id, amount in _ROWS_HELD.all(session, number=number, held=held):
                 if split_id in units:
                     units[split_id] -= amount
     return units
@@ -207,7 +215,7 @@ def _pending(session: Session, account: str) -> Counter[int]:
 
 def _held(session: Session, account: str) -> Counter[int]:
     """By split, the rows that open challenges hold: what they paid if nobody ruled."""
-    found = session.execute(_CHALLENGED, {"account": account})
+    found = _CHALLENGED.all(session, account=account)
     units: Counter[int] = Counter()
     for split_id, amount, claimed, reported in found:
         if claimed < reported:

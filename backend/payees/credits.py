@@ -23,6 +23,7 @@ from backend.db.index_db import (
     Terms,
 )
 from backend.db.periods import month_text
+from backend.db.prepared import Prepared
 from backend.http.names import metric_name, tier_name
 from backend.http.paging import decode_cursor, encode_cursor, page
 from backend.http.schemas import Page
@@ -40,6 +41,7 @@ _DOCUMENTS: Final = table_of(Document)
 _EARNINGS: Final = table_of(Earning)
 _LICENSES: Final = table_of(License)
 _PAYEES: Final = table_of(SplitPayee)
+_PAID: Final = table_of(Payment)
 _REPORTS: Final = table_of(Report)
 _TERMS: Final = table_of(Terms)
 _VERSIONS: Final = table_of(LicenseVersion)
@@ -53,7 +55,7 @@ OF_PAYEE: Final = (
 )
 """The credits of the splits of the payee `account`, each with its share."""
 
-_SAID: Final = (
+_SAID: Final = Prepared(
     select(
         _LICENSES.c.license_id,
         _DOCUMENTS.c.title,
@@ -64,7 +66,7 @@ _SAID: Final = (
     .outerjoin_from(_LICENSES, _DOCUMENTS, _DOCUMENTS.c.digest == _LICENSES.c.document)
     .where(_LICENSES.c.license_id.in_(_IDS))
 )
-_VERSIONS_OF: Final = (
+_VERSIONS_OF: Final = Prepared(
     select(
         _VERSIONS.c.license_id,
         _VERSIONS.c.start,
@@ -76,13 +78,15 @@ _VERSIONS_OF: Final = (
     .where(_VERSIONS.c.license_id.in_(_IDS))
     .order_by(_VERSIONS.c.license_id, _VERSIONS.c.number)
 )
-_REPORTS_OF: Final = select(
-    _REPORTS.c.number,
-    _REPORTS.c.report_id,
-    _REPORTS.c.pricing,
-    _REPORTS.c.period_start,
-    _REPORTS.c.period_end,
-).where(_REPORTS.c.number.in_(bindparam("numbers", expanding=True)))
+_REPORTS_OF: Final = Prepared(
+    select(
+        _REPORTS.c.number,
+        _REPORTS.c.report_id,
+        _REPORTS.c.pricing,
+        _REPORTS.c.period_start,
+        _REPORTS.c.period_end,
+    ).where(_REPORTS.c.number.in_(bindparam("numbers", expanding=True)))
+)
 
 
 class _Recording(NamedTuple):
@@ -173,16 +177,14 @@ class Describer:
         if licenses:
             self._look_up_licenses(sorted(licenses))
         if numbers:
-            found = self._session.execute(_REPORTS_OF, {"numbers": sorted(numbers)})
+            found = _REPORTS_OF.all(self._session, numbers=sorted(numbers))
             self._reports.update((row.number, row) for row in found)
 
     def _look_up_licenses(self, licenses: list[int]) -> None:
-        asked = {"license_ids": licenses}
-        described = self._session.execute(_SAID, asked)
-        for license_id, *said in described:
+        for license_id, *said in _SAID.all(self._session, license_ids=licenses):
             self._recordings[license_id] = _Recording(*said)
             self._versions[license_id] = []
-        versions = self._session.execute(_VERSIONS_OF, asked)
+        versions = _VERSIONS_OF.all(self._session, license_ids=licenses)
         for license_id, start, terms_id, tiers, rates in versions:
             self._versions[license_id].append((start, terms_id))
             if terms_id not in self._cards:
@@ -213,27 +215,28 @@ def list_credits(
     return Page(items=items, next=last)
 
 
-def _newest(session: Session, account: str, before: Place | None, count: int) -> list[Row[Any]]:
+def _newest(session: Session, account: str, before: Place | None, count: int) -> list[Any]:
     """The newest credits before a place; the cost depends neither on how deep that is nor on others' credits."""
     asked: dict[str, Any] = {"account": account, "most": count, "skipped": count - 1}
     if before is not None:
         asked |= zip(_NAMES, before, strict=True)
     goes_on = before is not None
-    asked["floor"] = session.scalar(_floor(goes_on), asked) or 0
-    return list(session.execute(_page(goes_on), asked))
+    asked["floor"] = _floor(goes_on).scalar(session, **asked) or 0
+    return _page(goes_on).all(session, **asked)
 
 
 @cache
-def _page(goes_on: bool) -> Select[*tuple[Any, ...]]:
+def _page(goes_on: bool) -> Prepared:
     """The newest credits from a block on; before a place, where the list goes on."""
     query = OF_PAYEE.where(_E.block_number >= bindparam("floor", type_=_WHOLE))
     if goes_on:
         query = _before(query)
-    return query.order_by(*(each.desc() for each in _PLACE)).limit(bindparam("most", type_=_WHOLE))
+    newest = query.order_by(*(each.desc() for each in _PLACE))
+    return Prepared(newest.limit(bindparam("most", type_=_WHOLE)))
 
 
 @cache
-def _floor(goes_on: bool) -> Select[*tuple[Any, ...]]:
+def _floor(goes_on: bool) -> Prepared:
     """A block from which on the payee has so many credits before a place, or None.
 
     One split with so many is enough to know: each is walked along its own key for a page at most, and of no split
@@ -244,8 +247,10 @@ def _floor(goes_on: bool) -> Select[*tuple[Any, ...]]:
         nth = _before(nth)
     nth = nth.order_by(*(each.desc() for each in _PLACE[:3])).limit(1)
     nth = nth.offset(bindparam("skipped", type_=_WHOLE)).correlate(table_of(SplitPayee))
-    return select(func.max(nth.scalar_subquery())).where(
-        _PAYEE_COLUMNS.account == bindparam("account")
+    return Prepared(
+        select(func.max(nth.scalar_subquery())).where(
+            _PAYEE_COLUMNS.account == bindparam("account")
+        )
     )
 
 
@@ -263,21 +268,29 @@ def vault_of(session: Session) -> str:
     return str(session.get_one(Following, 1).contracts["RoyaltyVault"])
 
 
+@cache
+def _payments(goes_on: bool) -> Prepared:
+    query = select(_PAID).where(_PAID.c.payee == bindparam("account"))
+    if goes_on:
+        block, log = bindparam("block", type_=_WHOLE), bindparam("log", type_=_WHOLE)
+        query = query.where(
+            _PAID.c.block_number <= block,
+            tuple_(_PAID.c.block_number, _PAID.c.log_index) < tuple_(block, log),
+        )
+    newest = query.order_by(_PAID.c.block_number.desc(), _PAID.c.log_index.desc())
+    return Prepared(newest.limit(bindparam("most", type_=_WHOLE)))
+
+
 def list_payments(
     session: Session, head: IndexHead, account: str, *, limit: int, cursor: str | None
 ) -> Page[PaymentAnswer]:
     """Claims of a payee, newest first. Raises InputError for a cursor that is none of ours."""
-    query = select(Payment).where(Payment.payee == account)
+    values: dict[str, Any] = {"account": account, "most": limit + 1}
     if cursor is not None:
-        block, index = decode_cursor(cursor, int, int)
-        query = query.where(
-            Payment.block_number <= block,
-            tuple_(Payment.block_number, Payment.log_index) < tuple_(block, index),
-        )
-    query = query.order_by(Payment.block_number.desc(), Payment.log_index.desc()).limit(limit + 1)
+        values["block"], values["log"] = decode_cursor(cursor, int, int)
     vault = vault_of(session)
     return page(
-        list(session.scalars(query)),
+        _payments(cursor is not None).all(session, **values),
         limit,
         lambda row: (row.block_number, row.log_index),
         lambda row: PaymentAnswer(

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, func, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, bindparam, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from backend.db.base import table_of
 from backend.db.index_db import Earning, SplitPayee
 from backend.db.periods import month_text
+from backend.db.prepared import Prepared
 from backend.http.names import metric_name, tier_name
 from backend.http.paging import decode_cursor, page
 from backend.http.schemas import Page
@@ -59,7 +60,7 @@ def list_earnings(
     elif cursor is not None:
         decode_cursor(cursor, int)
     query = _query(tuple(names), tuple(given), cursor is not None and bool(names))
-    rows = [row for row in session.execute(query, asked) if row[-1]]
+    rows = [row for row in query.all(session, **asked) if row[-1]]
     return page(
         rows,
         limit,
@@ -69,9 +70,7 @@ def list_earnings(
 
 
 @lru_cache(maxsize=512)
-def _query(
-    names: tuple[str, ...], given: tuple[str, ...], goes_on: bool
-) -> Select[*tuple[Any, ...]]:
+def _query(names: tuple[str, ...], given: tuple[str, ...], goes_on: bool) -> Prepared:
     """The sums by these groups, narrowed by what is given: one statement for all that ask so."""
     columns = [KEYS[name] for name in names]
     query = (
@@ -88,9 +87,9 @@ def _query(
         .limit(bindparam("most", type_=BigInteger()))
     )
     if not goes_on:
-        return query
+        return Prepared(query)
     last = (bindparam(f"after_{name}", type_=KEYS[name].type) for name in names)
-    return query.where(tuple_(*columns) > tuple_(*last))
+    return Prepared(query.where(tuple_(*columns) > tuple_(*last)))
 
 
 def _condition(name: str) -> ColumnElement[bool]:

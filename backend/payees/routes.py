@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from backend.db.head import read_head
 from backend.db.periods import MONTH_PATTERN, month_number
-from backend.http.caching import IndexRoute
+from backend.http.caching import IndexRoute, lookup
 from backend.http.deps import HeadDep, IndexDep, ServicesDep
 from backend.http.names import MetricName, TierName
 from backend.http.paging import CursorQuery, LimitQuery
@@ -39,7 +39,7 @@ from obbligato.protocol.constants import Metric, Tier
 from obbligato.protocol.types import checked_address, checked_bytes32
 
 router = APIRouter(prefix="/v1/payees", tags=["payees"], route_class=IndexRoute)
-_files = APIRouter()
+files = APIRouter(prefix="/v1/payees", tags=["payees"])
 """What is too large to be kept between two blocks."""
 
 KEPT_IN_MEMORY: Final = 2**20
@@ -66,6 +66,7 @@ ModelQuery = Annotated[str | None, Query(pattern="^0x[0-9a-fA-F]{64}$")]
     response_model=Balance,
     responses=problems(404, 422),
 )
+@lookup()
 def balance(session: IndexDep, head: HeadDep, account: AccountPath) -> Balance:
     """Get what a payee has: pending, claimable, paid; and its splits."""
     return read_balance(session, head, _address(account))
@@ -122,6 +123,7 @@ def earnings(
     response_model=Page[Credit],
     responses=problems(404, 422),
 )
+@lookup()
 def credits_(
     session: IndexDep,
     head: HeadDep,
@@ -139,6 +141,7 @@ def credits_(
     response_model=Page[PaymentAnswer],
     responses=problems(404, 422),
 )
+@lookup()
 def payments(
     session: IndexDep,
     head: HeadDep,
@@ -169,7 +172,7 @@ def _file_of(media_type: str, words: str, schema: dict[str, Any]) -> dict[int | 
 _BYTES: Final = {"type": "string", "format": "binary"}
 
 
-@_files.get(
+@files.get(
     "/{account}/statements/{month}.json",
     operation_id="get_statement",
     response_model=StatementAnswer,
@@ -182,7 +185,7 @@ def statement_json(
     return _file(request, services, account, month, "json", "application/json", write_json)
 
 
-@_files.get(
+@files.get(
     "/{account}/statements/{month}.csv",
     operation_id="get_statement_csv",
     response_class=Response,
@@ -198,7 +201,7 @@ def statement_csv(
     return _file(request, services, account, month, "csv", "text/csv; charset=utf-8", write_csv)
 
 
-@_files.get(
+@files.get(
     "/{account}/statements/{month}.parquet",
     operation_id="get_statement_parquet",
     response_class=Response,
@@ -212,7 +215,7 @@ def statement_parquet(
     return _file(request, services, account, month, "parquet", media_type, write_parquet)
 
 
-@_files.get(
+@files.get(
     "/{account}/statements/{month}.pdf",
     operation_id="get_statement_pdf",
     response_class=Response,
@@ -280,6 +283,3 @@ def _address(account: str) -> str:
 
 def _month(text: str | None, field: str) -> int | None:
     return None if text is None else month_number(text, field=field)
-
-
-router.include_router(_files)

@@ -63,9 +63,11 @@ from tests.scenario import OPEN, Scenario, tell
 
 ROUTERS = (
     disputes_routes.router,
-    consent_routes.consent_router,
+    consent_routes.consent_index,
+    consent_routes.checks,
     consent_routes.grants_router,
-    license_routes.router,
+    license_routes.index,
+    license_routes.texts,
     license_routes.terms_router,
     platform_routes.router,
     report_routes.router,
