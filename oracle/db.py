@@ -11,9 +11,10 @@ from typing import Any, Final
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from obbligato.schemas.oracle import State
 from obbligato.server.database import COLUMN_TYPES, Serial, Units, now
 from obbligato.server.database import Database as AnyDatabase
-from oracle.states import PART_MOVES, SUBMISSION_MOVES, SubmissionState, check_move, overall
+from oracle.states import PART_MOVES, SUBMISSION_MOVES, check_move, overall
 
 
 class Base(DeclarativeBase):
@@ -51,7 +52,7 @@ class Submission(Base):
     """The request as it came: period, pricing, files, rows, options."""
     salt: Mapped[bytes]
     dry_run: Mapped[bool] = mapped_column(default=False)
-    state: Mapped[str] = mapped_column(String(16), default=SubmissionState.RECEIVED, index=True)
+    state: Mapped[str] = mapped_column(String(16), default=State.RECEIVED, index=True)
     waiting: Mapped[str | None]
     """Why it is not going on right now, in words."""
     problem: Mapped[dict[str, Any] | None]
@@ -65,7 +66,7 @@ class Submission(Base):
         back_populates="submission", order_by="Report.part", cascade="all, delete-orphan"
     )
 
-    def move(self, state: SubmissionState, *, waiting: str | None = None) -> None:
+    def move(self, state: State, *, waiting: str | None = None) -> None:
         """Go to a state, with why it goes on no further by itself. Raises IllegalMoveError."""
         self.state = check_move(SUBMISSION_MOVES, self.state, state)
         self.waiting = waiting
@@ -75,7 +76,7 @@ class Submission(Base):
 
         A rejected submission stays so, whatever becomes of a part that the chain has.
         """
-        if self.state != SubmissionState.REJECTED:
+        if self.state != State.REJECTED:
             waiting = next((part.waiting for part in self.reports if part.waiting), None)
             self.move(overall(part.state for part in self.reports), waiting=waiting)
 
@@ -100,7 +101,7 @@ class Report(Base):
     evidence: Mapped[bytes]
     reporter: Mapped[str | None] = mapped_column(String(42))
     reporter_signature: Mapped[bytes | None]
-    state: Mapped[str] = mapped_column(String(16), default=SubmissionState.VALIDATED, index=True)
+    state: Mapped[str] = mapped_column(String(16), default=State.VALIDATED, index=True)
     config_version: Mapped[int | None]
     attestations: Mapped[bytes | None]
     """Packed signatures of the quorum."""
@@ -112,7 +113,7 @@ class Report(Base):
 
     submission: Mapped[Submission] = relationship(back_populates="reports")
 
-    def move(self, state: SubmissionState, *, waiting: str | None = None) -> None:
+    def move(self, state: State, *, waiting: str | None = None) -> None:
         """Go to a state, with why it goes on no further by itself. Raises IllegalMoveError."""
         self.state = check_move(PART_MOVES, self.state, state)
         self.waiting = waiting

@@ -14,13 +14,13 @@ from sqlalchemy import select
 
 from obbligato.chain.client import Chain, answered
 from obbligato.errors import ChainError
+from obbligato.schemas.oracle import State
 from obbligato.server.alerts import Alerts
 from oracle.db import OracleDatabase, Submission
 from oracle.intake.uploads import Uploads
 from oracle.payouts.payouts import Payouts
 from oracle.settings import LeaderSettings
 from oracle.startup import latest_block
-from oracle.states import SubmissionState
 
 _log = structlog.get_logger(__name__)
 _submissions = Gauge("obbligato_submissions", "Submissions by state.", ["state"])
@@ -30,10 +30,10 @@ EVERY_SECONDS: Final = 60.0
 DAY_SECONDS: Final = 86_400
 WEI: Final = 10**18
 MOVING: Final = (
-    SubmissionState.RECEIVED,
-    SubmissionState.SIGNED,
-    SubmissionState.ATTESTED,
-    SubmissionState.SUBMITTED,
+    State.RECEIVED,
+    State.SIGNED,
+    State.ATTESTED,
+    State.SUBMITTED,
 )
 
 
@@ -83,7 +83,7 @@ class Duties:
             found = session.execute(
                 select(Submission.id, Submission.state, Submission.updated_at, Submission.waiting)
             ).all()
-        for state in SubmissionState:
+        for state in State:
             _submissions.labels(state).set(sum(row.state == state for row in found))
         oldest = time.time() - self.settings.stuck_after_seconds
         for row in found:

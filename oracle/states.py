@@ -3,32 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 from typing import Final
 
+from obbligato.schemas.oracle import State
 
-class SubmissionState(StrEnum):
-    """How far a submission has come, in the words that platforms see. A part has the same words."""
-
-    RECEIVED = "received"
-    VALIDATED = "validated"
-    """Metered and priced: its headers wait for the platform's signature."""
-    SIGNED = "signed"
-    """The platform has signed: attestations are being collected, part by part."""
-    ATTESTED = "attested"
-    SUBMITTED = "submitted"
-    UNFUNDED = "unfunded"
-    CHALLENGEABLE = "challengeable"
-    CONTESTED = "contested"
-    SETTLED = "settled"
-    REJECTED = "rejected"
-    QUOTED = "quoted"
-    """A dry run, priced."""
-    WITHDRAWN = "withdrawn"
-    """Taken back by the platform before it signed."""
-
-
-_S = SubmissionState
+_S = State
 
 ORDER: Final = (
     _S.REJECTED,
@@ -55,7 +34,7 @@ ACTIVE: Final = IN_STREAM | {_S.RECEIVED}
 _REFUSED: Final = frozenset({_S.SIGNED, _S.REJECTED})
 """Where a part goes that the contract refuses: a further round of signatures, or its end."""
 
-PART_MOVES: Final[Mapping[SubmissionState, frozenset[SubmissionState]]] = {
+PART_MOVES: Final[Mapping[State, frozenset[State]]] = {
     _S.QUOTED: frozenset(),
     _S.VALIDATED: frozenset({_S.SIGNED}),
     _S.SIGNED: frozenset({_S.VALIDATED, _S.ATTESTED}),
@@ -67,7 +46,7 @@ PART_MOVES: Final[Mapping[SubmissionState, frozenset[SubmissionState]]] = {
 }
 """From each state of a part to those that may come next."""
 
-SUBMISSION_MOVES: Final[Mapping[SubmissionState, frozenset[SubmissionState]]] = {
+SUBMISSION_MOVES: Final[Mapping[State, frozenset[State]]] = {
     _S.RECEIVED: frozenset({_S.VALIDATED, _S.QUOTED, _S.REJECTED, _S.WITHDRAWN}),
     _S.QUOTED: frozenset({_S.WITHDRAWN}),
     _S.VALIDATED: frozenset({_S.SIGNED, _S.REJECTED, _S.WITHDRAWN}),
@@ -83,16 +62,14 @@ class IllegalMoveError(RuntimeError):
     """Code tried a move that the table does not have: nothing is written."""
 
 
-def check_move(
-    moves: Mapping[SubmissionState, frozenset[SubmissionState]], before: str, after: SubmissionState
-) -> SubmissionState:
+def check_move(moves: Mapping[State, frozenset[State]], before: str, after: State) -> State:
     """`after`, where the table has the move or nothing moves. Raises IllegalMoveError."""
-    state = SubmissionState(before)
+    state = State(before)
     if after != state and after not in moves.get(state, ()):
         raise IllegalMoveError(f"{state} does not become {after}")
     return after
 
 
-def overall(parts: Iterable[str]) -> SubmissionState:
+def overall(parts: Iterable[str]) -> State:
     """The state of a submission with parts in these states; there is at least one."""
-    return min((SubmissionState(part) for part in parts), key=ORDER.index)
+    return min((State(part) for part in parts), key=ORDER.index)

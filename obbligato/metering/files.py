@@ -17,7 +17,7 @@ from obbligato.errors import InputError
 from obbligato.metering.line_parsing import MAX_LINE_BYTES
 
 MAX_REJECTIONS: Final = 1_000
-"""How many are kept and shown; the others are counted."""
+"""How many wrong lines are listed, here and by the oracle; the others are counted."""
 
 MAX_BAD_LINES: Final = 100_000
 """After as many the file is something else than usage: reading stops."""

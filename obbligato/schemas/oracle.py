@@ -27,9 +27,8 @@ from obbligato.protocol.types import Address, Bytes32, as_tuple
 from obbligato.schemas.attestation import HEADER_SCHEMA
 from obbligato.schemas.problems import LineErrors
 
-MAX_REJECTIONS: Final = 1_000
 MAX_UNLICENSED: Final = 100
-"""How many wrong lines and unlicensed sums an answer lists; the others are counted."""
+"""How many unlicensed sums a summary lists; the others are counted."""
 
 
 class State(StrEnum):

@@ -11,18 +11,18 @@ from sqlalchemy.orm import Session
 
 from obbligato.chain.client import Chain
 from obbligato.chain.signatures import is_signed_by
+from obbligato.schemas.oracle import State
 from obbligato.schemas.oracle_requests import ReportRequest, SignaturesRequest
 from obbligato.server.http import Problem
 from oracle.db import OracleDatabase, Report, Submission
 from oracle.intake.uploads import Uploads
 from oracle.startup import latest_block
-from oracle.states import SubmissionState
 
 SALT_BYTES = 32
 AHEAD_SECONDS = 3_600
 """How far the end of a period may lie ahead of the chain's clock; the report waits that long."""
 
-WITHDRAWABLE = (SubmissionState.RECEIVED, SubmissionState.VALIDATED, SubmissionState.QUOTED)
+WITHDRAWABLE = (State.RECEIVED, State.VALIDATED, State.QUOTED)
 
 
 class Submissions:
@@ -148,7 +148,7 @@ class Submissions:
         """Take back what is not signed. Raises Problem 409."""
         with self._database.work() as session:
             submission = self.get(session, platform_id, submission_id)
-            if submission.state == SubmissionState.WITHDRAWN:
+            if submission.state == State.WITHDRAWN:
                 return
             if submission.state not in WITHDRAWABLE or _is_signed(submission):
                 raise Problem(
@@ -156,7 +156,7 @@ class Submissions:
                     "Too late",
                     f"It is {submission.state}: what was signed can no longer be taken back.",
                 )
-            submission.move(SubmissionState.WITHDRAWN)
+            submission.move(State.WITHDRAWN)
 
     def _check(self, platform_id: int, request: ReportRequest) -> None:
         if request.period.end > latest_block(self._chain).timestamp + AHEAD_SECONDS:
@@ -189,12 +189,12 @@ class Submissions:
         request: SignaturesRequest,
         signatures: dict[bytes, bytes],
     ) -> None:
-        unsigned = [r for r in submission.reports if r.state == SubmissionState.VALIDATED]
+        unsigned = [r for r in submission.reports if r.state == State.VALIDATED]
         expected = {report.report_id for report in unsigned}
         already = {report.report_id: report.reporter_signature for report in submission.reports}
         if set(signatures) <= already.keys() and all(already[i] for i in signatures):
             return  # the same signatures again
-        if submission.state != SubmissionState.VALIDATED or set(signatures) != expected:
+        if submission.state != State.VALIDATED or set(signatures) != expected:
             raise Problem(
                 409,
                 "Other headers",
@@ -205,8 +205,8 @@ class Submissions:
             assert report.report_id is not None
             report.reporter = request.reporter
             report.reporter_signature = signatures[report.report_id]
-            report.move(SubmissionState.SIGNED)
-        submission.move(SubmissionState.SIGNED)
+            report.move(State.SIGNED)
+        submission.move(State.SIGNED)
 
 
 def _is_signed(submission: Submission) -> bool:

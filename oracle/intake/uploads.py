@@ -13,9 +13,9 @@ from fastapi import Request
 from sqlalchemy import func, select
 from starlette.requests import ClientDisconnect
 
+from obbligato.schemas.oracle import State
 from obbligato.server.http import Problem
 from oracle.db import OracleDatabase, Submission, Upload
-from oracle.states import SubmissionState
 
 KEPT_SECONDS = 7 * 86_400
 """How long a file stays after it came, unless a report still needs it."""
@@ -74,7 +74,7 @@ class Uploads:
         """Remove files that came long ago and that no report waits for; how many."""
         with self._database.work() as session:
             waiting = session.scalars(
-                select(Submission).where(Submission.state == SubmissionState.RECEIVED)
+                select(Submission).where(Submission.state == State.RECEIVED)
             ).all()
             needed = {
                 (one.platform_id, file["sha256"])

@@ -18,6 +18,7 @@ from obbligato.chain.client import Chain
 from obbligato.chain.views import EscrowView, ReportView
 from obbligato.errors import ChainError
 from obbligato.protocol.constants import ReportState
+from obbligato.schemas.oracle import State
 from obbligato.transactions.outbox import latest, want
 from obbligato.transactions.tables import Transaction, TransactionState
 from oracle.db import OracleDatabase, Report
@@ -25,17 +26,16 @@ from oracle.reports.headers import SUBMIT, want_submission
 from oracle.reports.report_events import News
 from oracle.settings import Finality
 from oracle.startup import Block, final_block
-from oracle.states import SubmissionState
 
 _log = structlog.get_logger(__name__)
 _settled = Counter("obbligato_reports_settled", "Reports that were settled.")
 
 FOLLOWED: Final = (
-    SubmissionState.ATTESTED,
-    SubmissionState.SUBMITTED,
-    SubmissionState.UNFUNDED,
-    SubmissionState.CONTESTED,
-    SubmissionState.CHALLENGEABLE,
+    State.ATTESTED,
+    State.SUBMITTED,
+    State.UNFUNDED,
+    State.CONTESTED,
+    State.CHALLENGEABLE,
 )
 
 ASK_AGAIN: Final = frozenset(
@@ -91,15 +91,15 @@ class Keeper:
             if touched is not None:
                 query = query.where(
                     or_(
-                        Report.state.in_((SubmissionState.ATTESTED, SubmissionState.SUBMITTED)),
-                        Report.state == SubmissionState.UNFUNDED,
+                        Report.state.in_((State.ATTESTED, State.SUBMITTED)),
+                        Report.state == State.UNFUNDED,
                         Report.window_end <= block.timestamp,
                         Report.report_id.in_(touched),
                     )
                 )
             due = list(session.scalars(query))
             if touched is None:  # the chain may have gone back behind what looked settled
-                settled = (Report.state == SubmissionState.SETTLED) & Report.final.is_(False)
+                settled = (Report.state == State.SETTLED) & Report.final.is_(False)
                 due += session.scalars(select(Report.id).where(settled))
         return due
 
@@ -143,7 +143,7 @@ class Keeper:
             want_submission(session, self.chain, report)
         else:
             queued = sent.state == TransactionState.QUEUED
-            state = SubmissionState.ATTESTED if queued else SubmissionState.SUBMITTED
+            state = State.ATTESTED if queued else State.SUBMITTED
             report.move(state, waiting=sent.waiting)
             report.window_end = None
 
@@ -155,15 +155,15 @@ class Keeper:
             f"{name}({', '.join(f'{k}={v}' for k, v in (error.get('arguments') or {}).items())})"
         )
         if name in ASK_AGAIN or name in SIGN_AGAIN:
-            report.move(SubmissionState.SIGNED, waiting=f"the contract refused: {words}")
+            report.move(State.SIGNED, waiting=f"the contract refused: {words}")
             report.attestations = report.config_version = None
         elif name in WAIT or not name:
             waiting = f"the contract refused for now: {words}"
-            report.move(SubmissionState.ATTESTED, waiting=waiting)
+            report.move(State.ATTESTED, waiting=waiting)
             if time.time() - sent.updated_at > 15:
                 want_submission(session, self.chain, report)
         else:
-            report.move(SubmissionState.REJECTED, waiting=report.waiting)
+            report.move(State.REJECTED, waiting=report.waiting)
             report.submission.problem = {
                 "title": "The contract refused it",
                 "detail": words,
@@ -180,18 +180,18 @@ class Keeper:
         assert report.report_id is not None
         if view.state is ReportState.UNFUNDED:
             waiting = f"escrow: {view.total_units} units are needed, deposit what is missing"
-            report.move(SubmissionState.UNFUNDED, waiting=waiting)
+            report.move(State.UNFUNDED, waiting=waiting)
             if escrow.available_units + escrow.thawing_units >= view.total_units:
                 self._want(session, "fund", report)
             return
         report.window_end = view.window_end
         if view.state is ReportState.SETTLED:
-            if report.state != SubmissionState.SETTLED:
+            if report.state != State.SETTLED:
                 _settled.inc()
-            report.move(SubmissionState.SETTLED)
+            report.move(State.SETTLED)
             return
         contested = self.news.is_contested(report.report_id)
-        report.move(SubmissionState.CONTESTED if contested else SubmissionState.CHALLENGEABLE)
+        report.move(State.CONTESTED if contested else State.CHALLENGEABLE)
         if block.timestamp >= view.window_end:
             self._want(session, "settle", report, report.credits)
 
@@ -231,9 +231,7 @@ class Keeper:
         """Settled reports whose settlement can no longer change, by both nodes."""
         with self.database.work() as session:
             open_ = session.scalars(
-                select(Report).where(
-                    Report.state == SubmissionState.SETTLED, Report.final.is_(False)
-                )
+                select(Report).where(Report.state == State.SETTLED, Report.final.is_(False))
             ).all()
         if not open_:
             return

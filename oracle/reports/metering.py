@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import structlog
 from prometheus_client import Histogram
@@ -17,7 +16,7 @@ from prometheus_client import Histogram
 from obbligato.chain.client import Chain
 from obbligato.chain.quote import quote
 from obbligato.consent import LicenseBook
-from obbligato.documents import Period, UnlicensedUse
+from obbligato.documents import Period
 from obbligato.errors import ContractRefused, InputError, NotFound
 from obbligato.metering.files import RejectedLines, Rejection, UsageFile
 from obbligato.metering.intake import events_of_rows, write_events
@@ -25,12 +24,19 @@ from obbligato.metering.metered import Metered, Part, meter
 from obbligato.metering.workbench import Consents
 from obbligato.protocol.constants import MAX_ROWS, Pricing
 from obbligato.protocol.rows import pack_credits, pack_rows
+from obbligato.schemas.oracle import (
+    MAX_UNLICENSED,
+    RejectedUsage,
+    State,
+    Summary,
+    UnlicensedSum,
+)
 from obbligato.schemas.oracle_requests import ReportRequest
+from obbligato.schemas.problems import LineError
 from obbligato.store import ContentStore
 from oracle.db import OracleDatabase, Report, Submission
 from oracle.intake.uploads import Uploads
 from oracle.startup import latest_block
-from oracle.states import SubmissionState
 
 _log = structlog.get_logger(__name__)
 _seconds = Histogram("obbligato_metering_seconds", "Time from files to priced rows with evidence.")
@@ -147,7 +153,7 @@ class Meter:
     ) -> None:
         with self.database.work() as session:
             submission = session.get_one(Submission, identity)
-            if submission.state != SubmissionState.RECEIVED or submission.summary is not None:
+            if submission.state != State.RECEIVED or submission.summary is not None:
                 return  # withdrawn meanwhile, or done by another
             submission.reports = [
                 Report(
@@ -156,23 +162,23 @@ class Meter:
                     credits=priced.credits,
                     total=priced.total,
                     evidence=priced.part.evidence.digest(),
-                    state=SubmissionState.QUOTED if dry_run else SubmissionState.VALIDATED,
+                    state=State.QUOTED if dry_run else State.VALIDATED,
                 )
                 for number, priced in enumerate(parts, start=1)
             ]
-            submission.summary = _summary(metered, parts)
+            submission.summary = _summary(metered, parts).model_dump(mode="json")
             submission.waiting = None
             if dry_run:
-                submission.move(SubmissionState.QUOTED)
+                submission.move(State.QUOTED)
         _log.info("metered", submission=identity, events=metered.events, parts=len(parts))
 
-    def _reject(self, identity: str, problem: dict[str, Any]) -> None:
+    def _reject(self, identity: str, problem: RejectedUsage) -> None:
         with self.database.work() as session:
             submission = session.get_one(Submission, identity)
-            if submission.state == SubmissionState.RECEIVED:
-                submission.move(SubmissionState.REJECTED)
-                submission.problem = problem
-        _log.info("rejected", submission=identity, detail=problem["detail"])
+            if submission.state == State.RECEIVED:
+                submission.move(State.REJECTED)
+                submission.problem = problem.model_dump(mode="json", exclude_unset=True)
+        _log.info("rejected", submission=identity, detail=problem.detail)
 
     @contextmanager
     def _scratch(self, identity: str) -> Iterator[Path]:
@@ -205,53 +211,46 @@ def _rows_as_file(
     return write_events(events, folder / "rows.jsonl")
 
 
-def _summary(metered: Metered, parts: list[_PricedPart]) -> dict[str, Any]:
-    return {
-        "events": metered.events,
-        "duplicates": metered.duplicates,
-        "skipped": metered.skipped,
-        "rejections": [_rejection(each) for each in metered.rejections[:SHOWN_REJECTIONS]],
-        "rows": sum(len(part.rows) for part in metered.parts),
-        "parts": len(parts),
-        "total_units": str(sum(priced.total for priced in parts)),
-        "unlicensed_count": len(metered.unlicensed),
-        "unlicensed": [_unlicensed(use) for use in metered.unlicensed[:SHOWN_UNLICENSED]],
-        "resolved": metered.resolved,
-    }
+def _summary(metered: Metered, parts: list[_PricedPart]) -> Summary:
+    return Summary(
+        events=metered.events,
+        duplicates=metered.duplicates,
+        skipped=metered.skipped,
+        rejections=_line_errors(metered.rejections),
+        rows=sum(len(part.rows) for part in metered.parts),
+        parts=len(parts),
+        total_units=sum(priced.total for priced in parts),
+        unlicensed_count=len(metered.unlicensed),
+        unlicensed=tuple(
+            UnlicensedSum(
+                license_id=use.license_id,
+                isrc=use.isrc,
+                tier=use.tier,
+                metric=use.metric,
+                quantity=use.quantity,
+                reason=use.reason,
+            )
+            for use in metered.unlicensed[:MAX_UNLICENSED]
+        ),
+        resolved=dict(metered.resolved),
+    )
 
 
-def _unlicensed(use: UnlicensedUse) -> dict[str, Any]:
-    return {
-        "license_id": use.license_id,
-        "isrc": use.isrc,
-        "tier": use.tier.name,
-        "metric": use.metric.name,
-        "quantity": str(use.quantity),
-        "reason": use.reason,
-    }
+def _line_errors(rejections: Sequence[Rejection]) -> tuple[LineError, ...]:
+    return tuple(LineError(*each) for each in rejections)
 
 
-def _rejection(each: Rejection) -> dict[str, Any]:
-    return {"file": each.file, "line": each.line, "field": each.field, "reason": each.reason}
-
-
-def _lines_problem(error: RejectedLines) -> dict[str, Any]:
-    return {
-        "title": "Lines are wrong",
-        "detail": f"{error.total} lines are wrong: nothing was taken. Correct them, or send "
+def _lines_problem(error: RejectedLines) -> RejectedUsage:
+    return RejectedUsage(
+        title="Lines are wrong",
+        detail=f"{error.total} lines are wrong: nothing was taken. Correct them, or send "
         "skip_invalid to leave them out.",
-        "errors": [_rejection(each) for each in error.rejections[:SHOWN_REJECTIONS]],
-        "error_count": error.total,
-    }
+        errors=_line_errors(error.rejections),
+        error_count=error.total,
+    )
 
 
-def _problem(error: InputError | ContractRefused) -> dict[str, Any]:
+def _problem(error: InputError | ContractRefused) -> RejectedUsage:
     title = "The input is wrong" if isinstance(error, InputError) else "The chain refuses it"
-    where = {"row": error.row} if error.row is not None else {}
-    return {"title": title, "detail": str(error), "errors": [], "error_count": 1, **where}
-
-
-SHOWN_UNLICENSED = 100
-
-
-SHOWN_REJECTIONS = 1_000
+    row = {} if error.row is None else {"row": error.row}
+    return RejectedUsage(title=title, detail=str(error), errors=(), error_count=1, **row)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from obbligato.chain.client import Chain
 from obbligato.errors import ChainError, NotFound, ObbligatoError, RefusedError
 from obbligato.protocol.typed_data import Contract, UsageReport
+from obbligato.schemas.oracle import State
 from obbligato.store import StoreError
 from oracle.db import Answer, OracleDatabase, Report, Submission
 from oracle.reports.headers import make_headers, want_submission
@@ -23,7 +24,7 @@ from oracle.reports.metering import Meter
 from oracle.reports.quorum import Gathered, Gatherer, Outcome
 from oracle.settings import Finality
 from oracle.startup import final_block, latest_block
-from oracle.states import ACTIVE, IN_STREAM, ON_CHAIN, SubmissionState
+from oracle.states import ACTIVE, IN_STREAM, ON_CHAIN
 
 _log = structlog.get_logger(__name__)
 
@@ -122,7 +123,7 @@ class Pipeline:
         for submission in submissions:
             if not self._pauses.over(submission.id):
                 continue
-            if submission.state == SubmissionState.RECEIVED and submission.summary is None:
+            if submission.state == State.RECEIVED and submission.summary is None:
                 return self._try(submission, self._meter_one)
         for submission in submissions:
             if submission.dry_run or submission.summary is None:
@@ -160,11 +161,11 @@ class Pipeline:
     def _next(self, submission: Submission) -> bool:
         """The next thing for the submission that is first in its stream."""
         match submission.state:
-            case SubmissionState.RECEIVED:
+            case State.RECEIVED:
                 return self._address(submission.id, (submission.platform_id, submission.model_id))
-            case SubmissionState.VALIDATED:
+            case State.VALIDATED:
                 return self._refresh(submission.id)
-            case SubmissionState.SIGNED | SubmissionState.ATTESTED | SubmissionState.SUBMITTED:
+            case State.SIGNED | State.ATTESTED | State.SUBMITTED:
                 return self._attest(submission)
         return False
 
@@ -192,8 +193,8 @@ class Pipeline:
                 report.report_id = header.report_id(domain)
                 report.reporter = report.reporter_signature = None
                 report.attestations = report.config_version = None
-                report.move(SubmissionState.VALIDATED)
-            submission.move(SubmissionState.VALIDATED, waiting="the platform's signature")
+                report.move(State.VALIDATED)
+            submission.move(State.VALIDATED, waiting="the platform's signature")
         _log.info("waits for the platform's signature", submission=identity, attempt=attempt)
         return False
 
@@ -201,7 +202,7 @@ class Pipeline:
         """Headers that nobody signed are made anew where the stream moved on or their time ran out."""
         with self._database.work() as session:
             submission = session.get_one(Submission, identity)
-            waiting = [r for r in submission.reports if r.state == SubmissionState.VALIDATED]
+            waiting = [r for r in submission.reports if r.state == State.VALIDATED]
             header = UsageReport.from_json(waiting[0].header)
         moved = not self._chain.stream(header.platform_id, header.model_id).is_next(header)
         expired = header.deadline < latest_block(self._chain).timestamp
@@ -215,7 +216,7 @@ class Pipeline:
     def _attest(self, submission: Submission) -> bool:
         """Collect a quorum for the first part that is not on the chain, and want it submitted."""
         report = next((each for each in submission.reports if each.state not in ON_CHAIN), None)
-        if report is None or report.state != SubmissionState.SIGNED:
+        if report is None or report.state != State.SIGNED:
             return False  # the outbox and the keeper have it
         header = UsageReport.from_json(report.header)
         stream = self._chain.stream(header.platform_id, header.model_id)
@@ -264,7 +265,7 @@ class Pipeline:
                         asked_at=int(time.time()),
                     )
                 )
-            if report.state != SubmissionState.SIGNED:
+            if report.state != State.SIGNED:
                 return False
             if gathered.packed is None:
                 report.waiting = submission.waiting = _lacking(gathered)
@@ -272,7 +273,7 @@ class Pipeline:
                 return False
             report.attestations = gathered.packed
             report.config_version = gathered.attesters.version
-            report.move(SubmissionState.ATTESTED)
+            report.move(State.ATTESTED)
             want_submission(session, self._chain, report)
             submission.follow_parts()
         return True
@@ -301,7 +302,7 @@ def _active(session: Session, stream: Stream) -> list[Submission]:
 
 
 def _reject(submission: Submission, detail: str) -> None:
-    submission.move(SubmissionState.REJECTED)
+    submission.move(State.REJECTED)
     submission.problem = {
         "title": "The stream does not take it",
         "detail": detail,

@@ -10,12 +10,12 @@ import pytest
 from eth_hash.auto import keccak
 
 from obbligato.chain.client import Chain
+from obbligato.schemas.oracle import State
 from oracle.db import OracleDatabase, Report, Submission
 from oracle.intake.submissions import Submissions
 from oracle.intake.uploads import Uploads
 from oracle.reports.pipeline import Pipeline
 from oracle.reports.quorum import Gatherer
-from oracle.states import SubmissionState
 from tests.onchain import DeployedProtocol
 
 MODEL = keccak(b"the model of single steps")
@@ -63,9 +63,9 @@ def pipeline(database: OracleDatabase, chain: Chain) -> Pipeline:
     )
 
 
-def state_of(database: OracleDatabase) -> SubmissionState:
+def state_of(database: OracleDatabase) -> State:
     with database.work() as session:
-        return SubmissionState(session.get_one(Submission, IDENTITY).state)
+        return State(session.get_one(Submission, IDENTITY).state)
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, function: str, act: Callable[[], None]) -> None:
@@ -84,7 +84,7 @@ def test_a_metered_submission_gets_its_header_and_waits_for_a_signature(
     onchain: DeployedProtocol, database: OracleDatabase
 ) -> None:
     pipeline(database, onchain.chain).step((PLATFORM, MODEL))
-    assert state_of(database) is SubmissionState.VALIDATED
+    assert state_of(database) is State.VALIDATED
     with database.work() as session:
         (report,) = session.get_one(Submission, IDENTITY).reports
     assert report.header is not None
@@ -103,4 +103,4 @@ def test_what_is_taken_back_while_its_header_is_made_stays_taken_back(
     steps = pipeline(database, onchain.chain)
     for _ in range(2):
         assert not steps.step((PLATFORM, MODEL))
-        assert state_of(database) is SubmissionState.WITHDRAWN
+        assert state_of(database) is State.WITHDRAWN

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from oracle.states import ORDER, SubmissionState, overall
+from obbligato.schemas.oracle import State
+from oracle.states import ORDER, overall
 
 
 @pytest.mark.parametrize(
@@ -28,4 +29,4 @@ def test_what_waits_for_the_platform_is_shown_before_the_least_advanced_part(
 
 def test_every_state_of_a_part_has_its_place() -> None:
     no_part = {"received", "quoted", "withdrawn"}
-    assert {state.value for state in ORDER} == {state.value for state in SubmissionState} - no_part
+    assert {state.value for state in ORDER} == {state.value for state in State} - no_part
