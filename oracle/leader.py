@@ -1,4 +1,4 @@
-"""The leader as a whole: its parts opened and put together, its threads, what it says of itself."""
+"""The leader: its parts opened and put together, its workers, its status."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ class Leader:
         """What the status page says."""
         attesters = self.chain.attesters()
         with self.database.work() as session:
-            found = session.execute(
+            by_state = session.execute(
                 select(Submission.state, func.count()).group_by(Submission.state)
             ).all()
             transactions = counts(session)
@@ -229,7 +229,7 @@ class Leader:
                 "single": len(attesters.members) == 1,
                 "inside_this_process": len(self.settings.attester_keystores),
             },
-            "submissions": {str(state): int(count) for state, count in found},
+            "submissions": {str(state): int(count) for state, count in by_state},
             "transactions": transactions,
             "alerts": [
                 {"key": alert.key, "words": alert.words, "since": alert.since}

@@ -102,10 +102,10 @@ def withdraw(
             f"{escrow.thawing} is thawing until {shown_moment(escrow.thaw_ends_at)}; adding to it "
             "would begin its time anew: wait, or ask for a restart"
         )
-    wanted = escrow.available if amount is None else amount
-    if not 0 < wanted <= escrow.available:
-        raise RefusedError(f"{wanted} cannot thaw: {escrow.available} is available")
-    chain.transact(signer, VAULT, "thaw", platform_id, wanted)
+    thawing = escrow.available if amount is None else amount
+    if not 0 < thawing <= escrow.available:
+        raise RefusedError(f"{thawing} cannot thaw: {escrow.available} is available")
+    chain.transact(signer, VAULT, "thaw", platform_id, thawing)
     after = escrow_of(chain, platform_id)
     return Withdrawal(0, after.thawing, after.thaw_ends_at)
 

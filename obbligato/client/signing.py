@@ -137,13 +137,13 @@ def check_request(
     `tolerance_seconds` or as far in the future, or with a signature the chain would not take either.
     Accounts that are contracts (ERC-1271) cannot sign requests.
     """
-    given = _ours(headers)
+    values = _signature_headers(headers)
     try:
-        account = checked_address(given[ACCOUNT_HEADER])
+        account = checked_address(values[ACCOUNT_HEADER])
         if account == ZERO_ADDRESS:
             raise InputError("is the zero address, which has no key", field=ACCOUNT_HEADER)
-        time = _checked_time(given[TIME_HEADER], now, tolerance_seconds)
-        body_digest = read_content_digest(given[DIGEST_HEADER])
+        time = _checked_time(values[TIME_HEADER], now, tolerance_seconds)
+        body_digest = read_content_digest(values[DIGEST_HEADER])
         text = request_text(
             chain_id=chain_id,
             oracle=oracle,
@@ -152,7 +152,7 @@ def check_request(
             body_digest=body_digest,
             time=time,
         )
-        signer = recover_signer(personal_digest(text), _signature_bytes(given[SIGNATURE_HEADER]))
+        signer = recover_signer(personal_digest(text), _signature_bytes(values[SIGNATURE_HEADER]))
     except InputError as error:
         raise SignatureRejected(f"the request's signature is refused: {error}") from error
     if signer != account:
@@ -163,23 +163,23 @@ def check_request(
     return account, body_digest
 
 
-def _ours(headers: Mapping[str, str]) -> dict[str, str]:
-    """The four headers, whatever the case of their names."""
+def _signature_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The four headers, whatever the case of their names. Raises SignatureRejected."""
     names = {name.lower(): name for name in HEADERS}
-    given: dict[str, str] = {}
-    for name, value in headers.items():
-        ours = names.get(name.lower())
-        if ours is None:
+    values: dict[str, str] = {}
+    for key, value in headers.items():
+        name = names.get(key.lower())
+        if name is None:
             continue
-        if ours in given:
-            raise SignatureRejected(f"{ours} is given twice: send it once")
-        given[ours] = value.strip()
-    missing = [name for name in HEADERS if name not in given]
+        if name in values:
+            raise SignatureRejected(f"{name} is given twice: send it once")
+        values[name] = value.strip()
+    missing = [name for name in HEADERS if name not in values]
     if missing:
         raise SignatureRejected(
             f"the request is not signed: {', '.join(missing)} missing; sign it, or send an API key"
         )
-    return given
+    return values
 
 
 def _checked_time(value: str, now: int, tolerance_seconds: int) -> int:
@@ -205,7 +205,7 @@ def _signature_bytes(value: str) -> bytes:
     return bytes.fromhex(value[2:])
 
 
-_FORM: Final = re.compile(
+_SIGN_IN: Final = re.compile(
     r"(?:(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://)?(?P<domain>[^\s/?#]+)"
     r" wants you to sign in with your Ethereum account:\n"
     r"(?P<account>0x[0-9a-fA-F]{40})\n"
@@ -221,7 +221,7 @@ _FORM: Final = re.compile(
     r"(?:\nNot Before: (?P<not_before>\S+))?"
     r"(?:\nRequest ID: (?P<request_id>\S*))?"
 )
-"""The whole text. Resources are refused: a sign-in delegates nothing."""
+"""A text of EIP-4361, from its first to its last letter. Resources are refused: a sign-in delegates nothing."""
 
 
 def check_sign_in(text: str, *, account: str, chain_id: int, url: str) -> None:
@@ -229,7 +229,7 @@ def check_sign_in(text: str, *, account: str, chain_id: int, url: str) -> None:
 
     Raises ActRefused naming what is wrong.
     """
-    matched = _FORM.fullmatch(text)
+    matched = _SIGN_IN.fullmatch(text)
     if matched is None:
         raise ActRefused("it is no sign-in text of EIP-4361", field="message")
     due = urlsplit(url)
@@ -244,9 +244,11 @@ def check_sign_in(text: str, *, account: str, chain_id: int, url: str) -> None:
                 f"the sign-in is for {matched[field]}, not for {value}", field=f"message.{field}"
             )
     for field in ("uri", "scheme"):
-        told = matched[field]
-        wrong = told is not None and (
-            urlsplit(told)[:2] != (due.scheme, due.netloc) if field == "uri" else told != due.scheme
+        value = matched[field]
+        differs = value is not None and (
+            urlsplit(value)[:2] != (due.scheme, due.netloc)
+            if field == "uri"
+            else value != due.scheme
         )
-        if wrong:
-            raise ActRefused(f"the sign-in is for {told}, not for {url}", field=f"message.{field}")
+        if differs:
+            raise ActRefused(f"the sign-in is for {value}, not for {url}", field=f"message.{field}")

@@ -1,7 +1,7 @@
 """What a platform checks before it signs: that the oracle's headers say what the platform sent. Pure.
 
 The header is all that is signed, and a signature is worth the whole total: so its digest is computed
-here, its rows are hashed here, and whatever was not asked for is refused.
+here, its rows are hashed here, and whatever differs from the request is refused.
 """
 
 from __future__ import annotations
@@ -94,32 +94,32 @@ def check_sums(
     resolved = {} if summary is None else summary.resolved
     own: defaultdict[tuple[int | str, Tier, Metric], int] = defaultdict(int)
     for (name, tier, metric), quantity in sums.items():
-        own[_licence(name, resolved), tier, metric] += quantity
-    told: defaultdict[tuple[int | str, Tier, Metric], int] = defaultdict(int)
+        own[_license_of(name, resolved), tier, metric] += quantity
+    reported: defaultdict[tuple[int | str, Tier, Metric], int] = defaultdict(int)
     for row in (row for each in rows.values() for row in each):
-        told[row.license_id, row.tier, row.metric] += row.quantity
+        reported[row.license_id, row.tier, row.metric] += row.quantity
     unlicensed = () if summary is None else summary.unlicensed
     for use in unlicensed:
-        name = use.license_id or _licence(str(use.isrc), resolved)
-        told[name, use.tier, use.metric] += use.quantity
+        name = use.license_id or _license_of(str(use.isrc), resolved)
+        reported[name, use.tier, use.metric] += use.quantity
     listed = summary is None or summary.unlicensed_count <= len(unlicensed)
-    for key in sorted(set(own) | set(told), key=str):
-        if told[key] > own[key] or (exact and listed and told[key] != own[key]):
+    for key in sorted(set(own) | set(reported), key=str):
+        if reported[key] > own[key] or (exact and listed and reported[key] != own[key]):
             name, tier, metric = key
             raise HeaderRefused(
-                f"{name} {tier.name} {metric.name}: the oracle counted {told[key]} millionths of a "
+                f"{name} {tier.name} {metric.name}: the oracle counted {reported[key]} millionths of a "
                 f"unit, the files hold {own[key]}"
             )
 
 
-def _licence(name: int | str, resolved: Mapping[str, int]) -> int | str:
+def _license_of(name: int | str, resolved: Mapping[str, int]) -> int | str:
     """The licence that an ISRC was taken for; else the name as it is."""
     return resolved.get(name, name) if isinstance(name, str) else name
 
 
 def _check_submission(submission: Submission, expected: Expected) -> None:
     usage = expected.usage
-    found = (
+    submitted = (
         submission.platform_id,
         submission.model_id,
         submission.period.start,
@@ -127,7 +127,7 @@ def _check_submission(submission: Submission, expected: Expected) -> None:
         submission.pricing,
     )
     sent = (expected.platform_id, usage.model_id, usage.start, usage.end, usage.pricing)
-    if found != sent:
+    if submitted != sent:
         raise HeaderRefused(
             f"submission {submission.id} is of another platform, model, period or pricing"
         )
@@ -166,9 +166,9 @@ def _check_header(
         ("total", header.total, part.total_units),
         ("evidence", header.evidence, evidence),
     )
-    for name, found, due in facts:
-        if found != due:
-            raise _refused(part, f"has the {name} {_shown(found)} where {_shown(due)} is due")
+    for name, actual, due in facts:
+        if actual != due:
+            raise _refused(part, f"has the {name} {_text(actual)} where {_text(due)} is due")
     if expected.latest_deadline is not None and header.deadline > expected.latest_deadline:
         raise _refused(part, f"may be submitted until {header.deadline}, which is too long")
 
@@ -203,7 +203,7 @@ def _refused(part: Part, reason: str) -> HeaderRefused:
     )
 
 
-def _shown(value: object) -> str:
+def _text(value: object) -> str:
     return "0x" + value.hex() if isinstance(value, bytes) else str(value)
 
 

@@ -144,7 +144,7 @@ class _Answer(BaseModel):
 
 
 class StoredFile(_Answer):
-    """A file that the oracle has, whole."""
+    """A file that the oracle has, complete."""
 
     sha256: str
     size: int
@@ -196,7 +196,7 @@ class Summary(_Answer):
 
 
 class AttesterAnswer(_Answer):
-    """What one attester said of a part: signed, refused, unreachable or lied."""
+    """How one attester answered about a part: signed, refused, unreachable or lied."""
 
     url: str
     signer: str | None = None
@@ -282,7 +282,7 @@ class PricedRows(_Answer):
 
 
 class NewKey(_Answer):
-    """An API key just made: `key` is shown this once."""
+    """An API key just made: `key` is in this answer alone."""
 
     id: str
     key: str = Field(repr=False)

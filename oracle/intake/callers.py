@@ -1,4 +1,4 @@
-"""Who calls: a signed request of a platform's reporter or admin, or an API key with scopes."""
+"""Authenticates callers: a request signed by a platform's reporter or admin, or an API key with scopes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from obbligato.server.http import Problem
 from oracle.db import ApiKey, OracleDatabase
 
 KEYS: Final = KeyFormat("obb", 8)
-MOST_BODY_BYTES = 32 * 2**20
+MAX_BODY_BYTES = 32 * 2**20
 """The largest JSON body: 100 000 ready rows."""
 
 
@@ -131,13 +131,13 @@ def new_key(platform_id: int, label: str, scopes: tuple[str, ...]) -> tuple[ApiK
 
 
 async def read_body(request: Request, caller: Caller) -> bytes:
-    """The whole body of a small request, compared with what was signed. Raises Problem."""
+    """The body of a small request, compared with what was signed. Raises Problem 401 or 413."""
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > MOST_BODY_BYTES:
+        if len(body) > MAX_BODY_BYTES:
             raise Problem(
-                413, "Too large", f"At most {MOST_BODY_BYTES} bytes: upload files instead."
+                413, "Too large", f"At most {MAX_BODY_BYTES} bytes: upload files instead."
             )
     check_digest(caller, hashlib.sha256(body).digest())
     return bytes(body)

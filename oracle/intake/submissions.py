@@ -1,4 +1,4 @@
-"""Taking submissions in: once for each idempotency key, whole, and signed by whom the chain knows."""
+"""Takes submissions: one for each idempotency key, signed by a reporter whom the chain knows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of usage on their way in: streamed to disk, limited, whole or not there at all."""
+"""Files of usage that platforms upload: streamed to disk, limited in size, complete or not there at all."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from obbligato.schemas.oracle import State
 from obbligato.server.http import Problem
 from oracle.db import OracleDatabase, Submission, Upload
 
-KEPT_SECONDS = 7 * 86_400
-"""How long a file stays after it came, unless a report still needs it."""
+RETENTION_SECONDS = 7 * 86_400
+"""How long a file is stored after it came, unless a report still needs it."""
 
 
 class Uploads:
-    """`folder/<platform>/<sha256>`, each file whole and as its name says."""
+    """`folder/<platform>/<sha256>`, each file complete and with the digest that it is named by."""
 
     def __init__(
         self, database: OracleDatabase, folder: Path, *, most_bytes: int, most_of_platform: int
@@ -38,10 +38,10 @@ class Uploads:
         return self._folder / str(platform_id) / sha256
 
     def known(self, platform_id: int, sha256: str) -> Upload | None:
-        """The upload, if it came whole and is still here."""
+        """The upload, if all of it came and is still here."""
         with self._database.work() as session:
-            found = session.get(Upload, (platform_id, sha256))
-        return found if found and self.path(platform_id, sha256).exists() else None
+            upload = session.get(Upload, (platform_id, sha256))
+        return upload if upload and self.path(platform_id, sha256).exists() else None
 
     async def receive(self, request: Request, platform_id: int, sha256: str) -> Upload:
         """Stream a body to disk. Raises Problem 413, 422 for other bytes, 400 for a cut-off one, 507."""
@@ -82,14 +82,14 @@ class Uploads:
                 for file in one.request["files"]
             }
             old = session.scalars(
-                select(Upload).where(Upload.created_at < now - KEPT_SECONDS)
+                select(Upload).where(Upload.created_at < now - RETENTION_SECONDS)
             ).all()
             gone = [one for one in old if (one.platform_id, one.sha256) not in needed]
             for upload in gone:
                 self.path(upload.platform_id, upload.sha256).unlink(missing_ok=True)
                 session.delete(upload)
         for partial in self._folder.glob("*/*.partial"):
-            if partial.stat().st_mtime < now - KEPT_SECONDS:
+            if partial.stat().st_mtime < now - RETENTION_SECONDS:
                 partial.unlink(missing_ok=True)
         return len(gone)
 
