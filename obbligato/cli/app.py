@@ -10,21 +10,21 @@ from typing import Annotated, Any
 import typer
 
 import obbligato
-from obbligato.cli import artist as artists
-from obbligato.cli import audit as recomputation
 from obbligato.cli import (
+    artist,
+    audit,
     deployments,
     documents,
     keys,
     licenses,
     payees,
+    platform,
     plugins,
     recordings,
     reports,
 )
-from obbligato.cli import licenses as consents
-from obbligato.cli import platform as platforms
-from obbligato.cli.output import ExitCode, fail, told_code
+from obbligato.cli.commands import expanded
+from obbligato.cli.output import ExitCode, exit_code, fail
 from obbligato.cli.session import Session
 from obbligato.errors import ObbligatoError
 
@@ -39,7 +39,6 @@ app = typer.Typer(
 )
 app.add_typer(deployments.app, name="deployment")
 app.add_typer(licenses.app, name="license")
-licenses.consent_app.command("check")(consents.check_consents)
 app.add_typer(licenses.consent_app, name="consent")
 app.add_typer(payees.app, name="payee")
 app.add_typer(reports.app, name="report")
@@ -47,16 +46,16 @@ app.add_typer(recordings.app, name="recording")
 app.add_typer(documents.app, name="document")
 app.add_typer(documents.terms_app, name="terms")
 app.add_typer(documents.split_app, name="split")
-app.command("quote")(reports.quote_rows)
+app.command("quote")(expanded(reports.quote_rows))
 app.add_typer(keys.app, name="key")
-app.add_typer(platforms.app, name="platform")
-app.add_typer(artists.app, name="artist")
-app.command("recompute")(recomputation.recompute_all)
+app.add_typer(platform.app, name="platform")
+app.add_typer(artist.app, name="artist")
+app.command("recompute")(expanded(audit.recompute_all))
 plugins.mount(app)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"obbligato {obbligato.__version__}")
         raise typer.Exit
 
@@ -67,13 +66,16 @@ def root(
     rpc: Annotated[
         str | None,
         typer.Option(
-            envvar="OBBLIGATO_RPC_URL", metavar="URL", help="The node to ask.", show_envvar=True
+            envvar="OBBLIGATO_RPC_URL",
+            metavar="URL",
+            help="The Ethereum node to read from.",
+            show_envvar=True,
         ),
     ] = None,
     deployment: Annotated[
         Path | None,
         typer.Option(
-            envvar="OBBLIGATO_DEPLOYMENT", metavar="PATH", help="The manifest of the deployment."
+            envvar="OBBLIGATO_DEPLOYMENT", metavar="PATH", help="The deployment's manifest."
         ),
     ] = None,
     store: Annotated[
@@ -92,13 +94,13 @@ def root(
     ] = None,
     version: Annotated[
         bool,
-        typer.Option("--version", help="Say which version this is.", callback=_show_version),
+        typer.Option("--version", help="Print the version.", callback=_print_version),
     ] = False,
 ) -> None:
-    """Licences of recordings for AI, reports of their use, and who is paid: read it and check it.
+    """Licences of recordings for AI, reports of their use, and who is paid: read and check them.
 
     What is read is verified: the contracts' code against the manifest, every document against its
-    digest. Only `platform` and the services that run in the background sign and send anything.
+    digest. Only `artist`, `platform` and the services sign and send anything.
 
     \b
     Start with:
@@ -115,7 +117,7 @@ def root(
       1  no, refused, or something differs
       2  the input is wrong
       3  documents are missing and nothing else differs
-      4  the chain or the store could not be asked
+      4  the chain, the store or a service did not answer
     """
     context.obj = Session(rpc, deployment, store, tuple(gateway or ()))
 
@@ -133,7 +135,7 @@ def run(arguments: list[str] | None = None) -> int:
         answer: Any = app(arguments, prog_name="obbligato", standalone_mode=False)
     except ObbligatoError as error:
         fail(error)
-        return told_code(error)
+        return exit_code(error)
     except typer.TyperException as error:
         return _usage(error)
     except typer.Abort:
@@ -146,7 +148,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _usage(error: Exception) -> int:
-    """What typer says of a command line; a group without a command shows its help."""
+    """Print what is wrong with a command line; a group without a command prints its help."""
     message = getattr(error, "format_message", lambda: str(error))()
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(message)
@@ -163,6 +165,6 @@ def _flush() -> None:
 
 
 def _unread() -> int:
-    """Whoever read our output has gone: say nothing more, not even at the end."""
+    """Whoever reads our output has gone: print nothing more, not even at the end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return ExitCode.NO

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from obbligato.audit.compare import Kind, Outcome
 from obbligato.audit.recompute import recompute
-from obbligato.cli.output import AsJson, ExitCode, money, show, watching
-from obbligato.cli.session import session
+from obbligato.cli.output import ExitCode, Result, money, progress
+from obbligato.cli.session import Session
 
 _CODES = {
     Outcome.AGREES: ExitCode.OK,
@@ -20,15 +19,14 @@ _CODES = {
 
 
 def recompute_all(
-    context: typer.Context,
+    session: Session,
     until: Annotated[
         int | None, typer.Option(min=0, help="The last block to read; default: the latest.")
     ] = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Result:
     """Read every event, replay it by the rules, and compare with the chain and every document.
 
-    Every price, credit, ruling and claim is computed again; every balance is asked of the chain;
+    Every price, credit, ruling and claim is computed again; every balance is read from the chain;
     every licence document, legal text and evidence is fetched, hashed and compared. Differences are
     printed by report and row. Exit code 0 only if all agree; 3 if documents are missing and nothing
     else differs: then nothing is proven either way.
@@ -38,13 +36,12 @@ def recompute_all(
       obbligato --rpc http://127.0.0.1:8545 --deployment deployments/31337.json --store blocks recompute
       obbligato recompute --json | jq '.differences[] | {report, row, what, expected, found}'
     """
-    run = session(context)
-    store = run.store()
-    chain = run.chain()
-    with watching() as watch:
+    store = session.store()
+    chain = session.chain()
+    with progress() as watch:
         result = recompute(chain, store, until=until, watch=watch)
     ledger, reading = result.ledger, result.reading
-    data = {
+    data: dict[str, Any] = {
         "outcome": result.outcome,
         "block": reading.block,
         "now": reading.now,
@@ -57,20 +54,17 @@ def recompute_all(
         "differences": [difference.as_json() for difference in result.differences],
     }
 
-    def render(console: Console) -> None:
-        for difference in result.differences:
-            word = "missing" if difference.kind is Kind.MISSING else "differs"
-            console.print(f"{word}: {difference}")
-        missing = sum(difference.kind is Kind.MISSING for difference in result.differences)
-        console.print(
-            f"block {reading.block}: {reading.events} events, {data['licenses']} licences, "
-            f"{data['rows']} rows in {data['reports']} reports, {money(sum(ledger.paid.values()))} paid"
-        )
-        console.print(
-            f"recompute: {result.outcome.upper()}, {len(result.differences) - missing} differences, "
-            f"{missing} documents missing"
-        )
-
-    show(data, as_json=as_json, render=render)
-    if result.outcome is not Outcome.AGREES:
-        raise typer.Exit(_CODES[result.outcome])
+    missing = sum(difference.kind is Kind.MISSING for difference in result.differences)
+    text = [
+        f"{'missing' if difference.kind is Kind.MISSING else 'differs'}: {difference}"
+        for difference in result.differences
+    ]
+    text.append(
+        f"block {reading.block}: {reading.events} events, {data['licenses']} licences, "
+        f"{data['rows']} rows in {data['reports']} reports, {money(data['paid_units'])} paid"
+    )
+    text.append(
+        f"recompute: {result.outcome.upper()}, {len(result.differences) - missing} differences, "
+        f"{missing} documents missing"
+    )
+    return Result(data, *text, code=_CODES[result.outcome])

@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from obbligato.cli.output import AsJson, show
+from obbligato.cli.commands import Commands
+from obbligato.cli.output import Result
 from obbligato.keys import create_keystore, keystore_address, read_password
 
-app = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="Make and look at encrypted keystores."
-)
+app = Commands("Make and look at encrypted keystores.")
 
 KeystorePath = Annotated[Path, typer.Argument(metavar="PATH", help="The keystore file.")]
 
@@ -22,10 +21,9 @@ def create_key(
     path: KeystorePath,
     password_file: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="A file with the password; else it is asked for."),
+        typer.Option(metavar="PATH", help="A file with the password. Default: you are asked."),
     ] = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Result:
     """Make a new key in an encrypted keystore that only you can read; prints its address.
 
     A file that exists is never overwritten. Keep a copy: nobody can restore a key that is lost.
@@ -36,15 +34,11 @@ def create_key(
       obbligato key create keys/reporter.json --password-file keys/reporter.password
     """
     address = create_keystore(path, read_password(password_file))
-    show(
-        {"address": address, "keystore": str(path)},
-        as_json=as_json,
-        render=lambda console: console.print(address),
-    )
+    return Result({"address": address, "keystore": str(path)}, address)
 
 
 @app.command("show")
-def show_key(path: KeystorePath, as_json: AsJson = False) -> None:
+def show_key(path: KeystorePath) -> Result:
     """Print the address of a keystore, without opening it.
 
     \b
@@ -52,8 +46,4 @@ def show_key(path: KeystorePath, as_json: AsJson = False) -> None:
       obbligato key show keys/reporter.json
     """
     address = keystore_address(path)
-    show(
-        {"address": address, "keystore": str(path)},
-        as_json=as_json,
-        render=lambda console: console.print(address),
-    )
+    return Result({"address": address, "keystore": str(path)}, address)

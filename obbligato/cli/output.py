@@ -1,10 +1,10 @@
-"""How results, errors and progress are shown: data on stdout, everything else on stderr."""
+"""What commands print: results on stdout as text or JSON, everything else on stderr."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Annotated, Any, Final
@@ -29,9 +29,12 @@ AsJson = Annotated[
 WIDTH: Final = 1_000
 """Wide enough that nothing is folded: a digest in two halves cannot be copied, so a terminal wraps lines itself."""
 
+TIME_KEYS: Final = ("_at", "_start", "_end", "from", "until", "deadline")
+"""How the keys of JSON end whose values are times."""
+
 
 class ExitCode(IntEnum):
-    """What the shell is told."""
+    """The exit codes of every command."""
 
     OK = 0
     NO = 1
@@ -41,100 +44,127 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-def told_code(error: ObbligatoError) -> ExitCode:
-    """The exit code of an error."""
+def exit_code(error: ObbligatoError) -> ExitCode:
+    """The exit code for an error."""
     if isinstance(error, InputError):
         return ExitCode.INPUT
     if isinstance(error, ChainError | StoreError | ServiceUnreachable | StillWaiting):
         return ExitCode.UNANSWERED
     if isinstance(error, ApiProblem):
-        return ExitCode.INPUT if error.status in (400, 413, 422) else _answered_no(error.status)
+        if error.status in (400, 413, 422):
+            return ExitCode.INPUT
+        if error.status == 429 or error.status >= 500:
+            return ExitCode.UNANSWERED
     return ExitCode.NO
 
 
-def _answered_no(status: int) -> ExitCode:
-    """What an oracle that could not answer, or would not, comes to."""
-    return ExitCode.UNANSWERED if status == 429 or status >= 500 else ExitCode.NO
-
-
 def fail(what: object) -> None:
-    """One line on stderr."""
+    """Print an error as one line on stderr."""
     typer.echo(f"obbligato: {' '.join(str(what).split())}", err=True)
 
 
 def warn(what: str) -> None:
-    """One line on stderr that ends nothing."""
+    """Print a warning as one line on stderr; the command goes on."""
     typer.echo(f"obbligato: warning: {what}", err=True)
 
 
-def show(data: Any, *, as_json: bool, render: Callable[[Console], None]) -> None:
-    """The data as JSON, or rendered for people."""
-    if as_json:
-        typer.echo(json.dumps(_exact(data), indent=2, ensure_ascii=False))
-    else:
-        render(stdout())
+class Result:
+    """What a command found out: `data` for `--json`, `text` (lines and tables) for people, and its exit code."""
+
+    def __init__(self, data: Any, *text: str | Table, code: ExitCode = ExitCode.OK) -> None:
+        self.data = data
+        self.text = text
+        self.code = code
+
+    def print(self, *, as_json: bool) -> None:
+        """Print it on stdout."""
+        if as_json:
+            typer.echo(json.dumps(_exact(self.data), indent=2, ensure_ascii=False))
+        else:
+            print_text(self.text)
 
 
-def stdout() -> Console:
-    """A console for results; what it shows is data, never markup."""
-    return _console(to_stderr=False)
-
-
-def stderr() -> Console:
-    """A console for what is shown on the way to a result, before a question for example."""
-    return _console(to_stderr=True)
-
-
-def _console(*, to_stderr: bool) -> Console:
-    return Console(
+def print_text(text: Iterable[str | Table], *, to_stderr: bool = False) -> None:
+    """Print lines and tables. They are data, never markup."""
+    console = Console(
         width=WIDTH, highlight=False, markup=False, emoji=False, soft_wrap=True, stderr=to_stderr
     )
+    for each in text:
+        console.print(each)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """A plain table. Columns of numbers (their name ends in a space) are aligned right."""
+def table(columns: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> Table:
+    """A plain table of records. `columns`: the key of each column by its title.
+
+    A title that ends in a space stands over numbers, which are aligned right.
+    """
     made = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        justify: JustifyMethod = "right" if name.endswith(" ") else "left"
-        made.add_column(name.strip(), justify=justify, no_wrap=True)
-    for row in rows:
-        made.add_row(*(Text(str(value)) for value in row))
+    for title in columns:
+        justify: JustifyMethod = "right" if title.endswith(" ") else "left"
+        made.add_column(title.strip(), justify=justify, no_wrap=True)
+    for record in records:
+        made.add_row(*(Text(readable(key, record[key])) for key in columns.values()))
     return made
 
 
 def facts(pairs: Sequence[tuple[str, object]]) -> Table:
-    """Names and values, one a line."""
+    """Names and values, one pair a line."""
     made = Table(box=None, pad_edge=False, show_header=False)
     made.add_column(style="bold", no_wrap=True)
     made.add_column(no_wrap=True)
     for name, value in pairs:
-        made.add_row(Text(name), Text(str(value)))
+        made.add_row(Text(name), Text(readable("", value)))
     return made
 
 
+def facts_of(names: Mapping[str, str], data: Mapping[str, Any]) -> Table:
+    """The values of `data`, one a line. `names`: the key of each value by its name for people."""
+    return facts([(name, readable(key, data[key])) for name, key in names.items()])
+
+
+def readable(key: str, value: object) -> str:
+    """A value of JSON for people. Its key says what it is: `…_units` is money, `…_at` and the like are times."""
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return ", ".join(str(each) for each in value) or "none"
+        case int() | str() if key.endswith("_units"):
+            return money(int(value))
+        case int() if key.endswith(TIME_KEYS):
+            return moment(value)
+    return str(value)
+
+
 def money(units: int | None) -> str:
-    """Millionths of a dollar as people read them."""
+    """Millionths of a dollar, as dollars."""
     return "-" if units is None else f"${units // 1_000_000:,}.{units % 1_000_000:06d}"
 
 
 def moment(seconds: int | None) -> str:
-    """A time in UTC."""
+    """Seconds since 1970, as a time in UTC."""
     return "-" if seconds is None else shown_moment(seconds)
 
 
+def share(ppm: int) -> str:
+    """Parts per million, as a percentage."""
+    return f"{ppm / 10_000:.4f} %"
+
+
 @contextmanager
-def watching() -> Iterator[Watcher]:
+def progress() -> Iterator[Watcher]:
     """Progress bars on stderr, where that is a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    console = Console(stderr=True)
-    shown = sys.stderr.isatty()
-    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
+    console, visible = Console(stderr=True), sys.stderr.isatty()
+    with Progress(*columns, console=console, transient=True, disable=not visible) as bars:
         tasks: dict[str, TaskID] = {}
 
         def watch(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = progress.add_task(what, total=total)
-            progress.update(tasks[what], completed=done, total=total)
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
 
         yield watch
 

@@ -1,26 +1,19 @@
-"""`obbligato payee`: what an account has earned and may take."""
+"""`obbligato payee`: what an account has earned and may claim."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-from rich.console import Console
-
 from obbligato.audit.statements import payee_statement
-from obbligato.cli.output import AsJson, facts, money, show, table, warn
-from obbligato.cli.session import session
+from obbligato.cli.commands import Commands
+from obbligato.cli.options import Account
+from obbligato.cli.output import Result, facts_of, money, table, warn
+from obbligato.cli.session import Session
 from obbligato.protocol.types import checked_address
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Ask what payees may take.")
+app = Commands("Show what payees may claim.")
 
 
 @app.command("claimable")
-def claimable(
-    context: typer.Context,
-    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="0x and 40 digits.")],
-    as_json: AsJson = False,
-) -> None:
+def claimable(session: Session, account: Account) -> Result:
     """Show an account's splits, what it may claim, its refunds, and what it was paid.
 
     Computed from the events by the rules, and compared with what the vault would pay.
@@ -31,42 +24,28 @@ def claimable(
       obbligato payee claimable 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 --json
     """
     checked_address(account)
-    run = session(context)
-    chain = run.chain()
-    reading = run.reading(chain)
-    data = payee_statement(reading.ledger, account)
-    payee, split_ids = data["account"], [split["split_id"] for split in data["splits"]]
+    chain = session.chain()
+    reading = session.reading(chain)
+    statement = payee_statement(reading.ledger, account)
+    payee, split_ids = statement["account"], [each["split_id"] for each in statement["splits"]]
     vault = chain.call("RoyaltyVault", "claimable", payee, split_ids, block=reading.block)
-    if vault != data["claimable_units"]:
+    if vault != statement["claimable_units"]:
         warn(f"the vault would pay {money(vault)}: see `obbligato recompute`")
     recipient = chain.call("RoyaltyVault", "recipientOf", payee, block=reading.block)
-    data = {"block": reading.block, "recipient": recipient, **data}
-
-    def render(console: Console) -> None:
-        console.print(
-            facts(
-                [
-                    ("account", payee),
-                    ("paid to", recipient),
-                    ("claimable", money(data["claimable_units"])),
-                    ("of it refunds", money(data["refunds_units"])),
-                    ("paid so far", money(data["paid_units"])),
-                ]
-            )
-        )
-        rows = [
-            (
-                s["split_id"],
-                s["share_ppm"],
-                money(s["received_units"]),
-                money(s["entitled_units"]),
-                money(s["claimed_units"]),
-                money(s["claimable_units"]),
-            )
-            for s in data["splits"]
-        ]
-        columns = ("split ", "share ppm ", "received ", "entitled ", "claimed ", "claimable ")
-        console.print()
-        console.print(table(columns, rows))
-
-    show(data, as_json=as_json, render=render)
+    data = {"block": reading.block, "recipient": recipient, **statement}
+    names = {
+        "account": "account",
+        "paid to": "recipient",
+        "claimable": "claimable_units",
+        "of it refunds": "refunds_units",
+        "paid so far": "paid_units",
+    }
+    columns = {
+        "split ": "split_id",
+        "share ppm ": "share_ppm",
+        "received ": "received_units",
+        "entitled ": "entitled_units",
+        "claimed ": "claimed_units",
+        "claimable ": "claimable_units",
+    }
+    return Result(data, facts_of(names, data), "", table(columns, data["splits"]))

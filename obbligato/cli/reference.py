@@ -21,8 +21,8 @@ HEAD: Final = """\
 # The `obbligato` command
 
 Read and check a deployment: licences and consent, what payees may take, reports, dry-run quotes, documents, and the
-recomputation of everything; for AI platforms, register, deposit and report use. Only `platform` and the services
-sign and send anything. This page is made from the commands' own help by
+recomputation of everything; for artists, license and get paid; for AI platforms, register, deposit and report use. Only
+`artist`, `platform` and the services sign and send anything. This page is made from the commands' own help by
 `python -m obbligato.cli.reference docs/cli.md`; a test compares them.
 
 Global options come before the command. Every command that prints results takes `--json`; results go to stdout, errors

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import typer
-
 from obbligato.audit.recompute import Reading, read_ledger
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import Deployment, read_deployment
-from obbligato.cli.output import warn, watching
+from obbligato.cli.output import progress, warn
 from obbligato.errors import ChainError, InputError, NotFound
 from obbligato.store import ContentStore, EmbeddedStore, GatewayStore
 
@@ -42,7 +40,7 @@ class Session:
 
     def reading(self, chain: Chain) -> Reading:
         """The ledger at the latest block; a warning where the chain did not follow the rules."""
-        with watching() as watch:
+        with progress() as watch:
             reading = read_ledger(chain, watch=watch)
         if reading.differences:
             warn(f"{len(reading.differences)} differences: see `obbligato recompute`")
@@ -62,9 +60,3 @@ class Session:
         if not self.folder.is_dir():
             raise InputError(f"{self.folder} is no folder: name an existing block folder")
         return EmbeddedStore(self.folder)
-
-
-def session(context: typer.Context) -> Session:
-    """The session of this run."""
-    found: Session = context.obj
-    return found

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 
-from obbligato.cli.output import AsJson, ExitCode, money, show, warn
-from obbligato.cli.session import session
+from obbligato.cli.output import AsJson, ExitCode, Result, money, warn
+from obbligato.cli.session import Session
 from obbligato.consent import LicenseBook
 from obbligato.errors import ChainError, InputError
 from obbligato.keys import Signer, open_keystore
@@ -66,7 +65,7 @@ def watch(
       obbligato oracle watch --once
       obbligato oracle watch --contest --keystore challenger.json --most-bonds 50
     """
-    run = session(context)
+    run: Session = context.obj
     settings = WatchSettings(from_block, depth, most_bonds * DOLLAR_UNITS)
     signer = _signer(contest, keystore, password_file)
     store, chain = run.store(), run.chain()
@@ -129,15 +128,14 @@ def _tell(sweep: Sweep, *, as_json: bool) -> None:
         ],
     }
 
-    def render(console: Console) -> None:
-        for finding in sweep.findings:
-            console.print(str(finding))
-            if finding in done:
-                each = done[finding]
-                bond = "" if each.bond_units is None else f", bond {money(each.bond_units)}"
-                console.print(f"  {each.words}{bond}")
-        console.print(
-            f"block {sweep.block}: {sweep.reports} reports checked, {len(sweep.findings)} findings"
-        )
-
-    show(data, as_json=as_json, render=render)
+    text = []
+    for finding in sweep.findings:
+        text.append(str(finding))
+        if finding in done:
+            each = done[finding]
+            bond = "" if each.bond_units is None else f", bond {money(each.bond_units)}"
+            text.append(f"  {each.words}{bond}")
+    text.append(
+        f"block {sweep.block}: {sweep.reports} reports checked, {len(sweep.findings)} findings"
+    )
+    Result(data, *text).print(as_json=as_json)

@@ -1,0 +1,189 @@
+"""`obbligato artist acts|act|withdraw`, and how every act is shown, agreed to, signed and followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import typer
+from rich.table import Table
+
+from obbligato.cli.commands import Commands
+from obbligato.cli.options import (
+    SIGNATURE_DAYS,
+    Backend,
+    Limit,
+    SignedBackend,
+    Timeout,
+    Yes,
+    confirm,
+    latest_deadline,
+)
+from obbligato.cli.output import ExitCode, Result, facts, moment, print_text, share, table, warn
+from obbligato.client.backend import BackendClient
+from obbligato.client.requests import AmendAsked, Asked, MintAsked
+from obbligato.documents.wording import description, role_word
+from obbligato.protocol.splits import Split
+from obbligato.schemas.backend import Act, ActState
+
+app = Commands("Acts: what you prepared and signed.")
+
+SPLIT_CHANGE_DAYS: Final = 366
+"""How long a signature of a split change may be usable: others have to sign, too."""
+
+_ENDED_BADLY = (ActState.FAILED, ActState.WITHDRAWN)
+
+ActId = Annotated[str, typer.Argument(metavar="ACT", help="The act's id.")]
+
+
+@dataclass(frozen=True)
+class Signing:
+    """How an act is signed and followed."""
+
+    signed: SignedBackend
+    yes: Yes = False
+    final: Annotated[
+        bool, typer.Option("--final", help="Wait until its block can no longer change.")
+    ] = False
+    timeout: Timeout = None
+
+    def client(self) -> BackendClient:
+        """A client of the backend that signs. Raises InputError."""
+        return self.signed.client()
+
+    def run(self, request: Asked) -> Result:
+        """Carry an act out, with a client of its own."""
+        with self.client() as client:
+            return self.carry_out(client, request)
+
+    def carry_out(self, client: BackendClient, request: Asked, *, key: str | None = None) -> Result:
+        """Prepare an act, show it, ask, sign exactly what was requested, and follow it.
+
+        An act that the same key made before goes on where it is. Whoever says no withdraws it.
+        """
+        act = client.prepare(request, key=key)
+        if key is not None and act.state in _ENDED_BADLY:
+            act = client.prepare(request)  # nothing came of it: begin anew
+        for warning in act.warnings:
+            warn(warning)
+        if act.state is ActState.PREPARED:
+            if not self.yes:
+                print_text(_question(act, request), to_stderr=True)
+                confirm("Sign this?", refused=lambda: client.withdraw(act.id))
+            act = client.sign(act, request, latest_deadline=self.latest_deadline(act.kind))
+        until = ActState.FINAL if self.final else ActState.CONFIRMED
+        return act_result(client.wait(act.id, until, timeout_seconds=self.timeout))
+
+    def latest_deadline(self, kind: str) -> int | None:
+        """The latest moment, by the chain, at which a signature of this kind may be used."""
+        days = SPLIT_CHANGE_DAYS if kind == "change-split" else SIGNATURE_DAYS
+        return latest_deadline(self.signed.backend.session, days)
+
+
+def split_table(split: Split) -> Table:
+    """Who is paid."""
+    payees = [
+        {"account": each.account, "share": share(each.share), "role": role_word(each.role)}
+        for each in split.payees
+    ]
+    return table({"paid to": "account", "share ": "share", "as": "role"}, payees)
+
+
+def act_result(act: Act) -> Result:
+    """How far an act has come; exit code 1 where it failed or was withdrawn."""
+    pairs: list[tuple[str, object]] = [("act", act.id), ("what", act.preview.title)]
+    if act.license_id is not None:
+        pairs.append(("licence", act.license_id))
+    pairs += [
+        (name.removesuffix("_units"), str(value))
+        for name, value in (act.result or {}).items()
+        if name != "license_id"
+    ]
+    pairs.append(("state", act.state.value))
+    if act.state is ActState.PREPARED:
+        pairs.append(("sign until", moment(act.deadline)))
+    if act.waiting:
+        pairs.append(("waiting", act.waiting))
+    if act.invitations and act.state is ActState.INVITING:
+        pairs += [("has to agree", each) for each in act.invitations]
+    if act.transaction:
+        pairs.append(("transaction", act.transaction))
+    if act.problem is not None:
+        pairs.append(("problem", f"{act.problem.title}: {act.problem.detail}"))
+    code = ExitCode.NO if act.state in _ENDED_BADLY else ExitCode.OK
+    return Result(_act_json(act), facts(pairs), code=code)
+
+
+@app.command("acts")
+def list_acts(
+    signed: SignedBackend,
+    state: Annotated[
+        ActState | None, typer.Option(metavar="STATE", help="Only those in this state.")
+    ] = None,
+    limit: Limit = 50,
+) -> Result:
+    """List what you prepared and signed, newest first, and how far it has come.
+
+    \b
+    Examples:
+      obbligato artist acts
+      obbligato artist acts --state inviting --json
+    """
+    with signed.client() as client:
+        acts, _ = client.acts(state=state, limit=limit)
+    data = [_act_json(act) for act in acts]
+    columns = {
+        "act": "id",
+        "kind": "kind",
+        "state": "state",
+        "licence ": "license_id",
+        "prepared": "created_at",
+        "what": "title",
+    }
+    return Result({"acts": data}, table(columns, [{**each, **each["preview"]} for each in data]))
+
+
+@app.command("act")
+def show_act(act: ActId, backend: Backend) -> Result:
+    """Show how far one act has come.
+
+    \b
+    Examples:
+      obbligato artist act 3f2a9c51d07b4e8f9a6b0c1d2e3f4a5b
+    """
+    with backend.client() as client:
+        return act_result(client.act(act))
+
+
+@app.command("withdraw")
+def withdraw_act(act: ActId, signed: SignedBackend) -> Result:
+    """Withdraw an act that is not sent yet.
+
+    \b
+    Examples:
+      obbligato artist withdraw 3f2a9c51d07b4e8f9a6b0c1d2e3f4a5b
+    """
+    with signed.client() as client:
+        client.withdraw(act)
+    return Result({"id": act, "state": "withdrawn"}, f"act {act}: withdrawn")
+
+
+def _act_json(act: Act) -> dict[str, Any]:
+    """An act as JSON, without what was to be signed."""
+    return act.model_dump(mode="json", exclude={"typed_data"})
+
+
+def _question(act: Act, request: Asked) -> list[str | Table]:
+    """What is about to be signed. A licence is described from the request, in words of this program."""
+    text: list[str | Table] = [act.preview.title]
+    if isinstance(request, MintAsked | AmendAsked):
+        recording = request.recording
+        words = description(recording.title, recording.artists, request.terms)
+        text += [f"  {line}" for line in words.splitlines()]
+    if isinstance(request, MintAsked):
+        text.append(split_table(request.split_for(act.account)))
+        if act.preview.until:
+            text.append(f"  {act.preview.until}")
+    else:
+        text += [f"  {sentence}" for sentence in act.preview.sentences]
+    return [*text, f"  Costs: {act.preview.costs}"]
