@@ -93,8 +93,7 @@ def root(
         ),
     ] = None,
     version: Annotated[
-        bool,
-        typer.Option("--version", help="Print the version.", callback=_print_version),
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version)
     ] = False,
 ) -> None:
     """Licences of recordings for AI, reports of their use, and who is paid: read and check them.

@@ -55,7 +55,6 @@ def check_deployment(session: Session) -> Result:
     checks = [asdict(check) for check in inspect(session.chain())]
     wrong = [check for check in checks if check["verdict"] is Verdict.WRONG]
     rows = [{**check, **({"expected": ""} if check["verdict"] == "ok" else {})} for check in checks]
-    columns = {"": "verdict", "what": "what", "found": "found", "expected": "expected"}
     summary = (
         f"deployment: WRONG in {len(wrong)} of {len(checks)} checks"
         if wrong
@@ -63,4 +62,4 @@ def check_deployment(session: Session) -> Result:
     )
     data = {"ok": not wrong, "checks": checks}
     code = ExitCode.NO if wrong else ExitCode.OK
-    return Result(data, table(columns, rows), summary, code=code)
+    return Result(data, table(rows, "verdict what found expected"), summary, code=code)

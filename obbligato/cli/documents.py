@@ -128,8 +128,7 @@ def split_digest(file: File) -> Result:
       obbligato split digest split.json --json | jq .payees
     """
     split = split_statement(read_split(file))
-    columns = {"account": "account", "parts per million ": "share_ppm", "role": "role"}
-    return Result(split, split["digest"], table(columns, split["payees"]))
+    return Result(split, split["digest"], table(split["payees"], "account share_ppm role"))
 
 
 @app.command("export")

@@ -41,15 +41,8 @@ def list_licenses(session: Session) -> Result:
     licenses = [
         license_summary(reading.ledger, id_, reading.now) for id_ in reading.ledger.licenses
     ]
-    columns = {
-        "licence ": "license_id",
-        "state": "state",
-        "owner": "owner",
-        "tiers": "tiers",
-        "document": "document",
-    }
     data = {"block": reading.block, "now": reading.now, "licenses": licenses}
-    return Result(data, table(columns, licenses))
+    return Result(data, table(licenses, "license_id state owner tiers document"))
 
 
 @app.command("show")
@@ -68,31 +61,21 @@ def show_license(session: Session, license_id: LicenseId) -> Result:
 
 def _license_text(data: dict[str, Any]) -> list[str | Table]:
     terms, pending, split = data["terms"], data["pending"], data["split"]
-    names = {
-        "licence": "license_id",
-        "state": "state",
-        "owner": "owner",
-        "content": "content",
-        "document": "document",
-        "minted": "minted_at",
-        "term ends": "term_ends_at",
-        "ends": "ends_at",
-    }
-    text: list[str | Table] = [facts_of(names, data)]
+    text: list[str | Table] = [
+        facts_of(data, "license_id state owner content document minted_at term_ends_at ends_at")
+    ]
     if terms is not None:
         text += [f"\nterms {data['terms_id']} ({terms['digest']}), text {terms['text_cid']}"]
         text += [f"  {sentence}" for sentence in terms["in_words"]]
     if pending is not None:
         text += [f"\nfrom {moment(pending['from'])} on, terms {pending['terms_id']}"]
         text += [f"  {sentence}" for sentence in pending["terms"]["in_words"]]
-    payees = {"parts per million ": "share_ppm", "role": "role", "account": "account"}
-    history = {"from": "from", "terms ": "terms_id", "tiers": "tiers", "document": "document"}
     return [
         *text,
         f"\nsplit {data['split_id']} ({split['digest']})",
-        table(payees, split["payees"]),
+        table(split["payees"], "share_ppm role account"),
         "\nhistory",
-        table(history, data["history"]),
+        table(data["history"], "from terms_id tiers document"),
     ]
 
 
@@ -192,18 +175,10 @@ def check_consents(
         "no": refused,
         "answers": answers,
     }
-    columns = {
-        "line ": "line",
-        "licence ": "license_id",
-        "isrc": "isrc",
-        "tier": "tier",
-        "": "consent",
-        "reason": "reason",
-    }
     counts = f"{data['yes']} yes, {refused} no{_may_change(time < book.time)}"
     return Result(
         data,
-        table(columns, answers),
+        table(answers, "line license_id isrc tier consent reason"),
         f"consent {moment(time)}: {counts}",
         code=ExitCode.NO if refused else ExitCode.OK,
     )

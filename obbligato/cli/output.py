@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,20 @@ WIDTH: Final = 1_000
 
 TIME_KEYS: Final = ("_at", "_start", "_end", "from", "until", "deadline")
 """How the keys of JSON end whose values are times."""
+
+TITLES: Final = {
+    "license_id": "licence",
+    "quantity": "millionths",
+    "share_ppm": "parts per million",
+    "row_count": "rows",
+    "period_start": "from",
+    "period_end": "until",
+    "covered_until": "reported until",
+    "created_at": "made",
+    "recipient": "paid to",
+    "note": "",
+}
+"""Words for the keys of JSON that people would not understand."""
 
 
 class ExitCode(IntEnum):
@@ -93,17 +108,15 @@ def print_text(text: Iterable[str | Table], *, to_stderr: bool = False) -> None:
         console.print(each)
 
 
-def table(columns: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> Table:
-    """A plain table of records. `columns`: the key of each column by its title.
-
-    A title that ends in a space stands over numbers, which are aligned right.
-    """
+def table(records: Iterable[Mapping[str, Any]], keys: str) -> Table:
+    """A plain table of records, one column for each of the keys, which spaces separate; numbers aligned right."""
+    rows = list(records)
     made = Table(box=None, pad_edge=False, header_style="bold")
-    for title in columns:
-        justify: JustifyMethod = "right" if title.endswith(" ") else "left"
-        made.add_column(title.strip(), justify=justify, no_wrap=True)
-    for record in records:
-        made.add_row(*(Text(readable(key, record[key])) for key in columns.values()))
+    for key in keys.split():
+        justify: JustifyMethod = "right" if _is_number(key, rows) else "left"
+        made.add_column(title(key), justify=justify, no_wrap=True)
+    for row in rows:
+        made.add_row(*(Text(readable(key, row[key])) for key in keys.split()))
     return made
 
 
@@ -117,9 +130,22 @@ def facts(pairs: Sequence[tuple[str, object]]) -> Table:
     return made
 
 
-def facts_of(names: Mapping[str, str], data: Mapping[str, Any]) -> Table:
-    """The values of `data`, one a line. `names`: the key of each value by its name for people."""
-    return facts([(name, readable(key, data[key])) for name, key in names.items()])
+def facts_of(data: Mapping[str, Any], keys: str) -> Table:
+    """The values of the keys, which spaces separate, one a line."""
+    return facts([(title(key), readable(key, data[key])) for key in keys.split()])
+
+
+def title(key: str) -> str:
+    """A key of JSON for people: without its unit, unless TITLES has a word for it."""
+    plain = re.sub("_(id|units|at)$", "", key).replace("_", " ")
+    return TITLES.get(key, plain)
+
+
+def _is_number(key: str, records: Sequence[Mapping[str, Any]]) -> bool:
+    values = [record[key] for record in records if record[key] is not None]
+    return key.endswith("_units") or (
+        not key.endswith(TIME_KEYS) and bool(values) and all(type(each) is int for each in values)
+    )
 
 
 def readable(key: str, value: object) -> str:

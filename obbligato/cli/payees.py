@@ -33,19 +33,12 @@ def claimable(session: Session, account: Account) -> Result:
         warn(f"the vault would pay {money(vault)}: see `obbligato recompute`")
     recipient = chain.call("RoyaltyVault", "recipientOf", payee, block=reading.block)
     data = {"block": reading.block, "recipient": recipient, **statement}
-    names = {
-        "account": "account",
-        "paid to": "recipient",
-        "claimable": "claimable_units",
-        "of it refunds": "refunds_units",
-        "paid so far": "paid_units",
-    }
-    columns = {
-        "split ": "split_id",
-        "share ppm ": "share_ppm",
-        "received ": "received_units",
-        "entitled ": "entitled_units",
-        "claimed ": "claimed_units",
-        "claimable ": "claimable_units",
-    }
-    return Result(data, facts_of(names, data), "", table(columns, data["splits"]))
+    return Result(
+        data,
+        facts_of(data, "account recipient claimable_units refunds_units paid_units"),
+        "",
+        table(
+            data["splits"],
+            "split_id share_ppm received_units entitled_units claimed_units claimable_units",
+        ),
+    )

@@ -23,8 +23,7 @@ def recording() -> None:
 def recording_hash(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The files to read.")],
     with_fingerprint: Annotated[
-        bool,
-        typer.Option("--fingerprint", help="Print what they sound like, too. Needs fpcalc."),
+        bool, typer.Option("--fingerprint", help="Print what they sound like, too. Needs fpcalc.")
     ] = False,
 ) -> Result:
     """Print what identifies a recording: the sha-256 of its file and, with --fingerprint, its sound.

@@ -31,17 +31,13 @@ def list_reports(session: Session) -> Result:
     """
     reading = session.reading(session.chain())
     reports = [report_summary(report) for report in reading.ledger.reports.values()]
-    columns = {
-        "report": "report_id",
-        "state": "state",
-        "platform ": "platform_id",
-        "from": "period_start",
-        "until": "period_end",
-        "pricing": "pricing",
-        "rows ": "row_count",
-        "total ": "total_units",
-    }
-    return Result({"block": reading.block, "reports": reports}, table(columns, reports))
+    return Result(
+        {"block": reading.block, "reports": reports},
+        table(
+            reports,
+            "report_id state platform_id period_start period_end pricing row_count total_units",
+        ),
+    )
 
 
 @app.command("show")
@@ -75,20 +71,16 @@ def show_report(
             ("by rulings", money(data["ruled_units"])),
         ]
     )
-    columns = {
-        "row ": "row",
-        "licence ": "license_id",
-        "tier": "tier",
-        "metric": "metric",
-        "millionths ": "quantity",
-        "split ": "split_id",
-        "amount ": "amount_units",
-        "": "note",
-    }
     rows = [{**row, "note": "held" if row["held"] else ""} for row in data["rows"]]
     challenges = [_challenge_line(each) for each in data["challenges"]]
     data = {"block": reading.block, **data}
-    return Result(data, header, "", table(columns, rows), *challenges)
+    return Result(
+        data,
+        header,
+        "",
+        table(rows, "row license_id tier metric quantity split_id amount_units note"),
+        *challenges,
+    )
 
 
 def _challenge_line(challenge: dict[str, Any]) -> str:
@@ -153,18 +145,9 @@ def quote_rows(
         }
         for number, (row, credit) in enumerate(zip(rows, quoted.credits, strict=True))
     ]
-    columns = {
-        "row ": "row",
-        "licence ": "license_id",
-        "tier": "tier",
-        "metric": "metric",
-        "millionths ": "quantity",
-        "amount ": "amount_units",
-        "": "note",
-    }
     noted = [{**each, "note": "needs a grant" if each["grant_needed"] else ""} for each in priced]
     return Result(
         {"pricing": kind.name, "total_units": quoted.total, "rows": priced},
-        table(columns, noted),
+        table(noted, "row license_id tier metric quantity amount_units note"),
         f"quote: {money(quoted.total)} {kind.name} for {len(rows)} rows",
     )

@@ -86,7 +86,7 @@ def split_table(split: Split) -> Table:
         {"account": each.account, "share": share(each.share), "role": role_word(each.role)}
         for each in split.payees
     ]
-    return table({"paid to": "account", "share ": "share", "as": "role"}, payees)
+    return table(payees, "account share role")
 
 
 def act_result(act: Act) -> Result:
@@ -132,15 +132,13 @@ def list_acts(
     with signed.client() as client:
         acts, _ = client.acts(state=state, limit=limit)
     data = [_act_json(act) for act in acts]
-    columns = {
-        "act": "id",
-        "kind": "kind",
-        "state": "state",
-        "licence ": "license_id",
-        "prepared": "created_at",
-        "what": "title",
-    }
-    return Result({"acts": data}, table(columns, [{**each, **each["preview"]} for each in data]))
+    return Result(
+        {"acts": data},
+        table(
+            [{**each, **each["preview"]} for each in data],
+            "id kind state license_id created_at title",
+        ),
+    )
 
 
 @app.command("act")

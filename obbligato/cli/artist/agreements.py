@@ -47,16 +47,8 @@ def list_invitations(signed: SignedBackend) -> Result:
         }
         for each in invitations
     ]
-    columns = {
-        "invitation": "id",
-        "now ": "now",
-        "then ": "then",
-        "state": "state",
-        "until": "deadline",
-        "what": "title",
-    }
     data = [_invitation_json(each) for each in invitations]
-    return Result({"invitations": data}, table(columns, rows))
+    return Result({"invitations": data}, table(rows, "id now then state deadline title"))
 
 
 @app.command("agree")

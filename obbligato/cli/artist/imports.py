@@ -12,14 +12,7 @@ import typer
 from obbligato.audit.recompute import Watcher
 from obbligato.cli.artist.licenses import Preset, SplitOptions
 from obbligato.cli.commands import Commands
-from obbligato.cli.options import (
-    SignedBackend,
-    Timeout,
-    Yes,
-    confirm,
-    latest_deadline,
-    write_file,
-)
+from obbligato.cli.options import SignedBackend, Timeout, Yes, confirm, latest_deadline, write_file
 from obbligato.cli.output import ExitCode, Result, print_text, progress, table, warn
 from obbligato.client.backend import BackendClient
 from obbligato.client.catalog_csv import LineAsked, lines_asked
@@ -102,8 +95,7 @@ def import_catalogue(
         for error in line["errors"]
     ]
     text = [f"catalogue {name}: {status['lines']} lines: {counts}"]
-    columns = {"line ": "line", "field": "field", "reason": "reason"}
-    tables = [table(columns, reasons)] if reasons else []
+    tables = [table(reasons, "line field reason")] if reasons else []
     rest = len(wrong) - PRINTED_LINES
     more = [f"and {rest} more: --errors FILE saves all of them"] if rest > 0 else []
     code = ExitCode.NO if wrong else ExitCode.OK

@@ -116,8 +116,7 @@ class RecordingOptions:
     iswc: Annotated[str | None, typer.Option(help="The ISWC of the composition.")] = None
     release_date: Annotated[str | None, typer.Option(help="2026, 2026-05 or 2026-05-17.")] = None
     contributor: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ROLE:NAME", help="A public credit; repeat it."),
+        list[str] | None, typer.Option(metavar="ROLE:NAME", help="A public credit; repeat it.")
     ] = None
     scope: Annotated[
         list[str] | None,

@@ -76,10 +76,13 @@ def show_earnings(
             cursor = page.next
             if cursor is None:
                 break
-    columns = {**{name: name for name in groups}, "amount ": "amount_units"}
     rows = [{**dict.fromkeys(groups), **line} for line in lines]
     total = sum(int(line["amount_units"]) for line in lines)
-    return Result({"earnings": lines}, table(columns, rows), f"together {money(total)}")
+    return Result(
+        {"earnings": lines},
+        table(rows, " ".join([*groups, "amount_units"])),
+        f"together {money(total)}",
+    )
 
 
 @app.command("balance")
@@ -187,8 +190,7 @@ def contest_row(
     tier: Annotated[str, typer.Option(help="Its tier, by name or number.")],
     metric: Annotated[str, typer.Option(help="Its metric, by name or number.")],
     quantity: Annotated[
-        int,
-        typer.Option(min=0, max=UINT64_MAX, help="What it should be, in millionths of a unit."),
+        int, typer.Option(min=0, max=UINT64_MAX, help="What it should be, in millionths of a unit.")
     ],
     signing: Signing,
     evidence: Annotated[

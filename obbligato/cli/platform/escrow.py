@@ -134,19 +134,9 @@ def show_platform(session: Session, platform: PlatformId) -> Result:
     reading = session.reading(chain)
     data = {"block": reading.block, **platform_statement(reading.ledger, platform)}
     data["thaw_ends_at"] = escrows.escrow_of(chain, platform).thaw_ends_at or None
-    names = {
-        "platform": "platform_id",
-        "admin": "admin",
-        "available": "available_units",
-        "reserved": "reserved_units",
-        "thawing": "thawing_units",
-        "thaw ends": "thaw_ends_at",
-        "bond": "bond_units",
-        "obligations": "obligations",
-        "closing": "closing",
-    }
-    columns = {"model": "model_id", "reports ": "reports", "reported until": "covered_until"}
-    return Result(data, facts_of(names, data), "", table(columns, data["streams"]))
+    money_keys = "available_units reserved_units thawing_units thaw_ends_at bond_units"
+    summary = facts_of(data, f"platform_id admin {money_keys} obligations closing")
+    return Result(data, summary, "", table(data["streams"], "model_id reports covered_until"))
 
 
 def platform_statement(ledger: Ledger, platform_id: int) -> dict[str, Any]:

@@ -17,8 +17,7 @@ app = Commands("API keys of a platform; its admin signs.")
 def create_key(
     oracle: Oracle,
     scope: Annotated[
-        list[str],
-        typer.Option(help="reports:write, reports:read or quotes; repeat it."),
+        list[str], typer.Option(help="reports:write, reports:read or quotes; repeat it.")
     ],
     label: Annotated[str, typer.Option(help="What it is for.")] = "",
 ) -> Result:
@@ -44,14 +43,7 @@ def list_keys(oracle: Oracle) -> Result:
     with oracle.client(by_api_key=False) as client:
         known = client.keys()
     keys = [key.model_dump(mode="json") for key in known]
-    columns = {
-        "key": "id",
-        "label": "label",
-        "scopes": "scopes",
-        "made": "created_at",
-        "revoked": "revoked_at",
-    }
-    return Result({"keys": keys}, table(columns, keys))
+    return Result({"keys": keys}, table(keys, "id label scopes created_at revoked_at"))
 
 
 @app.command("revoke")

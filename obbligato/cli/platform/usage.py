@@ -42,7 +42,7 @@ from obbligato.documents.file_inputs import read_rows
 from obbligato.errors import InputError
 from obbligato.protocol.constants import UINT64_MAX
 from obbligato.protocol.types import checked_bytes32
-from obbligato.schemas.oracle import Part, PricedRow, State, Submission
+from obbligato.schemas.oracle import READABLE, Part, PricedRow, State, Submission
 
 PRINTED_LINES: Final = 20
 
@@ -206,7 +206,7 @@ def list_submissions(oracle: Oracle, limit: Limit = 50) -> Result:
     """
     with oracle.client() as client:
         submissions = client.submissions(limit=limit).items
-    data = [each.model_dump(mode="json") for each in submissions]
+    data = [_json(each) for each in submissions]
     rows = [
         {
             **each,
@@ -216,16 +216,7 @@ def list_submissions(oracle: Oracle, limit: Limit = 50) -> Result:
         }
         for each in data
     ]
-    columns = {
-        "submission": "id",
-        "state": "state",
-        "": "use",
-        "model": "model_id",
-        "from": "from",
-        "until": "until",
-        "pricing": "pricing",
-    }
-    return Result({"submissions": data}, table(columns, rows))
+    return Result({"submissions": data}, table(rows, "id state use model_id from until pricing"))
 
 
 @app.command("take-back")
@@ -243,7 +234,7 @@ def take_back(submission: SubmissionId, oracle: Oracle) -> Result:
 def _result(client: OracleClient, submission: Submission, goal: State | None = None) -> Result:
     """A submission with the rows of each part; exit code 1 where it has not reached `goal`."""
     rows = client.all_rows(submission)
-    data = submission.model_dump(mode="json")
+    data = submission.model_dump(mode="json", context=READABLE, exclude={"salt"})
     for part in data["reports"]:
         part["priced_rows"] = [_json(row) for row in rows.get(part["part"], ())]
     missed = goal is not None and not submission.state.has_reached(goal)
@@ -260,17 +251,9 @@ def _submission_text(submission: Submission, rows: RowsByPart) -> list[str | Tab
         text += ["", *_part_text(part, rows.get(part.part, ()))]
     summary = submission.summary
     if summary is not None and summary.unlicensed_count:
-        columns = {
-            "licence ": "license_id",
-            "isrc": "isrc",
-            "tier": "tier",
-            "metric": "metric",
-            "millionths ": "quantity",
-            "reason": "reason",
-        }
         uses = [_json(use) for use in summary.unlicensed[:PRINTED_LINES]]
         text += [f"\nunlicensed: {summary.unlicensed_count} uses that no row may carry"]
-        text += [table(columns, uses)]
+        text += [table(uses, "license_id isrc tier metric quantity reason")]
     return [*text, *_problem_text(submission)]
 
 
@@ -303,17 +286,12 @@ def _part_text(part: Part, rows: Sequence[PricedRow]) -> list[str | Table]:
     report = "no report id yet" if part.report_id is None else "0x" + part.report_id.hex()
     window = "" if part.window_end is None else f", contestable until {moment(part.window_end)}"
     waiting = "" if part.waiting is None else f": {part.waiting}"
-    columns = {
-        "licence ": "license_id",
-        "tier": "tier",
-        "metric": "metric",
-        "millionths ": "quantity",
-        "split ": "split_id",
-        "amount ": "amount_units",
-    }
     text: list[str | Table] = [
         f"part {part.part}, {report}, {part.state.value}{waiting}{window}",
-        table(columns, [_json(row) for row in rows[:PRINTED_LINES]]),
+        table(
+            [_json(row) for row in rows[:PRINTED_LINES]],
+            "license_id tier metric quantity split_id amount_units",
+        ),
     ]
     if len(rows) > PRINTED_LINES:
         text.append(f"… and {len(rows) - PRINTED_LINES} more rows (--json prints all)")
@@ -339,5 +317,5 @@ def _problem_text(submission: Submission) -> list[str]:
 
 
 def _json(row: Any) -> dict[str, Any]:
-    data: dict[str, Any] = row.model_dump(mode="json")
+    data: dict[str, Any] = row.model_dump(mode="json", context=READABLE)
     return data
