@@ -36,8 +36,8 @@ from obbligato.protocol.splits import Payee, Split
 from obbligato.protocol.terms import Terms
 from obbligato.protocol.typed_data import Attestation, Contract, Message, UsageReport, sign
 from obbligato.store import EmbeddedStore
-from scripts.demo.__main__ import deploy
 from scripts.demo.cast import ATTESTERS, RELAY, node_account
+from scripts.demo.steps import deploy
 from scripts.toolchain import anvil
 
 DAY = 86_400

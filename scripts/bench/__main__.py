@@ -19,6 +19,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from scripts.bench import api, gas_bench, index, metering, throughput
 from scripts.bench.chain import BenchError
 from scripts.bench.results import RESULTS, Outcome, merge, show
+from scripts.demo.steps import DemoError
 from scripts.toolchain import ROOT, ToolchainError
 
 BENCHES: Final[dict[str, Callable[[Callable[[str], None]], Outcome]]] = {
@@ -55,7 +56,7 @@ def main() -> int:
     for name in arguments.bench or BENCHES:
         try:
             outcome = watched(name, console)
-        except (BenchError, ToolchainError) as error:
+        except (BenchError, DemoError, ToolchainError) as error:
             console.print(f"[red]{name}:[/] {error}")
             return 1
         results = merge(outcome)

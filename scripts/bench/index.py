@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from eth_hash.auto import keccak
 from rich.table import Table
@@ -21,20 +21,18 @@ from sqlalchemy import func, select
 
 from backend.db.index_db import Earning, IndexDatabase, RawEvent, ReportRow
 from backend.indexer.sync import Index
-from obbligato.chain.abis import DOLLAR
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
-from obbligato.documents import terms_with_legal_text
-from obbligato.protocol.constants import PPM, Flag, Metric, Pricing, Role, Tier
+from obbligato.protocol.constants import PPM, Metric, Pricing, Role, Tier
 from obbligato.protocol.quorum import pack_signatures
 from obbligato.protocol.rows import Row, pack_rows
 from obbligato.protocol.splits import Payee, Split
-from obbligato.protocol.terms import RateCard
 from obbligato.protocol.typed_data import Attestation, Contract, UsageReport, sign
+from scripts.bench.catalog import TERMS, mint
 from scripts.bench.chain import BenchError
 from scripts.bench.results import Outcome, Target, machine, spaced
-from scripts.demo.__main__ import deploy
 from scripts.demo.cast import ATTESTERS, METERED_PLATFORM, RELAY, SOCIETY
+from scripts.demo.steps import deploy, register_platform
 from scripts.toolchain import anvil, rpc
 
 LICENSES: Final = 6_000
@@ -44,16 +42,9 @@ ROWS: Final = 500
 DEPOSITS: Final = 100
 CLAIMS: Final = 200
 RUNS: Final = 3
-MINTED_AT_ONCE: Final = 125
 ESCROW: Final = 10**13
 DAY: Final = 86_400
 FAR: Final = 2**40 - 1
-
-_TERMS: Final = terms_with_legal_text(
-    {Tier.GENERATIVE: RateCard(training_run=0, generation=2_400, playback=40, grant_fee=0)},
-    term_days=365,
-    flags=Flag.POOL,
-)
 
 
 @dataclass(frozen=True)
@@ -89,15 +80,15 @@ def backfill(chain: Chain, path: Path) -> Measured:
         synced = index.sync()
         seconds = time.perf_counter() - began
         with database.reading() as session:
-            found, rows, earnings = (
+            events, rows, earnings = (
                 session.scalar(select(func.count()).select_from(table)) or 0
                 for table in (RawEvent, ReportRow, Earning)
             )
     finally:
         database.close()
-    if found != synced.events or rows != REPORTS * ROWS or earnings != rows:
-        raise BenchError(f"{found} events, {rows} rows and {earnings} earnings were indexed")
-    return Measured(found, rows, earnings, seconds)
+    if events != synced.events or rows != REPORTS * ROWS or earnings != rows:
+        raise BenchError(f"{events} events, {rows} rows and {earnings} earnings were indexed")
+    return Measured(events, rows, earnings, seconds)
 
 
 def outcome(measured: Measured) -> Outcome:
@@ -123,8 +114,8 @@ def make_history(chain: Chain, url: str, step: Callable[[str], None]) -> None:
     """Licences, a platform, reports that are settled, deposits and claims."""
     splits = [_split(number) for number in range(SPLITS)]
     step(f"minting {spaced(LICENSES)} licences")
-    _mint(chain, splits)
-    platform_id = _register(chain)
+    mint(chain, splits, _items(splits))
+    platform_id = register_platform(chain, METERED_PLATFORM, ESCROW, more=DEPOSITS)
     start = chain.web3.eth.get_block("latest")["timestamp"]
     rpc(url, "evm_increaseTime", DAY)
     rpc(url, "evm_mine")
@@ -161,38 +152,16 @@ def _account(name: str) -> str:
     return "0x" + hashlib.sha256(name.encode()).hexdigest()[:40]
 
 
-def _mint(chain: Chain, splits: Sequence[Split]) -> None:
-    cards = [tuple(card.model_dump().values()) for card in _TERMS.rates]
-    head = (_TERMS.tiers, _TERMS.term_days, _TERMS.flags, _TERMS.influence_cap_bps)
-    chain.transact(SOCIETY, "LicenseRegistry", "internTerms", (*head, cards, _TERMS.text_digest))
-    for split in splits:
-        payees = [(payee.account, payee.share, int(payee.role)) for payee in split.payees]
-        chain.transact(SOCIETY, "RoyaltyVault", "internSplit", payees)
+def _items(splits: Sequence[Split]) -> list[tuple[Any, ...]]:
     digests = [split.digest() for split in splits]
-    items = [
-        (SOCIETY.address, _TERMS.digest(), digests[number % SPLITS], content, content)
+    return [
+        (SOCIETY.address, TERMS.digest(), digests[number % SPLITS], content, content)
         for number, content in enumerate(_contents(LICENSES))
     ]
-    for first in range(0, LICENSES, MINTED_AT_ONCE):
-        batch = items[first : first + MINTED_AT_ONCE]
-        chain.transact(SOCIETY, "LicenseRegistry", "mintBatch", batch)
 
 
 def _contents(count: int) -> Iterator[bytes]:
     return (hashlib.sha256(b"recording %d" % number).digest() for number in range(count))
-
-
-def _register(chain: Chain) -> int:
-    plan = METERED_PLATFORM
-    bond = chain.call("RoyaltyVault", "minimumBond")
-    money = bond + ESCROW + DEPOSITS
-    chain.transact(SOCIETY, DOLLAR, "mint", plan.admin.address, money)
-    vault = chain.deployment.address("RoyaltyVault")
-    chain.transact(plan.admin, DOLLAR, "approve", vault, money)
-    chain.transact(plan.admin, "RoyaltyVault", "registerPlatform", [plan.reporter.address], bond)
-    platform_id = int(chain.call("RoyaltyVault", "platformCount"))
-    chain.transact(plan.admin, "RoyaltyVault", "deposit", platform_id, ESCROW)
-    return platform_id
 
 
 def _report(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,35 +15,27 @@ from typing import Any, Final
 from eth_hash.auto import keccak
 from rich.table import Table
 
-from obbligato.chain.abis import DOLLAR
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
-from obbligato.client import Expected, OracleClient, State, Usage
-from obbligato.documents import Recording, legal_text, license_document, terms_with_legal_text
-from obbligato.keys import LocalSigner
-from obbligato.protocol.constants import PPM, Flag, Role, Tier
+from obbligato.client import Usage
+from obbligato.documents import Recording, legal_text, license_document
+from obbligato.protocol.constants import PPM, Role
 from obbligato.protocol.splits import Payee, Split
-from obbligato.protocol.terms import RateCard
 from obbligato.store import EmbeddedStore
+from scripts.bench.catalog import TERMS, mint
 from scripts.bench.chain import BenchError
 from scripts.bench.results import Outcome, machine
-from scripts.demo.__main__ import deploy
 from scripts.demo.cast import METERED_PLATFORM, SOCIETY
+from scripts.demo.steps import deploy, oracle_client, register_platform, report_usage
 from scripts.stack import Stack, stack
 from scripts.toolchain import anvil, rpc
 
 REPORTS: Final = 100
 ROWS: Final = 1_000
-MINTED_AT_ONCE: Final = 125
 DAY: Final = 86_400
 ESCROW: Final = 10**14
 CLIENTS: Final = 4
 PATIENCE_SECONDS: Final = 1_800
-_TERMS: Final = terms_with_legal_text(
-    {Tier.GENERATIVE: RateCard(training_run=0, generation=2_400, playback=40, grant_fee=0)},
-    term_days=365,
-    flags=Flag.POOL,
-)
 
 
 @dataclass(frozen=True)
@@ -70,8 +62,8 @@ def run(step: Callable[[str], None]) -> Outcome:
         manifest = deploy(node.url, folder / "deployments")
         chain = Chain.connect(node.url, read_deployment(manifest))
         step(f"minting {ROWS} licences")
-        mint(chain, EmbeddedStore(folder / "blocks"))
-        platform_id = register(chain)
+        mint_licenses(chain, EmbeddedStore(folder / "blocks"))
+        platform_id = register_platform(chain, METERED_PLATFORM, ESCROW)
         start = chain.web3.eth.get_block("latest")["timestamp"]
         rpc(node.url, "evm_increaseTime", DAY)
         rpc(node.url, "evm_setIntervalMining", 1)
@@ -85,9 +77,9 @@ def run(step: Callable[[str], None]) -> Outcome:
     return outcome(measured)
 
 
-def mint(chain: Chain, store: EmbeddedStore) -> None:
+def mint_licenses(chain: Chain, store: EmbeddedStore) -> None:
     """As many licences as a report has rows, each with a document; one split of three payees."""
-    store.put(legal_text(_TERMS))
+    store.put(legal_text(TERMS))
     split = Split.of(
         Payee(
             account="0x" + hashlib.sha256(role.encode()).hexdigest()[:40], share=share, role=member
@@ -98,40 +90,15 @@ def mint(chain: Chain, store: EmbeddedStore) -> None:
             ("composer", 200_000, Role.COMPOSER),
         )
     )
-    cards = [tuple(card.model_dump().values()) for card in _TERMS.rates]
-    head = (_TERMS.tiers, _TERMS.term_days, _TERMS.flags, _TERMS.influence_cap_bps)
-    chain.transact(SOCIETY, "LicenseRegistry", "internTerms", (*head, cards, _TERMS.text_digest))
-    payees = [(payee.account, payee.share, int(payee.role)) for payee in split.payees]
-    chain.transact(SOCIETY, "RoyaltyVault", "internSplit", payees)
-    items = [_item(store, split, number) for number in range(ROWS)]
-    for some in _batches(items):
-        chain.transact(SOCIETY, "LicenseRegistry", "mintBatch", some)
-
-
-def _batches(items: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-    for first in range(0, len(items), MINTED_AT_ONCE):
-        yield items[first : first + MINTED_AT_ONCE]
+    mint(chain, [split], [_item(store, split, number) for number in range(ROWS)])
 
 
 def _item(store: EmbeddedStore, split: Split, number: int) -> tuple[Any, ...]:
     content = hashlib.sha256(b"recording %d" % number).digest()
     recording = Recording(title=f"Recording {number}", artists=("Somebody",), content_hash=content)
-    document = license_document(recording=recording, terms=_TERMS)
+    document = license_document(recording=recording, terms=TERMS)
     store.put(document.to_bytes())
-    return (SOCIETY.address, _TERMS.digest(), split.digest(), document.digest(), content)
-
-
-def register(chain: Chain) -> int:
-    """A platform with escrow for everything."""
-    plan = METERED_PLATFORM
-    bond = chain.call("RoyaltyVault", "minimumBond")
-    chain.transact(SOCIETY, DOLLAR, "mint", plan.admin.address, bond + ESCROW)
-    vault = chain.deployment.address("RoyaltyVault")
-    chain.transact(plan.admin, DOLLAR, "approve", vault, bond + ESCROW)
-    chain.transact(plan.admin, "RoyaltyVault", "registerPlatform", [plan.reporter.address], bond)
-    platform_id = int(chain.call("RoyaltyVault", "platformCount"))
-    chain.transact(plan.admin, "RoyaltyVault", "deposit", platform_id, ESCROW)
-    return platform_id
+    return (SOCIETY.address, TERMS.digest(), split.digest(), document.digest(), content)
 
 
 def measure(
@@ -143,26 +110,22 @@ def measure(
     folder: Path,
     step: Callable[[str], None],
 ) -> Measured:
-    """Hand in every report as fast as it is taken, then let the windows pass."""
+    """Submit every report as fast as the leader accepts it, then let the windows pass."""
     files = [_events(folder, number, start) for number in range(REPORTS)]
     begun = time.monotonic()
     done: list[float] = []
 
     def report(number: int) -> str:
-        with _client(chain, services, platform_id) as client:
-            sent_at = time.monotonic()
+        url = services.leader.url
+        with oracle_client(chain, url, METERED_PLATFORM, platform_id) as client:
+            started = time.monotonic()
             usage = Usage(
                 _model(number), start, start + DAY // 2, files=(client.upload(files[number]),)
             )
-            sent = client.submit(usage)
-            metered = client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE_SECONDS)
-            client.sign(metered, Expected(platform_id, usage))
-            taken = client.wait(sent.id, State.CHALLENGEABLE, timeout_seconds=PATIENCE_SECONDS)
-            if taken.state is not State.CHALLENGEABLE:
-                raise BenchError(f"a report is {taken.state}: {taken.waiting or taken.problem}")
-            done.append(time.monotonic() - sent_at)
+            submission = report_usage(client, platform_id, usage, patience_seconds=PATIENCE_SECONDS)
+            done.append(time.monotonic() - started)
             step(f"{len(done)} of {REPORTS} reports on the chain")
-            return sent.id
+            return submission.id
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(report, range(REPORTS)))
@@ -192,16 +155,6 @@ def _until_settled(chain: Chain, services: Stack, step: Callable[[str], None]) -
         if time.monotonic() > deadline:
             raise BenchError(f"not settled:\n{services.leader.tail()}")
         time.sleep(0.2)
-
-
-def _client(chain: Chain, services: Stack, platform_id: int) -> OracleClient:
-    return OracleClient(
-        services.leader.url,
-        platform_id=platform_id,
-        chain_id=chain.deployment.chain_id,
-        oracle=chain.deployment.address("UsageOracle"),
-        signer=LocalSigner(METERED_PLATFORM.reporter.key),
-    )
 
 
 def _model(number: int) -> bytes:

@@ -7,56 +7,27 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from obbligato.audit.ledger import Ledger
 from obbligato.audit.recompute import Recomputed, recompute
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
+from obbligato.cli.output import money
 from obbligato.errors import ObbligatoError
 from obbligato.store import EmbeddedStore
-from scripts.demo.cast import cast
-from scripts.demo.catalog import SERVICES, RecordingFacts, read_catalogue
-from scripts.demo.story import DemoError, Story
+from scripts.demo.steps import DemoError, deploy
+from scripts.demo.story import Story, play
 from scripts.stack import stack
-from scripts.toolchain import ROOT, ToolchainError, anvil, environment
+from scripts.toolchain import ToolchainError, anvil
 
-RECORDINGS = 64
-SOCIETY_MEMBERS = 8
-SHOWN = 12
-
-
-def deploy(url: str, folder: Path, settings: Mapping[str, str] | None = None) -> Path:
-    """Run the deploy script against the node, as an operator would; the manifest's path."""
-    given = {"OBBLIGATO_RPC_URL": url, "OBBLIGATO_DEPLOYMENTS": str(folder), **(settings or {})}
-    done = subprocess.run(
-        [str(ROOT / "scripts" / "brownie"), "run", "deploy", "--network", "local", "--silent"],
-        env={**environment(), **given},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    manifests = list(folder.glob("*.json"))
-    if done.returncode != 0 or not manifests:
-        raise DemoError(f"the deployment failed:\n{done.stdout}\n{done.stderr}")
-    return manifests[0]
-
-
-def chosen(recordings: Iterable[RecordingFacts]) -> list[RecordingFacts]:
-    """The first recordings that every service counted something of."""
-    complete = [
-        facts for facts in recordings if facts.artist and all(facts.counts[s] for s in SERVICES[:6])
-    ]
-    return complete[:RECORDINGS]
+PRINTED = 12
 
 
 def check_conservation(story: Story, ledger: Ledger) -> None:
@@ -79,19 +50,14 @@ def _from_splits(story: Story, account: str) -> int:
     return sum(amount for (_, payee), amount in story.paid.items() if payee == account)
 
 
-def money(units: int) -> str:
-    """Millionths of a dollar as people read them."""
-    return f"${units // 1_000_000:,}.{units % 1_000_000:06d}"
-
-
-def show(console: Console, story: Story) -> None:
-    """Who was paid what for which recording."""
+def print_payments(console: Console, story: Story) -> None:
+    """Print who was paid what for which recording."""
     table = Table(title="who was paid what (the first recordings)", show_lines=False)
     table.add_column("recording", max_width=38)
     table.add_column("offer", max_width=18)
     table.add_column("earned", justify="right")
     table.add_column("paid to")
-    for license_id, entry in list(story.licenses.items())[:SHOWN]:
+    for license_id, entry in list(story.licenses.items())[:PRINTED]:
         split_id = story.split_ids[entry.split.digest()]
         parts = [
             f"{entry.names[p.account]} ({p.role.name.lower().replace('_', ' ')}) "
@@ -109,11 +75,10 @@ def show(console: Console, story: Story) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Tell the story; 0 only if everything agrees to the unit."""
+    """Run the demo; 0 only if everything agrees to the unit."""
     as_json = "--json" in arguments
     console = Console(stderr=as_json, width=None if sys.stdout.isatty() else 140)
     started = time.monotonic()
-    columns = (TextColumn("{task.description:<40}"), BarColumn(), MofNCompleteColumn())
     with tempfile.TemporaryDirectory(prefix="obbligato-demo-") as folder, anvil() as node:
         console.print(f"chain: a real EVM node at {node.url}")
         manifest = deploy(node.url, Path(folder) / "deployments")
@@ -122,26 +87,12 @@ def main(arguments: list[str]) -> int:
             f"deployed and checked: {', '.join(chain.deployment.contracts)}; governor: a timelock"
         )
         store = EmbeddedStore(Path(folder) / "blocks")
-        entries = cast(
-            chosen(read_catalogue(ROOT / "data/catalogue/recordings.csv")),
-            society_members=SOCIETY_MEMBERS,
-        )
         oracle = stack(
             Path(folder) / "oracle", rpc=node.url, manifest=manifest, blocks=Path(folder) / "blocks"
         )
-        with oracle as services, Progress(*columns, console=console) as progress:
+        with oracle as services:
             console.print("oracle: a leader and three of four attesters, each a process of its own")
-            story = Story(chain, store, entries, progress, services)
-            for act in (
-                story.opt_in,
-                story.fund_platforms,
-                story.buy_grant,
-                story.report,
-                story.contest,
-                story.settle,
-                story.claim,
-            ):
-                act()
+            story = play(chain, store, services, console, claims=True)
         result = recompute(chain, store)
         for difference in result.differences:
             console.print(f"[red]differs[/red]: {difference}")
@@ -150,8 +101,8 @@ def main(arguments: list[str]) -> int:
             return 1
         check_conservation(story, result.ledger)
         if not as_json:
-            show(console, story)
-        report(console, story, result)
+            print_payments(console, story)
+        print_reports(console, story, result)
         summary = {
             "recordings": len(story.licenses),
             "payees": len({account for _, account in story.paid}),
@@ -171,8 +122,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def report(console: Console, story: Story, result: Recomputed) -> None:
-    """What happened besides the payments."""
+def print_reports(console: Console, story: Story, result: Recomputed) -> None:
+    """Print the reports, the contested row and what rounding leaves."""
     for submitted in story.reports:
         console.print(
             f"{submitted.platform}: {len(submitted.rows)} rows, {money(submitted.header.total)}"

@@ -11,28 +11,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from eth_account.signers.local import LocalAccount
-from rich.progress import Progress
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from web3.types import RPCEndpoint
 
 from obbligato.chain.abis import DOLLAR
 from obbligato.chain.client import Chain, answered
-from obbligato.client import Expected, OracleClient, PricedRow, State, Submission, Usage
+from obbligato.client import PricedRow, Submission, Usage
 from obbligato.documents import Period, Recording, legal_text, license_document
-from obbligato.errors import ObbligatoError
-from obbligato.keys import LocalSigner
 from obbligato.protocol.constants import Metric, Pricing, ReportState, Tier
 from obbligato.protocol.rows import Credit, Row, pack_credits, pack_rows
 from obbligato.protocol.splits import Split
 from obbligato.protocol.terms import Terms
-from obbligato.protocol.typed_data import (
-    ApproveOperator,
-    Claim,
-    Contract,
-    Message,
-    Mint,
-    UsageReport,
-    sign,
-)
+from obbligato.protocol.typed_data import ApproveOperator, Claim, Message, Mint, UsageReport, sign
 from obbligato.store import ContentStore
 from scripts.demo.cast import (
     ARBITER,
@@ -43,20 +34,29 @@ from scripts.demo.cast import (
     SOCIETY,
     Entry,
     PlatformPlan,
+    cast,
+)
+from scripts.demo.catalog import SERVICES, read_catalogue
+from scripts.demo.steps import (
+    DemoError,
+    give_dollars,
+    intern_split,
+    intern_terms,
+    oracle_client,
+    register_platform,
+    report_usage,
 )
 from scripts.demo.usage import METERED_USES, POOL_USES, events_of, write_events
 from scripts.stack import Stack
+from scripts.toolchain import ROOT
 
+RECORDINGS = 64
+SOCIETY_MEMBERS = 8
 DOLLAR_UNITS = 1_000_000
 DAY = 86_400
 FAR = 2**40 - 1
-"""As contracts/Types.sol numbers the states of a report."""
 PATIENCE_SECONDS = 120
 POOL_TOTAL = 40_000 * DOLLAR_UNITS
-
-
-class DemoError(ObbligatoError):
-    """A step of the story did not come out as it must."""
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Story:
     def opt_in(self) -> None:
         """Documents to the store, terms and splits to the chain, licences by the artists' relayed signatures."""
         for terms in OFFERS.values():
-            self._stored(legal_text(terms))
+            self._store(legal_text(terms))
         step = self._step("artists opt in", len(self.entries))
         single = [entry for entry in self.entries if not entry.by_society]
         members = [entry for entry in self.entries if entry.by_society]
@@ -181,26 +181,17 @@ class Story:
             scope=scope,
         )
         document = license_document(recording=recording, terms=entry.terms)
-        self._stored(document.to_bytes())
+        self._store(document.to_bytes())
         return document.digest(), content
 
     def _intern(self, terms: Terms, split: Split) -> None:
         """Terms and splits are stored once each; the relay pays for the first who needs them."""
         if self.chain.call("LicenseRegistry", "termsIdOf", terms.digest()) == 0:
-            cards = [
-                (card.training_run, card.generation, card.playback, card.grant_fee)
-                for card in terms.rates
-            ]
-            head = (terms.tiers, terms.term_days, terms.flags, terms.influence_cap_bps)
-            self.chain.transact(
-                RELAY, "LicenseRegistry", "internTerms", (*head, cards, terms.text_digest)
-            )
+            intern_terms(self.chain, terms)
         if split.digest() not in self.split_ids:
-            payees = [(payee.account, payee.share, int(payee.role)) for payee in split.payees]
-            self.chain.transact(RELAY, "RoyaltyVault", "internSplit", payees)
-            self.split_ids[split.digest()] = self.chain.call(
-                "RoyaltyVault", "splitIdOf", split.digest()
-            )
+            intern_split(self.chain, split)
+            number = self.chain.call("RoyaltyVault", "splitIdOf", split.digest())
+            self.split_ids[split.digest()] = number
 
     # ---- platforms
 
@@ -209,13 +200,7 @@ class Story:
         bond = self.chain.call("RoyaltyVault", "minimumBond")
         for plan, escrow in ((METERED_PLATFORM, 2_000_000), (POOL_PLATFORM, 45_000)):
             amount = escrow * DOLLAR_UNITS
-            self._dollars(plan.admin, bond + amount)
-            self.chain.transact(
-                plan.admin, "RoyaltyVault", "registerPlatform", [plan.reporter.address], bond
-            )
-            platform_id: int = self.chain.call("RoyaltyVault", "platformCount")
-            self.chain.transact(plan.admin, "RoyaltyVault", "deposit", platform_id, amount)
-            self.platforms[plan.name] = platform_id
+            self.platforms[plan.name] = register_platform(self.chain, plan, amount)
             self.deposited += bond + amount
 
     def buy_grant(self) -> None:
@@ -223,7 +208,7 @@ class Story:
         plan = METERED_PLATFORM
         license_id = next(i for i, entry in self.licenses.items() if entry.offer == "By agreement")
         fee = self.licenses[license_id].terms.card(Tier.GENERATIVE).grant_fee
-        self._dollars(plan.admin, fee)
+        give_dollars(self.chain, plan.admin, fee)
         self.deposited += fee
         self.chain.transact(
             plan.admin,
@@ -262,23 +247,11 @@ class Story:
             self._report(plan, path, period, pricing, total)
 
     def _report(
-        self,
-        plan: PlatformPlan,
-        events: Path,
-        period: Period,
-        pricing: Pricing,
-        total: int | None,
+        self, plan: PlatformPlan, events: Path, period: Period, pricing: Pricing, total: int | None
     ) -> None:
-        """What a platform's own program does: upload, submit, look at what came of it, sign, wait."""
+        """What a platform's own program does: upload, submit, check the result, sign, wait."""
         platform_id = self.platforms[plan.name]
-        oracle = self.chain.domain(Contract.USAGE_ORACLE)
-        with OracleClient(
-            self.stack.leader.url,
-            platform_id=platform_id,
-            chain_id=oracle.chain_id,
-            oracle=oracle.address,
-            signer=LocalSigner(plan.reporter.key),
-        ) as client:
+        with oracle_client(self.chain, self.stack.leader.url, plan, platform_id) as client:
             step = self._step(f"{plan.name} reports: metered, signed, attested, on chain", 4)
             usage = Usage(
                 model_id=plan.model,
@@ -288,35 +261,28 @@ class Story:
                 total=total,
                 files=(client.upload(events),),
             )
-            sent = client.submit(usage)
-            step()
-            metered = client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE_SECONDS)
-            if metered.state is not State.VALIDATED:
-                raise DemoError(f"{plan.name}'s report is {metered.state}: {metered.problem}")
-            step()
-            client.sign(metered, Expected(platform_id, usage))
-            step()
-            taken = client.wait(sent.id, State.CHALLENGEABLE, timeout_seconds=PATIENCE_SECONDS)
-            if taken.state is not State.CHALLENGEABLE:
-                raise DemoError(f"{plan.name}'s report is {taken.state}: {taken.waiting}")
-            step()
-            self._keep(plan, taken, client.rows(sent.id))
+            submission = report_usage(
+                client, platform_id, usage, patience_seconds=PATIENCE_SECONDS, step=step
+            )
+            self._record(plan, submission, client.rows(submission.id))
 
-    def _keep(self, plan: PlatformPlan, taken: Submission, rows: Sequence[PricedRow]) -> None:
-        part = taken.reports[0]
-        if part.header is None or part.report_id is None or taken.summary is None:
+    def _record(
+        self, plan: PlatformPlan, submission: Submission, rows: Sequence[PricedRow]
+    ) -> None:
+        part = submission.reports[0]
+        if part.header is None or part.report_id is None or submission.summary is None:
             raise DemoError(f"{plan.name}'s report lacks its header")
         credits_ = [Credit(row.split_id, row.amount_units) for row in rows]
         self.reports.append(
             Submitted(
                 platform=plan.name,
-                submission=taken.id,
+                submission=submission.id,
                 header=part.header,
                 report_id=part.report_id,
                 rows=[row.row for row in rows],
                 credits=credits_,
                 packed_credits=pack_credits(credits_),
-                unlicensed=taken.summary.unlicensed_count,
+                unlicensed=submission.summary.unlicensed_count,
                 attested_by=sum(answer.outcome == "signed" for answer in part.attestations),
             )
         )
@@ -332,7 +298,7 @@ class Story:
         claimed = row.quantity * 3 // 2
         bond_money = 1_000 * DOLLAR_UNITS
         self._node("anvil_setBalance", entry.owner.address, hex(10**18))  # gas money
-        self._dollars(entry.owner, bond_money)
+        give_dollars(self.chain, entry.owner, bond_money)
         case = (
             tuple(report.header.model_dump().values()),
             pack_rows(report.rows),
@@ -404,7 +370,7 @@ class Story:
     def _step(self, what: str, total: int) -> Step:
         return Step(self.progress, what, total)
 
-    def _stored(self, data: bytes) -> None:
+    def _store(self, data: bytes) -> None:
         """Put a block and read it back: nothing is minted or reported before its bytes are safe."""
         self.store.get(self.store.put(data))
 
@@ -412,11 +378,6 @@ class Story:
         signature = sign(message, self.chain.domain(message.contract), by)
         # Every message but reports and attestations has both.
         return (by.address, message.nonce, message.deadline, signature)  # type: ignore[attr-defined]
-
-    def _dollars(self, account: LocalAccount, amount: int) -> None:
-        self.chain.transact(RELAY, DOLLAR, "mint", account.address, amount)
-        vault = self.chain.deployment.address("RoyaltyVault")
-        self.chain.transact(account, DOLLAR, "approve", vault, amount)
 
     def _wait(self, seconds: int) -> None:
         """Move the node's clock: only a development node does that."""
@@ -430,6 +391,29 @@ class Story:
 
     def _now(self) -> int:
         return int(answered(lambda: self.chain.web3.eth.get_block("latest"))["timestamp"])
+
+
+def play(
+    chain: Chain, store: ContentStore, stack: Stack, console: Console, *, claims: bool
+) -> Story:
+    """The demo's month with the catalogue's first recordings; without `claims`, all up to the claims."""
+    recordings = read_catalogue(ROOT / "data/catalogue/recordings.csv")
+    complete = [
+        facts for facts in recordings if facts.artist and all(facts.counts[s] for s in SERVICES[:6])
+    ]
+    entries = cast(complete[:RECORDINGS], society_members=SOCIETY_MEMBERS)
+    columns = (TextColumn("{task.description:<40}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console) as progress:
+        story = Story(chain, store, entries, progress, stack)
+        story.opt_in()
+        story.fund_platforms()
+        story.buy_grant()
+        story.report()
+        story.contest()
+        story.settle()
+        if claims:
+            story.claim()
+    return story
 
 
 class Step:

@@ -2,7 +2,7 @@
 
 python -m scripts.up [--free-ports] [--folder FOLDER]
 
-Everything is play: the chain ends with the process, its keys are known to everybody, and the challenge window is one
+Nothing here is worth money: the chain ends with the process, everybody knows its keys, and the challenge window is one
 minute instead of a week. What runs where is in FOLDER/environment, to be sourced by a shell.
 """
 
@@ -19,16 +19,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
 from obbligato.errors import ObbligatoError
 from obbligato.store import EmbeddedStore
-from scripts.demo.__main__ import SOCIETY_MEMBERS, chosen, deploy
-from scripts.demo.cast import cast, person
-from scripts.demo.catalog import read_catalogue
-from scripts.demo.story import Story
+from scripts.demo.cast import person
+from scripts.demo.steps import deploy
+from scripts.demo.story import play
 from scripts.stack import PASSWORD, backend_service, keystore, stack
 from scripts.toolchain import ROOT, ToolchainError, anvil, free_ports, rpc
 
@@ -44,19 +42,19 @@ NEWCOMER = person("newcomer")
 
 
 def main(arguments: list[str]) -> int:
-    """Run until a signal; 0 where it was asked to end."""
+    """Run until a signal."""
     parser = argparse.ArgumentParser(prog="make up", description=__doc__)
     parser.add_argument("--free-ports", action="store_true", help="take any ports that are free")
     parser.add_argument("--folder", type=Path, default=ROOT / ".toolchain" / "up")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     stop = threading.Event()
-    for asked in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(asked, lambda *_: stop.set())
-    folder: Path = given.folder.absolute()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    folder: Path = options.folder.absolute()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     console = Console(width=None if sys.stdout.isatty() else 120)
-    with up(folder, console, free=given.free_ports):
+    with up(folder, console, free=options.free_ports):
         stop.wait()
         console.print("stopping")
     return 0
@@ -75,7 +73,6 @@ def up(folder: Path, console: Console, *, free: bool) -> Iterator[None]:
         console.print(f"chain: a real EVM node at {node.url}")
         manifest = deploy(node.url, folder / "deployments", DEPLOYED_WITH)
         blocks = folder / "blocks"
-        store = EmbeddedStore(blocks)
         oracle = running.enter_context(
             stack(
                 folder / "oracle",
@@ -86,7 +83,8 @@ def up(folder: Path, console: Console, *, free: bool) -> Iterator[None]:
             )
         )
         console.print(f"oracle: a leader at {oracle.leader.url}, three of four attesters")
-        _seed(Chain.connect(node.url, read_deployment(manifest)), store, oracle, console)
+        chain = Chain.connect(node.url, read_deployment(manifest))
+        play(chain, EmbeddedStore(blocks), oracle, console, claims=False)
         rpc(node.url, "evm_setIntervalMining", BLOCK_SECONDS)
         backend = backend_service(
             folder / "backend",
@@ -99,28 +97,8 @@ def up(folder: Path, console: Console, *, free: bool) -> Iterator[None]:
         backend.start()
         backend.ready()
         _write_environment(folder, node.url, manifest, blocks, backend.url, oracle.leader.url)
-        _tell(console, folder, backend.url)
+        _print_commands(console, folder, backend.url)
         yield
-
-
-def _seed(chain: Chain, store: EmbeddedStore, oracle: object, console: Console) -> None:
-    """The demo's month, up to what is claimed: that is left to be done."""
-    entries = cast(
-        chosen(read_catalogue(ROOT / "data/catalogue/recordings.csv")),
-        society_members=SOCIETY_MEMBERS,
-    )
-    columns = (TextColumn("{task.description:<40}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console) as progress:
-        story = Story(chain, store, entries, progress, oracle)  # type: ignore[arg-type]  # a Stack
-        for act in (
-            story.opt_in,
-            story.fund_platforms,
-            story.buy_grant,
-            story.report,
-            story.contest,
-            story.settle,
-        ):
-            act()
 
 
 def _write_environment(
@@ -143,7 +121,7 @@ def _write_environment(
     (folder / "environment").write_text("".join(lines))
 
 
-def _tell(console: Console, folder: Path, backend: str) -> None:
+def _print_commands(console: Console, folder: Path, backend: str) -> None:
     console.print()
     console.print(f"The web backend is at {backend}: its API describes itself at {backend}/docs")
     console.print("A new artist's first licence, in another shell:")

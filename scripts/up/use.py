@@ -16,11 +16,11 @@ from eth_hash.auto import keccak
 
 from obbligato.chain.client import Chain, answered
 from obbligato.chain.deployment import read_deployment
-from obbligato.client import Expected, OracleClient, State, Usage
+from obbligato.client import State, Usage
 from obbligato.errors import ObbligatoError
-from obbligato.keys import LocalSigner
 from obbligato.protocol.constants import PPM
 from scripts.demo.cast import METERED_PLATFORM
+from scripts.demo.steps import oracle_client, report_usage
 from scripts.demo.usage import write_events
 
 PLATFORM_ID = 1
@@ -34,45 +34,36 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.up.use", description=__doc__)
     parser.add_argument("--license", type=int, required=True)
     parser.add_argument("--units", type=int, default=1_000, help="generations")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     chain = Chain.connect(
         os.environ["OBBLIGATO_RPC_URL"], read_deployment(Path(os.environ["OBBLIGATO_DEPLOYMENT"]))
     )
     # A model of its own each time: streams report every moment once.
     model = keccak(b"a model of the demo " + secrets.token_bytes(8))
-    minted_at = chain.license(given.license).start
+    minted_at = chain.license(options.license).start
     now = int(answered(lambda: chain.web3.eth.get_block("latest"))["timestamp"])
     start, end = minted_at, max(now - AGO_SECONDS, minted_at + 1)
+    url = os.environ["OBBLIGATO_ORACLE_URL"]
     with (
         tempfile.TemporaryDirectory() as folder,
-        OracleClient(
-            os.environ["OBBLIGATO_ORACLE_URL"],
-            platform_id=PLATFORM_ID,
-            chain_id=chain.deployment.chain_id,
-            oracle=chain.deployment.address("UsageOracle"),
-            signer=LocalSigner(METERED_PLATFORM.reporter.key),
-        ) as client,
+        oracle_client(chain, url, METERED_PLATFORM, PLATFORM_ID) as client,
     ):
         event = {
             "event_id": "one",
             "occurred_at": start,
-            "license_id": given.license,
+            "license_id": options.license,
             "tier": "GENERATIVE",
             "metric": "GENERATION",
-            "units": given.units,
+            "units": options.units,
             "influence_ppm": PPM,
             "model_id": "0x" + model.hex(),
         }
         path = write_events(Path(folder) / "events.jsonl", [event])
         usage = Usage(model, start, end, files=(client.upload(path),))
-        sent = client.submit(usage)
-        metered = client.wait(sent.id, State.VALIDATED, timeout_seconds=PATIENCE_SECONDS)
-        client.sign(metered, Expected(PLATFORM_ID, usage))
-        taken = client.wait(sent.id, State.CHALLENGEABLE, timeout_seconds=PATIENCE_SECONDS)
-        print(
-            f"report 0x{(taken.reports[0].report_id or b'').hex()} is on the chain; its window runs for a minute"
-        )
-        settled = client.wait(sent.id, State.SETTLED, timeout_seconds=PATIENCE_SECONDS)
+        report = report_usage(client, PLATFORM_ID, usage, patience_seconds=PATIENCE_SECONDS)
+        report_id = (report.reports[0].report_id or b"").hex()
+        print(f"report 0x{report_id} is on the chain; its window runs for a minute")
+        settled = client.wait(report.id, State.SETTLED, timeout_seconds=PATIENCE_SECONDS)
         print(f"settled: {settled.state}")
     return 0
 
