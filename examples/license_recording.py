@@ -12,12 +12,11 @@ from pathlib import Path
 
 from obbligato.chain.deployment import read_deployment
 from obbligato.client.backend import BackendClient
-from obbligato.client.requests import MintAsked
 from obbligato.documents import Recording
 from obbligato.documents.terms_input import terms_from
 from obbligato.keys import open_keystore
 from obbligato.recordings import content_hash
-from obbligato.schemas.backend import ActState
+from obbligato.schemas.acts import ActState, MintRequest
 
 file, title, artist = sys.argv[1:]
 
@@ -29,7 +28,7 @@ with BackendClient(
     ),
 ) as client:
     recording = Recording(title=title, artists=(artist,), content_hash=content_hash(Path(file)))
-    request = MintAsked(recording, terms_from({"preset": "train-dont-imitate"}))
+    request = MintRequest.of(recording, terms_from({"preset": "train-dont-imitate"}))
     act = client.prepare(request)
     print(*act.preview.sentences, sep="\n")
     act = client.sign(act, request)  # refuses an act that is not this request

@@ -1,4 +1,4 @@
-"""A licence as its acts need it: who owns it, its versions, its split, what its document says."""
+"""A licence as its acts need it, and who may change it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from backend.db.head import read_head
 from backend.db.index_db import Document, License, LicenseVersion, SplitPayee, Terms
 from backend.http.callers import Caller
 from backend.services import Services
@@ -33,10 +34,17 @@ class KnownLicense:
     history: LicenseHistory
     split: Split
     title: str | None
+    now: int
+    """The time of the newest block that the index has read."""
+
+    @property
+    def current_document(self) -> bytes:
+        """The digest of the document in force: messages name it."""
+        return self.history.document_at(self.now) or self.document
 
     @property
     def name(self) -> str:
-        """How people are told which one: `“Title” (licence 3)`."""
+        """The licence as previews name it: `“Title” (licence 3)`."""
         return (
             f"“{self.title}” (licence {self.license_id})"
             if self.title
@@ -74,6 +82,7 @@ def known_license(session: Session, license_id: int) -> KnownLicense:
         history=LicenseHistory(versions=versions, ends_at=row.ends_at),
         split=known_split(session, row.split_id),
         title=document.title if document else None,
+        now=read_head(session).head_time,
     )
 
 
@@ -102,35 +111,39 @@ def document_of(store: ContentStore, digest: bytes) -> LicenseDocument:
     return LicenseDocument.from_bytes(store.get(cid_from_digest(digest)))
 
 
-def check_licensor(services: Services, caller: Caller, license_id: int, owner: str) -> bool:
-    """Whether the caller is the owner's operator, and not the owner. Raises Problem 403, ChainError."""
-    if caller.account == owner:
-        return False
-    if services.chain.call("LicenseRegistry", "isLicensor", license_id, caller.account):
-        return True
-    raise Problem(
-        403,
-        "Not your licence",
-        f"Licence {license_id} is of {owner}, and {caller.account} is no operator of that account.",
-        field="license_id",
-    )
+def license_of_caller(services: Services, caller: Caller, license_id: int) -> KnownLicense:
+    """The licence, which the caller or the owner whose operator it is wants to change.
+
+    Raises NotFound, Problem 403, ChainError.
+    """
+    with services.index_db.reading() as session:
+        known = known_license(session, license_id)
+    if caller.account != known.owner and not services.chain.call(
+        "LicenseRegistry", "isLicensor", license_id, caller.account
+    ):
+        raise Problem(
+            403,
+            "Not your licence",
+            f"Licence {license_id} is of {known.owner}, and {caller.account} is no operator of that account.",
+            field="license_id",
+        )
+    return known
 
 
-def check_owner(services: Services, caller: Caller, owner: str) -> bool:
-    """The same for a licence that does not exist yet."""
-    if caller.account == owner:
-        return False
-    if services.chain.call("LicenseRegistry", "isApprovedForAll", owner, caller.account):
-        return True
-    raise Problem(
-        403,
-        "Not for this account",
-        f"{owner} has not made {caller.account} its operator: ask for its signature first.",
-        field="owner",
-    )
+def check_may_mint_for(services: Services, caller: Caller, owner: str) -> None:
+    """Make sure that the caller is the owner or its operator. Raises Problem 403, ChainError."""
+    if caller.account != owner and not services.chain.call(
+        "LicenseRegistry", "isApprovedForAll", owner, caller.account
+    ):
+        raise Problem(
+            403,
+            "Not for this account",
+            f"{owner} has not made {caller.account} its operator: ask for its signature first.",
+            field="owner",
+        )
 
 
 def forbidden_payees(services: Services) -> tuple[str, ...]:
-    """Accounts that nothing credited to could ever be taken out of."""
+    """Accounts that can never claim: what is credited to them is lost."""
     deployment = services.chain.deployment
     return deployment.address("RoyaltyVault"), deployment.token

@@ -1,18 +1,20 @@
-"""What the relay may spend: acts and gas a day for one account, gas a day for everybody.
+"""What the relay may spend: acts and gas a day for one account, gas a day for all accounts.
 
-Whoever makes a new account has a new allowance, so only the cap for everybody is a bound on the money.
-Days are UTC. What is on its way counts as if it took all the gas it may.
+Everybody can make a new account with a new allowance, so only the cap for all accounts bounds the money.
+Days are UTC. A transaction that is not mined yet counts with all the gas that it may use.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from backend.db.service_db import Act, ActState, Spending
+from backend.db.service_db import Act, Spending
 from backend.settings import BackendSettings
+from obbligato.schemas.acts import ActState
 from obbligato.server.http import Problem
 from obbligato.transactions.fees import GIGAWEI
 from obbligato.transactions.tables import Broadcast, Transaction, TransactionState
@@ -21,7 +23,7 @@ DAY_SECONDS: Final = 86_400
 ETHER: Final = 10**18
 MINED: Final = (TransactionState.MINED, TransactionState.FINAL, TransactionState.REVERTED)
 USUAL_GAS: Final = 600_000
-"""What an act is taken to need before anybody estimated it, what it needs interned included."""
+"""The gas of an act before it is estimated, with what it needs interned."""
 
 
 class Budget:
@@ -34,41 +36,65 @@ class Budget:
         self._most_fee = int(settings.max_fee_gwei * GIGAWEI)
 
     def check(self, session: Session, account: str, now: int) -> None:
-        """Whether an account has an act left today. Raises Problem 429."""
-        if _row(session, account, now).acts >= self._acts:
-            raise Problem(
-                429,
-                "Enough for today",
-                f"{self._acts} acts a day are paid for one account; send it with your own wallet, or tomorrow.",
-                retry_after_seconds=DAY_SECONDS - now % DAY_SECONDS,
-            )
+        """Refuse early, before anything costly is asked. Raises Problem 429."""
+        row = session.get(Spending, (now // DAY_SECONDS, account))
+        if (0 if row is None else row.acts) >= self._acts:
+            raise self._used_up(now)
 
     def take(self, session: Session, account: str, now: int) -> None:
-        """One act of today's."""
-        _row(session, account, now).acts += 1
+        """Count one act of today. One statement compares and counts: of two at once only one gets the last.
+
+        Raises Problem 429.
+        """
+        _row(session, account, now)
+        session.flush()
+        taken = session.execute(
+            update(Spending)
+            .where(
+                Spending.day == now // DAY_SECONDS,
+                Spending.account == account,
+                Spending.acts < self._acts,
+            )
+            .values(acts=Spending.acts + 1)
+            .returning(Spending.acts)
+        ).all()
+        if not taken:
+            raise self._used_up(now)
+
+    def _used_up(self, now: int) -> Problem:
+        return Problem(
+            429,
+            "No more acts today",
+            f"{self._acts} acts a day are paid for one account; send it with your own wallet, or tomorrow.",
+            retry_after_seconds=DAY_SECONDS - now % DAY_SECONDS,
+        )
 
     def refusal(self, session: Session, account: str, now: int, fee: int) -> str | None:
-        """Why nothing more can be paid for right now; None where it can. `fee` is wei per gas as of now."""
+        """Why the relay cannot pay for another act right now; None where it can. `fee` is wei per gas."""
         usual = USUAL_GAS * min(fee, self._most_fee)
         day = now // DAY_SECONDS
-        if _spent(session, day) + _on_its_way(session, usual) + usual > self._day_wei:
+        if _spent(session, day) + _pending_wei(session, usual) + usual > self._day_wei:
             return "what the relay pays for on one day is used up: it goes on tomorrow"
-        mine = _row(session, account, now).wei
-        if mine + usual * _acts_on_their_way(session, account) > self._account_wei:
+        account_wei = _row(session, account, now).wei
+        if account_wei + usual * _pending_acts(session, account) > self._account_wei:
             return "what is paid for one account on one day is used up: it goes on tomorrow"
         return None
 
     def spend(self, session: Session, account: str, wei: int, now: int) -> None:
-        """Gas that was paid for an account."""
+        """Count the gas that was paid for an account."""
         _row(session, account, now).wei += wei
 
 
 def _row(session: Session, account: str, now: int) -> Spending:
-    day = now // DAY_SECONDS
-    row = session.get(Spending, (day, account))
+    key = (now // DAY_SECONDS, account)
+    row = session.get(Spending, key)
     if row is None:
-        row = Spending(day=day, account=account, acts=0, wei=0)
-        session.add(row)
+        row = Spending(day=key[0], account=account, acts=0, wei=0)
+        try:
+            with session.begin_nested():
+                session.add(row)
+        except IntegrityError:  # another request made it meanwhile
+            row = session.get_one(Spending, key)
     return row
 
 
@@ -82,7 +108,7 @@ def _newest() -> Any:
 
 
 def _spent(session: Session, day: int) -> int:
-    """Wei that was paid on a day, at most: what was used, at the highest fee that was offered."""
+    """An upper bound of the wei paid on a day: the gas used, at the highest fee offered."""
     newest = _newest()
     rows = session.execute(
         select(Transaction.gas_used, Broadcast.max_fee)
@@ -93,7 +119,7 @@ def _spent(session: Session, day: int) -> int:
     return sum((gas or 0) * fee for gas, fee in rows)
 
 
-def _on_its_way(session: Session, usual_wei: int) -> int:
+def _pending_wei(session: Session, usual_wei: int) -> int:
     """Wei that open transactions may still take."""
     newest = _newest()
     rows = session.execute(
@@ -105,8 +131,8 @@ def _on_its_way(session: Session, usual_wei: int) -> int:
     return sum(gas * fee if gas and fee else usual_wei for gas, fee in rows)
 
 
-def _acts_on_their_way(session: Session, account: str) -> int:
-    """Acts of an account that are sent and not mined, and one more: the one that is asked about."""
+def _pending_acts(session: Session, account: str) -> int:
+    """Acts of an account that are sent and not mined, and the next one."""
     sent = session.scalar(
         select(func.count()).where(Act.account == account, Act.state == ActState.SENT)
     )

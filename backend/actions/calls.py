@@ -1,7 +1,4 @@
-"""The calls that an act takes: what has to be on the chain before it, and the act itself.
-
-Arguments are kept as JSON; what is known only once everybody signed is a word that is filled in when it is sent.
-"""
+"""The contract calls of an act: what has to be on the chain before it, and the act itself."""
 
 from __future__ import annotations
 
@@ -13,35 +10,26 @@ from obbligato.chain.client import Chain
 from obbligato.protocol.splits import Split
 from obbligato.protocol.terms import Terms
 
-SIGNED: Final = "$signed"
-"""The author's account, nonce, deadline and signature."""
-ACCEPTANCES: Final = "$acceptances"
-"""The same of every payee that agreed to a split change, by account."""
-OWED_SPLITS: Final = "$owed_splits"
-"""The splits that owe the author something, when it is sent."""
-
 REGISTRY: Final = "LicenseRegistry"
 VAULT: Final = "RoyaltyVault"
+IDS: Final = {"terms": (REGISTRY, "termsIdOf"), "split": (VAULT, "splitIdOf")}
+"""By purpose of a step: the function that answers with the id of what is interned, 0 where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function of a contract with its arguments; bytes are 0x hexadecimal."""
+    """A function of a contract with its arguments; bytes may be 0x hexadecimal."""
 
     contract: str
     function: str
     arguments: Sequence[Any]
 
-    def data(self, chain: Chain, filled: Mapping[str, Any] | None = None) -> bytes:
-        """The calldata, with what was left open."""
-        known = filled or {}
-        arguments = [
-            known.get(each, each) if isinstance(each, str) else each for each in self.arguments
-        ]
-        return chain.encode(self.contract, self.function, *arguments)
+    def data(self, chain: Chain, late: Sequence[Any] = ()) -> bytes:
+        """The calldata; `late` are the last arguments, known only when it is sent."""
+        return chain.encode(self.contract, self.function, *self.arguments, *late)
 
     def as_json(self) -> dict[str, Any]:
-        """As it is kept."""
+        """The call as it is stored."""
         return {
             "contract": self.contract,
             "function": self.function,
@@ -50,7 +38,7 @@ class Call:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Call:
-        """The call that was kept."""
+        """The call that was stored."""
         return cls(data["contract"], data["function"], data["arguments"])
 
 
@@ -59,54 +47,37 @@ class Step:
     """Something that has to be on the chain first: anybody may put it there, and it is put there once."""
 
     purpose: str
+    """terms or split."""
     subject: str
+    """Its digest, 0x hexadecimal."""
     call: Call
-    done: Call
-    """A view that answers 0 as long as it is not."""
 
     def as_json(self) -> dict[str, Any]:
-        """As it is kept."""
-        return {
-            "purpose": self.purpose,
-            "subject": self.subject,
-            "call": self.call.as_json(),
-            "done": self.done.as_json(),
-        }
+        """The step as it is stored."""
+        return {"purpose": self.purpose, "subject": self.subject, "call": self.call.as_json()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Step:
-        """The step that was kept."""
-        return cls(
-            data["purpose"],
-            data["subject"],
-            Call.from_json(data["call"]),
-            Call.from_json(data["done"]),
-        )
+        """The step that was stored."""
+        return cls(data["purpose"], data["subject"], Call.from_json(data["call"]))
 
     def is_done(self, chain: Chain) -> bool:
-        """Whether it is on the chain. Raises ChainError."""
-        return bool(chain.call(self.done.contract, self.done.function, *self.done.arguments))
+        """Whether it is on the chain already. Raises ChainError."""
+        contract, function = IDS[self.purpose]
+        return bool(chain.call(contract, function, self.subject))
 
 
 def terms_step(terms: Terms) -> Step:
-    """The terms, interned."""
-    digest = hexadecimal(terms.digest())
+    """The step that interns these terms."""
     return Step(
-        "terms",
-        digest,
-        Call(REGISTRY, "internTerms", [raw_terms(terms)]),
-        Call(REGISTRY, "termsIdOf", [digest]),
+        "terms", hexadecimal(terms.digest()), Call(REGISTRY, "internTerms", [raw_terms(terms)])
     )
 
 
 def split_step(split: Split) -> Step:
-    """The split, interned."""
-    digest = hexadecimal(split.digest())
+    """The step that interns this split."""
     return Step(
-        "split",
-        digest,
-        Call(VAULT, "internSplit", [raw_payees(split)]),
-        Call(VAULT, "splitIdOf", [digest]),
+        "split", hexadecimal(split.digest()), Call(VAULT, "internSplit", [raw_payees(split)])
     )
 
 
@@ -128,12 +99,12 @@ def raw_payees(split: Split) -> list[Any]:
 
 
 def hexadecimal(data: bytes) -> str:
-    """0x and the digits."""
+    """Bytes as 0x hexadecimal."""
     return "0x" + data.hex()
 
 
 def plain(value: Any) -> Any:
-    """Values of the ABI as JSON keeps them."""
+    """Arguments of a call as JSON: bytes become 0x hexadecimal."""
     if isinstance(value, bytes):
         return hexadecimal(value)
     if isinstance(value, list | tuple):

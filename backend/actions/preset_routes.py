@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from backend.actions.previews import AllowedUse, allowed_uses, refused_uses, renewal_sentence
+from backend.actions.previews import allowed_uses, refused_uses, renewal_sentence
 from backend.http.schemas import AnswerModel, problems
 from obbligato.documents import terms_with_legal_text
 from obbligato.documents.presets import PRESETS, Preset
 from obbligato.documents.wording import condition_sentences
 from obbligato.protocol.constants import Flag
+from obbligato.schemas.acts import AllowedUse
 
 presets_router = APIRouter(prefix="/v1/presets", tags=["acts"])
 
 
-class PresetShown(AnswerModel):
+class PresetResponse(AnswerModel):
     """An offer in plain words."""
 
     name: str
@@ -30,22 +31,22 @@ class PresetShown(AnswerModel):
 
 
 @presets_router.get("", operation_id="list_presets", responses=problems())
-def list_presets() -> list[PresetShown]:
+def list_presets() -> list[PresetResponse]:
     """Five offers to begin with.
 
     Name one in the terms of a mint, and change what you want to be different.
     """
-    return [_shown(preset) for preset in PRESETS]
+    return [_response(preset) for preset in PRESETS]
 
 
-def _shown(preset: Preset) -> PresetShown:
+def _response(preset: Preset) -> PresetResponse:
     terms = terms_with_legal_text(
         preset.cards,
         term_days=preset.term_days,
         flags=preset.flags,
         influence_cap_bps=preset.influence_cap_bps,
     )
-    return PresetShown(
+    return PresetResponse(
         name=preset.name,
         title=preset.title,
         words=preset.words,

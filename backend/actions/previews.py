@@ -5,9 +5,7 @@ Pure. Every number comes from the terms and the split that the message binds by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Sequence
 
 from obbligato.documents import cid_from_digest
 from obbligato.documents.wording import (
@@ -21,63 +19,8 @@ from obbligato.documents.wording import (
 from obbligato.protocol.constants import PPM, Tier, tiers_of
 from obbligato.protocol.splits import Split
 from obbligato.protocol.terms import Terms
+from obbligato.schemas.acts import AllowedUse, PaidTo, Preview
 from obbligato.times import shown_moment
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AllowedUse(_Part):
-    """One thing that is allowed, and what it costs."""
-
-    tier: str
-    meaning: str
-    prices: list[str]
-
-
-class PaidTo(_Part):
-    """One who is paid."""
-
-    account: str
-    share_ppm: int
-    percent: str
-    role: str
-
-
-class Preview(_Part):
-    """An act in plain words. `sentences` says all of it; the other parts are the same to lay out."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "title": "License “Aurora” by Nadia Vale",
-                    "sentences": [
-                        "You allow AI to use “Aurora” by Nadia Vale for 3 of 6 purposes."
-                    ],
-                    "allows": [],
-                    "refuses": ["Style", "Stems", "Voice"],
-                    "conditions": [],
-                    "paid_to": [],
-                    "until": "It renews every 365 days until you revoke it.",
-                    "legal_text": None,
-                    "costs": "Nothing: the transaction is paid for you.",
-                }
-            ]
-        }
-    )
-
-    title: str
-    sentences: list[str]
-    allows: list[AllowedUse] = Field(default_factory=list)
-    refuses: list[str] = Field(default_factory=list)
-    conditions: list[str] = Field(default_factory=list)
-    paid_to: list[PaidTo] = Field(default_factory=list)
-    until: str | None = None
-    legal_text: str | None = None
-    """Where the template agreement is found: a CID."""
-    costs: str = "Nothing: the transaction is paid for you."
 
 
 def allowed_uses(terms: Terms) -> list[AllowedUse]:
@@ -99,12 +42,12 @@ def allowed_uses(terms: Terms) -> list[AllowedUse]:
 
 
 def refused_uses(terms: Terms) -> list[str]:
-    """Every tier that is not."""
+    """Every tier that is not opted in to."""
     return [tier_title(tier) for tier in Tier if not terms.offers(tier)]
 
 
 def paid_to(split: Split) -> list[PaidTo]:
-    """Who is paid."""
+    """The payees of a split, as a preview lists them."""
     return [
         PaidTo(
             account=payee.account,
@@ -118,9 +61,9 @@ def paid_to(split: Split) -> list[PaidTo]:
 
 def percent(share_ppm: int) -> str:
     """Parts per million as `33.3333 %`."""
-    whole, rest = divmod(share_ppm * 100, PPM)
+    units, rest = divmod(share_ppm * 100, PPM)
     digits = f"{rest:06d}".rstrip("0")
-    return f"{whole}.{digits} %" if digits else f"{whole} %"
+    return f"{units}.{digits} %" if digits else f"{units} %"
 
 
 def offer_sentences(terms: Terms) -> list[str]:
@@ -136,13 +79,13 @@ def offer_sentences(terms: Terms) -> list[str]:
 
 
 def payee_sentence(split: Split) -> str:
-    """Where the money goes."""
+    """Who is paid, as one sentence."""
     parts = [f"{each.percent} to {each.account} ({each.role})" for each in paid_to(split)]
     return f"What it earns is paid: {'; '.join(parts)}."
 
 
 def renewal_sentence(terms: Terms) -> str:
-    """Until when."""
+    """How long the licence lasts, as one sentence."""
     return (
         f"It is in force as soon as it is on the chain, and renews every {terms.term_days} days until you "
         "revoke it. After a revocation use stays allowed until the running term ends, and not after."
@@ -150,7 +93,7 @@ def renewal_sentence(terms: Terms) -> str:
 
 
 def mint_preview(title: str, artists: Sequence[str], terms: Terms, split: Split) -> Preview:
-    """A mint."""
+    """The preview of a mint."""
     what = f"“{title}” by {', '.join(artists)}"
     return Preview(
         title=f"License {what}",
@@ -171,7 +114,7 @@ def mint_preview(title: str, artists: Sequence[str], terms: Terms, split: Split)
 
 
 def amend_preview(name: str, before: Terms, after: Terms, starts: int | None) -> Preview:
-    """An amendment; `starts` is None where it counts at once."""
+    """The preview of an amendment; `starts` is None where it counts at once."""
     changed = [*_changes(before, after)]
     when = (
         "It counts at once."
@@ -193,8 +136,8 @@ def amend_preview(name: str, before: Terms, after: Terms, starts: int | None) ->
     )
 
 
-def split_preview(name: str, before: Split, after: Split, asked: Mapping[str, object]) -> Preview:
-    """A split change; `asked` are the accounts that have to agree."""
+def split_preview(name: str, before: Split, after: Split, agreeing: Sequence[str]) -> Preview:
+    """The preview of a split change; `agreeing` are the accounts that have to agree."""
     shares = {payee.account: payee.share for payee in before.payees}
     lines = []
     for payee in after.payees:
@@ -208,8 +151,8 @@ def split_preview(name: str, before: Split, after: Split, asked: Mapping[str, ob
         for account, had in shares.items()
     ]
     agree = (
-        f"These have to agree with their signatures, since their shares shrink: {', '.join(asked)}."
-        if asked
+        f"These have to agree with their signatures, since their shares shrink: {', '.join(agreeing)}."
+        if agreeing
         else "Nobody's share shrinks, so nobody else has to sign."
     )
     return Preview(

@@ -1,4 +1,4 @@
-"""One act on its way: what it needs first, its own transaction, and what came of it."""
+"""The relay: sends what an act needs first and the act's own transaction, and stores what came of it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from web3.types import TxReceipt
 
 from backend.actions.budget import Budget
 from backend.actions.calls import Call, Step
-from backend.actions.sign import filled, invitations_of
+from backend.actions.registry import KINDS, late_arguments
 from backend.actions.store import missing_block
-from backend.db.service_db import Act, ActState
+from backend.db.service_db import Act
 from backend.services import Services
 from obbligato.chain.client import Chain, answered
 from obbligato.errors import ChainError, InputError
 from obbligato.keys import Signer, open_keystore
+from obbligato.schemas.acts import ActState
 from obbligato.server.alerts import Alerts
 from obbligato.server.database import now as wall_clock
 from obbligato.transactions import outbox
@@ -39,13 +40,6 @@ UNSIGNED: Final = (ActState.PREPARED, ActState.INVITING)
 FORGOTTEN_SECONDS: Final = 300
 """A step that was refused longer ago may be tried again, for another act."""
 
-RESULTS: Final = {
-    "mint": ("LicenseRegistry", "LicenseMinted", {"license_id": "licenseId"}),
-    "claim": ("RoyaltyVault", "Claimed", {"amount_units": "amount"}),
-    "challenge": ("Disputes", "Challenged", {"challenge_id": "challengeId"}),
-}
-"""By kind: the event that tells what came of it."""
-
 _log = structlog.get_logger(__name__)
 
 
@@ -58,7 +52,7 @@ class Follower:
 
     def step(self) -> None:
         """Move everything on as far as it goes now. Raises ChainError."""
-        self._end_what_was_not_signed()
+        self._fail_unsigned()
         with self._services.service_db.reading() as session:
             acts = session.scalars(
                 select(Act).where(Act.state.in_(OPEN)).order_by(Act.signed_at, Act.id)
@@ -77,28 +71,26 @@ class Follower:
     def _start(self, act: Act) -> None:
         reason = missing_block(self._services.store, act.material["blocks"])
         if reason is not None:
-            self._waits(act, f"its document has to be there first: {reason}")
+            self._wait(act, f"its document has to be there first: {reason}")
             return
         chain = self._services.chain
         steps = [Step.from_json(each) for each in act.material["steps"]]
         open_steps = [step for step in steps if not step.is_done(chain)]
         if open_steps:
-            self._want(act, [(step.purpose, step.subject, step.call, {}) for step in open_steps])
+            self._queue(act, [(step.purpose, step.subject, step.call, []) for step in open_steps])
             return
-        with self._services.service_db.reading() as session:
-            invitations = invitations_of(session, act.id)
-        known = filled(self._services, act, invitations)
-        self._want(act, [(ACT, act.id, Call.from_json(act.material["call"]), known)], last=True)
+        late = late_arguments(self._services, act)
+        self._queue(act, [(ACT, act.id, Call.from_json(act.material["call"]), late)], last=True)
 
-    def _want(
+    def _queue(
         self, act: Act, calls: list[tuple[str, str, Call, Any]], *, last: bool = False
     ) -> None:
         """Queue these transactions, if the budget allows it; the last one makes the act sent."""
         chain = self._services.chain
         fee = _fee_now(chain)
         ready = [
-            (purpose, subject, chain.deployment.address(call.contract), call.data(chain, known))
-            for purpose, subject, call, known in calls
+            (purpose, subject, chain.deployment.address(call.contract), call.data(chain, late))
+            for purpose, subject, call, late in calls
         ]
         now = wall_clock()
         refused = failed = None
@@ -112,14 +104,14 @@ class Follower:
             if failed is None and refused is None:
                 for purpose, subject, to, data in ready:
                     outbox.want(session, purpose=purpose, subject=subject, to=to, data=data)
-                kept = session.get_one(Act, act.id)
-                kept.waiting = None if last else "what it refers to is put on the chain first"
+                stored = session.get_one(Act, act.id)
+                stored.waiting = None if last else "what it refers to is put on the chain first"
                 if last:
-                    kept.state = ActState.SENT
+                    stored.state = ActState.SENT
         if failed is not None:
             self._fail(act, failed.error)
         elif refused is not None:
-            self._waits(act, refused)
+            self._wait(act, refused)
 
     def _follow(self, act: Act, transaction: Transaction) -> None:
         state = transaction.state
@@ -133,7 +125,7 @@ class Follower:
             self._move(act, ActState.FINAL)
 
     def _follow_own(self, act: Act) -> None:
-        """An act whose author sent it with a wallet of its own."""
+        """Follow an act that its author sent with a wallet of its own."""
         assert act.transaction is not None
         eth = self._services.chain.web3.eth
         try:
@@ -145,7 +137,7 @@ class Follower:
             self._fail(act, {"error": "reverted"})
             return
         if act.state != ActState.CONFIRMED:
-            self._keep_result(act, act.transaction, receipt, paid=False)
+            self._store_result(act, act.transaction, receipt, paid=False)
         if int(receipt["blockNumber"]) <= self._final_number():
             self._move(act, ActState.FINAL)
 
@@ -160,15 +152,15 @@ class Follower:
         digest = HexBytes(transaction.hash)
         eth = self._services.chain.web3.eth
         receipt = answered(lambda: eth.get_transaction_receipt(digest))
-        self._keep_result(act, transaction.hash, receipt, paid=act.result is None)
+        self._store_result(act, transaction.hash, receipt, paid=act.result is None)
 
-    def _keep_result(self, act: Act, digest: str, receipt: TxReceipt, *, paid: bool) -> None:
-        """It is in a block. `paid`: by the relay, and not counted yet."""
+    def _store_result(self, act: Act, digest: str, receipt: TxReceipt, *, paid: bool) -> None:
+        """Store what came of an act that is in a block. `paid`: by the relay, and not counted yet."""
         result = self._result(act, receipt)
         with self._services.service_db.work() as session:
-            kept = session.get_one(Act, act.id)
-            kept.state, kept.waiting = ActState.CONFIRMED, None
-            kept.result, kept.transaction = result, digest
+            stored = session.get_one(Act, act.id)
+            stored.state, stored.waiting = ActState.CONFIRMED, None
+            stored.result, stored.transaction = result, digest
             if paid:
                 wei = int(receipt["gasUsed"]) * int(receipt["effectiveGasPrice"])
                 self._budget.spend(session, act.account, wei, wall_clock())
@@ -176,33 +168,33 @@ class Follower:
         _log.info("confirmed", act=act.id, kind=act.kind, transaction=digest)
 
     def _result(self, act: Act, receipt: TxReceipt) -> dict[str, Any] | None:
-        if act.kind not in RESULTS:
+        expected = KINDS[act.kind].result
+        if expected is None:
             return None
-        contract, event, members = RESULTS[act.kind]
-        kind = getattr(self._services.chain.contract(contract).events, event)
-        (found,) = kind().process_receipt(receipt, errors=DISCARD)
-        shown = {name: found["args"][argument] for name, argument in members.items()}
+        event = getattr(self._services.chain.contract(expected.contract).events, expected.event)
+        (log,) = event().process_receipt(receipt, errors=DISCARD)
+        values = {name: log["args"][argument] for name, argument in expected.members.items()}
         return {
             name: str(value) if name.endswith("_units") else int(value)
-            for name, value in shown.items()
+            for name, value in values.items()
         }
 
     # ---- ends
 
     def _fail(self, act: Act, error: dict[str, Any] | None) -> None:
-        told = error or {"error": "unknown"}
+        reason = error or {"error": "unknown"}
         arguments = ", ".join(
-            f"{name} {value}" for name, value in told.get("arguments", {}).items()
+            f"{name} {value}" for name, value in reason.get("arguments", {}).items()
         )
         problem = {
             "title": "The chain refused it",
-            "detail": f"{told['error']}({arguments}). Nothing came of it: prepare it again.",
-            "error": told["error"],
+            "detail": f"{reason['error']}({arguments}). Nothing came of it: prepare it again.",
+            "error": reason["error"],
         }
         self._move(act, ActState.FAILED, problem=problem)
-        _log.warning("failed", act=act.id, kind=act.kind, error=told["error"])
+        _log.warning("failed", act=act.id, kind=act.kind, error=reason["error"])
 
-    def _end_what_was_not_signed(self) -> None:
+    def _fail_unsigned(self) -> None:
         now = self._services.now()
         late = {
             "title": "Not signed in time",
@@ -215,9 +207,9 @@ class Follower:
             ):
                 act.state, act.problem = ActState.FAILED, late
 
-    def _waits(self, act: Act, words: str) -> None:
-        if act.waiting != words:
-            self._move(act, ActState(act.state), waiting=words)
+    def _wait(self, act: Act, reason: str) -> None:
+        if act.waiting != reason:
+            self._move(act, ActState(act.state), waiting=reason)
 
     def _move(
         self,
@@ -230,12 +222,12 @@ class Follower:
         if (act.state, act.waiting, act.problem) == (state, waiting, problem):
             return
         with self._services.service_db.work() as session:
-            kept = session.get_one(Act, act.id)
-            kept.state, kept.waiting, kept.problem = state, waiting, problem
+            stored = session.get_one(Act, act.id)
+            stored.state, stored.waiting, stored.problem = state, waiting, problem
             if (
                 state == ActState.SENT and act.signature is not None
             ):  # also when a reorg took it out of its block
-                kept.result = kept.transaction = None
+                stored.result = stored.transaction = None
         act.state, act.waiting, act.problem = state, waiting, problem
 
     def _transaction(self, act: Act) -> Transaction | None:
@@ -244,7 +236,7 @@ class Follower:
 
 
 def open_acts(session: Session) -> dict[str, int]:
-    """How many acts are in each state that is not over."""
+    """How many acts are in each state that has not ended."""
     states = session.scalars(select(Act.state).where(Act.state.in_((*OPEN, *UNSIGNED))))
     counted: dict[str, int] = {}
     for state in states:
@@ -262,7 +254,7 @@ def _failed_just_now(transaction: Transaction | None, now: int) -> bool:
 
 
 def _fee_now(chain: Chain) -> int:
-    """Wei per gas that will do for the next blocks."""
+    """Wei per gas that is enough for the next blocks."""
     return 2 * int(answered(lambda: chain.web3.eth.get_block("latest"))["baseFeePerGas"])
 
 

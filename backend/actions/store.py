@@ -1,32 +1,200 @@
-"""Keeping a prepared act: its nonce, its deadline, its idempotency key."""
+"""Storing a prepared act: its nonce, its deadline, its idempotency key."""
 
 from __future__ import annotations
 
 import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.actions.calls import Call, Step
-from backend.actions.previews import Preview
-from backend.db.service_db import Act, ActState, Invitation, NonceRange
+from backend.db.service_db import Act, Invitation, NonceRange
 from backend.http.callers import Caller
 from backend.services import Services
 from obbligato.chain.client import Chain, answered
 from obbligato.documents import cid_of, sha256
 from obbligato.errors import DigestMismatch, NotFound
 from obbligato.protocol.eip712 import Contract, Message
+from obbligato.protocol.typed_data import AcceptSplit
+from obbligato.schemas.acts import REQUESTS, ActKind, ActState, Preview
 from obbligato.server.http import Problem
 from obbligato.store import ContentStore, StoreError
 
+WORD_SIZE: Final = 256
+"""Nonces that share a storage slot of the contract: using them in a row is cheaper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitee:
+    """A payee that has to agree."""
+
+    account: str
+    share_before_ppm: int
+    share_after_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedAct:
+    """A checked act with all that is stored of it, but for its nonce and its deadline."""
+
+    kind: ActKind
+    account: str
+    """Whose signature it takes."""
+    fields: Mapping[str, Any]
+    """The message without account, nonce and deadline."""
+    function: str
+    """The contract's function that anybody may call with the signature."""
+    direct: Call | None
+    """The same as a transaction of the owner or its operator, with gas of their own."""
+    preview: Preview
+    arguments: Sequence[Any] | None = None
+    """Of `function`, before those that are known only when it is sent; default: the message's fields."""
+    steps: Sequence[Step] = ()
+    license_id: int | None = None
+    document: bytes | None = None
+    blocks: Sequence[str] = ()
+    """CIDs that must be in the store when it is sent."""
+    warnings: Sequence[str] = ()
+    seconds: int | None = None
+    """How long it can be signed, where that is not what the settings say."""
+    invitees: Sequence[Invitee] = ()
+    catalogue_id: str | None = None
+
+    @property
+    def message(self) -> type[Message]:
+        """What is signed."""
+        return REQUESTS[self.kind].message
+
+    def material(self) -> dict[str, Any]:
+        """What the relay needs, as JSON."""
+        contract = self.message.contract.value.removeprefix("Obbligato ")
+        arguments = list(self.fields.values()) if self.arguments is None else self.arguments
+        return {
+            "steps": [step.as_json() for step in self.steps],
+            "call": Call(contract, self.function, arguments).as_json(),
+            "direct": self.direct.as_json() if self.direct else None,
+            "blocks": list(self.blocks),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A key with which the same request may be sent again, and the digest of the request."""
+
+    key: str
+    digest: bytes
+
+    @classmethod
+    def of(cls, key: str | None, kind: str, request: Any) -> Idempotency | None:
+        """None without a key. `request` is plain JSON."""
+        if key is None:
+            return None
+        # Not RFC 8785, which ends at 2^53: prices do not.
+        return cls(key, sha256(json.dumps([kind, request], sort_keys=True).encode()))
+
+    def earlier_act(self, session: Session, caller: Caller) -> Act | None:
+        """The act that this request made before. Raises Problem 409 where the key's request was another."""
+        act = session.scalars(
+            select(Act).where(Act.made_by == caller.account, Act.idempotency_key == self.key)
+        ).one_or_none()
+        if act is not None and act.request_digest != self.digest:
+            raise Problem(
+                409,
+                "Another request had this key",
+                "This Idempotency-Key was sent before with another request: use a new one.",
+                field="Idempotency-Key",
+            )
+        return act
+
+
+def store_act(
+    services: Services,
+    caller: Caller,
+    prepared: PreparedAct,
+    idempotency: Idempotency | None = None,
+) -> Act:
+    """The stored act; the earlier one where the same request came twice. Raises Problem 409, ChainError."""
+    now = max(services.now(), chain_time(services.chain))
+    deadline = now + (prepared.seconds or services.settings.signing_seconds)
+    try:
+        with services.service_db.work() as session:
+            if idempotency is not None:
+                earlier = idempotency.earlier_act(session, caller)
+                if earlier is not None:
+                    return earlier
+            act = Act(
+                id=secrets.token_hex(16),
+                kind=prepared.kind,
+                account=prepared.account,
+                made_by=caller.account,
+                license_id=prepared.license_id,
+                document=prepared.document,
+                message=_message(session, prepared, prepared.message, prepared.account, deadline),
+                material=prepared.material(),
+                preview=prepared.preview.model_dump(mode="json"),
+                warnings=list(prepared.warnings),
+                deadline=deadline,
+                state=ActState.PREPARED,
+                catalogue_id=prepared.catalogue_id,
+                created_at=services.now(),
+                idempotency_key=idempotency and idempotency.key,
+                request_digest=idempotency and idempotency.digest,
+                invitations=[
+                    Invitation(
+                        id=secrets.token_hex(16),
+                        account=invitee.account,
+                        share_before_ppm=invitee.share_before_ppm,
+                        share_after_ppm=invitee.share_after_ppm,
+                        message=_message(session, prepared, AcceptSplit, invitee.account, deadline),
+                    )
+                    for invitee in prepared.invitees
+                ],
+            )
+            session.add(act)
+            session.flush()
+            return act
+    except IntegrityError:
+        # The same request, sent twice at once.
+        with services.service_db.reading() as session:
+            earlier = idempotency.earlier_act(session, caller) if idempotency else None
+        if earlier is None:
+            raise
+        return earlier
+
+
+def _message(
+    session: Session, prepared: PreparedAct, message: type[Message], account: str, deadline: int
+) -> dict[str, Any]:
+    nonce = next_nonce(session, account, message.contract)
+    moment = {"account": account, "nonce": nonce, "deadline": deadline}
+    return message.read({**moment, **prepared.fields}).as_json()
+
+
+def chain_time(chain: Chain) -> int:
+    """The time of the newest block: the chain compares deadlines with its own clock."""
+    return int(answered(lambda: chain.web3.eth.get_block("latest"))["timestamp"])
+
+
+def next_nonce(session: Session, account: str, contract: Contract) -> int:
+    """A nonce that this service never used before."""
+    row = session.get(NonceRange, (account, contract.name))
+    if row is None:
+        row = NonceRange(account=account, contract=contract.name, word="", used=WORD_SIZE)
+        session.add(row)
+    if row.used == WORD_SIZE:
+        row.word, row.used = secrets.token_hex(31), 0
+    number = (int(row.word, 16) << 8) | row.used
+    row.used += 1
+    return number
+
 
 def store_blocks(store: ContentStore, blocks: Iterable[bytes]) -> list[str]:
-    """The CIDs of blocks that are surely there. Raises StoreError: nothing was prepared then."""
+    """Store blocks and read them back; returns their CIDs. Raises StoreError: nothing was prepared then."""
     return [_stored(store, block) for block in blocks]
 
 
@@ -44,184 +212,10 @@ def _stored(store: ContentStore, block: bytes) -> str:
     cid = cid_of(block)
     try:
         store.put(block)
-        found = store.get(cid)
+        stored = store.get(cid)
     except (StoreError, NotFound, DigestMismatch) as error:
         raise StoreError(
             f"the document cannot be stored right now, so nothing was prepared; try again: {error}"
         ) from error
-    assert found == block, "stores verify what they give"
+    assert stored == block, "stores verify what they return"
     return cid
-
-
-_WORD_SIZE = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What an act will be, before it has a nonce."""
-
-    kind: str
-    account: str
-    message: type[Message]
-    fields: Mapping[str, Any]
-    """The message without account, nonce and deadline."""
-    call: Call
-    """By signature: anybody may send it."""
-    direct: Call | None
-    """The same sent by the owner or its operator, with gas of their own."""
-    preview: Preview
-    steps: Sequence[Step] = ()
-    license_id: int | None = None
-    document: bytes | None = None
-    blocks: Sequence[str] = ()
-    """CIDs that must be in the store when it is sent."""
-    warnings: Sequence[str] = ()
-    by_operator: bool = False
-    """Its author is an operator: no signature of the owner, so it cannot be relayed."""
-    seconds: int | None = None
-    """How long it can be signed, where that is not what the settings say."""
-    asks: Sequence[Ask] = ()
-    catalogue_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A payee that has to agree."""
-
-    account: str
-    share_before_ppm: int
-    share_after_ppm: int
-    message: type[Message]
-    fields: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Idempotency:
-    """A key with which the same request may be sent again, and what the request was."""
-
-    key: str
-    digest: bytes
-
-    @classmethod
-    def of(cls, key: str | None, kind: str, request: Any) -> Idempotency | None:
-        """None without a key. `request` is plain JSON."""
-        if key is None:
-            return None
-        # Not RFC 8785, which ends at 2^53: prices do not.
-        return cls(key, sha256(json.dumps([kind, request], sort_keys=True).encode()))
-
-
-def earlier(services: Services, caller: Caller, again: Idempotency | None) -> Act | None:
-    """The act that this request made before. Raises Problem 409 where it was another request."""
-    if again is None:
-        return None
-    with services.service_db.reading() as session:
-        return _earlier(session, caller, again)
-
-
-def keep(services: Services, caller: Caller, draft: Draft, again: Idempotency | None = None) -> Act:
-    """The act, prepared. Raises Problem 409 as `earlier` does, ChainError."""
-    now = max(services.now(), chain_time(services.chain))
-    deadline = now + (draft.seconds or services.settings.signing_seconds)
-    try:
-        with services.service_db.work() as session:
-            if again is not None and (known := _earlier(session, caller, again)) is not None:
-                return known
-            act = _act(session, caller, draft, deadline)
-            act.created_at = services.now()
-            if again is not None:
-                act.idempotency_key, act.request_digest = again.key, again.digest
-            session.add(act)
-            for ask in draft.asks:
-                session.add(_invitation(session, act, ask, deadline))
-            session.flush()
-            return act
-    except IntegrityError:
-        # The same request, sent twice at once.
-        found = earlier(services, caller, again)
-        if found is None:
-            raise
-        return found
-
-
-def chain_time(chain: Chain) -> int:
-    """The time of the newest block: the chain compares deadlines with its own clock."""
-    return int(answered(lambda: chain.web3.eth.get_block("latest"))["timestamp"])
-
-
-def next_nonce(session: Session, account: str, contract: Contract) -> int:
-    """A nonce that this service never gave out. 256 in a row share a slot of the contract, which is cheaper."""
-    known = session.get(NonceRange, (account, contract.name))
-    if known is None:
-        known = NonceRange(account=account, contract=contract.name, word="", used=_WORD_SIZE)
-        session.add(known)
-    if known.used == _WORD_SIZE:
-        known.word, known.used = secrets.token_hex(31), 0
-    number = (int(known.word, 16) << 8) | known.used
-    known.used += 1
-    return number
-
-
-def _earlier(session: Session, caller: Caller, again: Idempotency) -> Act | None:
-    known = session.scalars(
-        select(Act).where(Act.made_by == caller.account, Act.idempotency_key == again.key)
-    ).one_or_none()
-    if known is not None and known.request_digest != again.digest:
-        raise Problem(
-            409,
-            "Another request had this key",
-            "This Idempotency-Key was sent before with another request: use a new one.",
-            field="Idempotency-Key",
-        )
-    return known
-
-
-def _act(session: Session, caller: Caller, draft: Draft, deadline: int) -> Act:
-    message = draft.message.read(
-        {
-            "account": draft.account,
-            "nonce": next_nonce(session, draft.account, draft.message.contract),
-            "deadline": deadline,
-            **draft.fields,
-        }
-    )
-    return Act(
-        id=secrets.token_hex(16),
-        kind=draft.kind,
-        account=draft.account,
-        made_by=caller.account,
-        license_id=draft.license_id,
-        document=draft.document,
-        message=message.as_json(),
-        material={
-            "steps": [step.as_json() for step in draft.steps],
-            "call": draft.call.as_json(),
-            "direct": draft.direct.as_json() if draft.direct else None,
-            "blocks": list(draft.blocks),
-            "by_operator": draft.by_operator,
-        },
-        preview=draft.preview.model_dump(mode="json"),
-        warnings=list(draft.warnings),
-        deadline=deadline,
-        state=ActState.PREPARED,
-        catalogue_id=draft.catalogue_id,
-    )
-
-
-def _invitation(session: Session, act: Act, ask: Ask, deadline: int) -> Invitation:
-    message = ask.message.read(
-        {
-            "account": ask.account,
-            "nonce": next_nonce(session, ask.account, ask.message.contract),
-            "deadline": deadline,
-            **ask.fields,
-        }
-    )
-    return Invitation(
-        id=secrets.token_hex(16),
-        act_id=act.id,
-        account=ask.account,
-        share_before_ppm=ask.share_before_ppm,
-        share_after_ppm=ask.share_after_ppm,
-        message=message.as_json(),
-    )

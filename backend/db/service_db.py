@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Index, String, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
 
+from obbligato.schemas.acts import ActState, InvitationState, check_transition
 from obbligato.server.database import ADDRESS, COLUMN_TYPES, Database, Serial, Units, now
 
 MIGRATIONS: Final = Path(__file__).parent / "service_migrations"
@@ -76,24 +77,6 @@ class ApiKey(Base):
 # ---- what people do
 
 
-class ActState(StrEnum):
-    """How far an act has come."""
-
-    PREPARED = "prepared"
-    """Checked and stored; waits for its author's signature."""
-    INVITING = "inviting"
-    """Signed by its author; waits for the signatures of others."""
-    SIGNED = "signed"
-    """Every signature is there: the relay sends it."""
-    SENT = "sent"
-    CONFIRMED = "confirmed"
-    """In a block that may still change."""
-    FINAL = "final"
-    FAILED = "failed"
-    """The chain refused it, or its deadline passed; nothing came of it and it can be prepared again."""
-    WITHDRAWN = "withdrawn"
-
-
 class Act(Base):
     """One act of somebody: prepared, signed, relayed, final."""
 
@@ -117,9 +100,9 @@ class Act(Base):
     message: Mapped[dict[str, Any]]
     """The typed message as JSON (camelCase), with 64-bit integers as strings."""
     material: Mapped[dict[str, Any]]
-    """What else the call takes: terms, payees, blocks, the report's case; as JSON."""
+    """What the relay needs: the call, the steps before it, the blocks that have to be stored; as JSON."""
     preview: Mapped[dict[str, Any]]
-    """What it does in plain words, as it was shown."""
+    """What it does in plain words."""
     warnings: Mapped[list[Any]]
     deadline: Mapped[int]
     """Until when its signature is good."""
@@ -139,6 +122,16 @@ class Act(Base):
     catalogue_id: Mapped[str | None] = mapped_column(IDENTITY, index=True)
     created_at: Mapped[int] = mapped_column(default=now)
     updated_at: Mapped[int] = mapped_column(default=now, onupdate=now)
+    invitations: Mapped[list[Invitation]] = relationship(
+        primaryjoin="Act.id == foreign(Invitation.act_id)", lazy="selectin"
+    )
+    """Who has to agree."""
+
+    @validates("state")
+    def _check_state(self, _: str, state: str) -> str:
+        if self.state is not None:
+            check_transition(ActState(self.state), ActState(state))
+        return state
 
 
 class Invitation(Base):
@@ -157,6 +150,23 @@ class Invitation(Base):
     signed_at: Mapped[int | None]
     declined_at: Mapped[int | None]
     created_at: Mapped[int] = mapped_column(default=now)
+
+    @property
+    def state(self) -> InvitationState:
+        """Whether the payee agrees."""
+        if self.signature is not None:
+            return InvitationState.AGREED
+        return InvitationState.DECLINED if self.declined_at else InvitationState.WAITING
+
+    def agree(self, signature: bytes, at: int) -> None:
+        """The payee agrees. Raises RefusedError where it has agreed before."""
+        check_transition(self.state, InvitationState.AGREED)
+        self.signature, self.signed_at, self.declined_at = signature, at, None
+
+    def decline(self, at: int) -> None:
+        """The payee declines. Raises RefusedError where it has agreed before."""
+        check_transition(self.state, InvitationState.DECLINED)
+        self.declined_at = at
 
 
 class NonceRange(Base):

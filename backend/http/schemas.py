@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from backend.db.head import Certainty
+from obbligato.schemas.acts import Account, Cid, Seconds
 from obbligato.server import http
 
 __all__ = [
@@ -48,16 +49,6 @@ Hex32 = Annotated[
     bytes,
     PlainSerializer(lambda value: "0x" + value.hex(), return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": "^0x[0-9a-f]{64}$"}),
-]
-Account = Annotated[
-    str,
-    Field(examples=["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"], pattern="^0x[0-9a-fA-F]{40}$"),
-]
-Cid = Annotated[
-    str, Field(examples=["bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"])
-]
-Seconds = Annotated[
-    int, Field(ge=0, examples=[1_790_000_000], description="Seconds since 1970, UTC.")
 ]
 
 

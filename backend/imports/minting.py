@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from backend.actions.authorization import document_of
 from backend.actions.calls import REGISTRY, Call, Step, hexadecimal, split_step, terms_step
-from backend.actions.kinds.mint import mint_draft
-from backend.actions.store import keep, missing_block
-from backend.db.service_db import Act, ActState, CatalogueLine, CatalogueState, LineState
+from backend.actions.kinds.mint import mint_of
+from backend.actions.store import missing_block, store_act
+from backend.db.service_db import Act, CatalogueLine, CatalogueState, LineState
 from backend.http.callers import Caller
 from backend.imports.permissions import LeftOut, Mintable, mintable, minted_meanwhile
 from backend.imports.store import find
@@ -22,6 +22,7 @@ from backend.services import Services
 from obbligato.documents import cid_from_digest
 from obbligato.protocol.splits import Split
 from obbligato.protocol.terms import Terms
+from obbligato.schemas.acts import ActState
 from obbligato.server.http import Problem
 from obbligato.store import StoreError
 
@@ -173,16 +174,8 @@ def _open_act(services: Services, catalogue_id: str, line: CatalogueLine) -> Act
 
 def _new_act(services: Services, caller: Caller, line: CatalogueLine) -> Act:
     document = document_of(services.store, line.document or b"")
-    draft = mint_draft(
-        services,
-        owner=caller.account,
-        recording=document.recording,
-        image=document.image,
-        terms=document.terms.terms(),
-        split=split_of(line),
-        catalogue_id=line.catalogue_id,
-    )
-    return keep(services, caller, draft)
+    prepared = mint_of(services, caller.account, document, split_of(line), line.catalogue_id)
+    return store_act(services, caller, prepared)
 
 
 def _mark(services: Services, catalogue_id: str, lines: Collection[CatalogueLine]) -> None:

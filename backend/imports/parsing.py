@@ -11,7 +11,6 @@ from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from backend.actions.schemas import PayeeGiven, SplitGiven
 from obbligato.documents import Recording
 from obbligato.documents.identifiers import checked_release_date, compact_isrc, compact_iswc
 from obbligato.documents.license import Contributor, ImageUri, Name
@@ -19,6 +18,7 @@ from obbligato.documents.model import Text
 from obbligato.errors import InputError
 from obbligato.protocol.constants import Flag, Tier
 from obbligato.protocol.types import ZERO_ADDRESS, checked_address, checked_bytes32
+from obbligato.schemas.terms import PayeeInput, SplitInput
 from obbligato.server.http import Problem
 
 PRICES: Final = ("training_run_units", "generation_units", "playback_units", "grant_fee_units")
@@ -272,7 +272,7 @@ def whole(cell: str, *, least: int, most: int) -> int:
     return int(text)
 
 
-def payees(cell: str) -> SplitGiven:
+def payees(cell: str) -> SplitInput:
     """`account:share_ppm:role` with bars between them. Raises InputError, ValidationError."""
     given = []
     for number, part in enumerate(cell.split("|"), start=1):
@@ -283,7 +283,7 @@ def payees(cell: str) -> SplitGiven:
             )
         try:
             given.append(
-                PayeeGiven.model_validate(
+                PayeeInput.model_validate(
                     {
                         "account": words[0],
                         "share_ppm": words[1],
@@ -293,7 +293,7 @@ def payees(cell: str) -> SplitGiven:
             )
         except ValidationError as error:
             raise InputError(f"payee {number}: {reason_of(error)}") from None
-    return SplitGiven(payees=given)
+    return SplitInput(payees=given)
 
 
 def _content(cell: str) -> bytes:

@@ -8,8 +8,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import and_, or_, select
 
-from backend.actions.responses import shown_act
-from backend.actions.sign import invitations_of
+from backend.actions.responses import act_response
 from backend.auth.deps import AccountDep
 from backend.db.service_db import Catalogue, CatalogueLine
 from backend.http.callers import Caller
@@ -282,10 +281,7 @@ def post_acts(
 ) -> ActsShown:
     """Mint prepared lines of your own by signatures: one act for each, sent for you within the limits."""
     acts = offer_acts(services, caller, catalogue_id, given.most, again=given.again)
-    with services.service_db.reading() as session:
-        return ActsShown(
-            acts=[shown_act(services, act, invitations_of(session, act.id)) for act in acts]
-        )
+    return ActsShown(acts=[act_response(services.chain, act) for act in acts])
 
 
 @router.delete(

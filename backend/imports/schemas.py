@@ -11,7 +11,6 @@ from pydantic import ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.actions.responses import ActShown, CallShown
 from backend.db.service_db import Catalogue, CatalogueLine, LineState
 from backend.http.schemas import Account, AnswerModel, Cid, Seconds
 from backend.imports.minting import Batch
@@ -19,6 +18,7 @@ from backend.imports.parsing import COLUMNS, LINE, REPORTED
 from backend.services import Services
 from obbligato.documents import cid_from_digest
 from obbligato.documents.csv_safety import guard_cell
+from obbligato.schemas.acts import ActResponse, CallResponse
 
 StateWord = Literal["reading", "ready", "withdrawn"]
 LineStateWord = Literal["waiting", "prepared", "refused", "offered", "minted"]
@@ -111,7 +111,7 @@ class LineShown(AnswerModel):
     license_id: int | None
 
 
-class TransactionShown(CallShown):
+class TransactionShown(CallResponse):
     """One transaction and what it is for."""
 
     what: Annotated[str, Field(examples=["mint 140 licences"])]
@@ -137,7 +137,7 @@ class BatchShown(AnswerModel):
 class ActsShown(AnswerModel):
     """Acts to sign, one for each line."""
 
-    acts: list[ActShown]
+    acts: list[ActResponse]
 
 
 def shown_catalogue(

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.actions.authorization import forbidden_payees
-from backend.db.service_db import Act, ActState, Catalogue, CatalogueLine, CatalogueState, LineState
+from backend.db.service_db import Act, Catalogue, CatalogueLine, CatalogueState, LineState
 from backend.http.callers import Caller
 from backend.imports.parsing import LINE, REPORTED, FileLine, read_file
 from backend.imports.validation import Defaults
@@ -19,6 +19,7 @@ from backend.services import Services
 from obbligato.documents import sha256
 from obbligato.documents.csv_safety import unguard_cell
 from obbligato.errors import NotFound
+from obbligato.schemas.acts import ActState
 from obbligato.server.http import Problem
 
 MOST_ERRORS: Final = 100

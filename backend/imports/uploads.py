@@ -12,12 +12,12 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from backend.actions.schemas import PayeeGiven, SplitGiven
 from backend.imports import parsing as cells
 from backend.imports.parsing import FILE, MOST_BYTES, reason_of
 from backend.imports.validation import Defaults
 from obbligato.documents.presets import preset_named
 from obbligato.errors import InputError
+from obbligato.schemas.terms import PayeeInput, SplitInput
 from obbligato.server.http import Problem
 
 FIELDS: Final = ("owner", "preset", "payees")
@@ -108,12 +108,12 @@ async def _fields(form: FormData) -> Upload:
     return Upload(data, fields)
 
 
-def _payees(text: str) -> tuple[PayeeGiven, ...]:
+def _payees(text: str) -> tuple[PayeeInput, ...]:
     """A JSON list of payees, or what a cell of the column holds."""
     try:
         if text.lstrip().startswith("["):
             given: dict[str, Any] = {"payees": json.loads(text)}
-            return tuple(SplitGiven.model_validate(given).payees or ())
+            return tuple(SplitInput.model_validate(given).payees or ())
         return tuple(cells.payees(text).payees or ())
     except InputError as error:
         raise InputError(error.reason, field="payees") from None

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from backend.actions.schemas import PayeeGiven, PricesGiven, SplitGiven, TermsGiven
 from backend.db.service_db import LineState
 from backend.imports import parsing as reading
 from backend.imports.parsing import (
@@ -35,6 +34,7 @@ from obbligato.protocol.constants import (
 )
 from obbligato.protocol.splits import Split
 from obbligato.protocol.terms import Terms
+from obbligato.schemas.terms import PayeeInput, PricesInput, SplitInput, TermsInput
 
 Key = tuple[str, ...]
 
@@ -95,7 +95,7 @@ class Defaults:
 
     owner: str
     preset: str | None = None
-    payees: tuple[PayeeGiven, ...] | None = None
+    payees: tuple[PayeeInput, ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As a catalogue keeps them, beside its owner."""
@@ -106,12 +106,12 @@ class Defaults:
     def from_json(cls, owner: str, data: Mapping[str, Any]) -> Defaults:
         """The defaults that were kept."""
         payees = data["payees"]
-        made = payees and tuple(PayeeGiven.model_validate(each) for each in payees)
+        made = payees and tuple(PayeeInput.model_validate(each) for each in payees)
         return cls(owner, data["preset"], made or None)
 
     def split(self, owner: str, forbidden: tuple[str, ...]) -> Split:
         """Who is paid where a line does not say: the owner alone without a default. Raises InputError."""
-        given = SplitGiven(payees=None if self.payees is None else list(self.payees))
+        given = SplitInput(payees=None if self.payees is None else list(self.payees))
         return given.split(owner, forbidden=forbidden)
 
 
@@ -257,7 +257,7 @@ def _offer(cells: Mapping[str, str], preset_default: str | None, errors: Errors)
     if errors.found:
         return None
     try:
-        terms = TermsGiven(preset=preset.name if preset else None, **given).terms()
+        terms = TermsInput(preset=preset.name if preset else None, **given).terms()
     except InputError as error:
         errors.add(error.field if error.field in TERMS_COLUMNS else "flags", error.reason)
         return None
@@ -273,7 +273,7 @@ def _preset(cells: Mapping[str, str], default: str | None, errors: Errors) -> Pr
     return None if name is None else errors.read("preset", lambda: preset_named(name[:40]))
 
 
-def _tiers(cells: Mapping[str, str], errors: Errors) -> dict[str, PricesGiven]:
+def _tiers(cells: Mapping[str, str], errors: Errors) -> dict[str, PricesInput]:
     """The tiers that have a price on this line, each with all its prices."""
     tiers: dict[str, dict[str, int | None]] = {}
     for column in PRICE_COLUMNS:
@@ -283,7 +283,7 @@ def _tiers(cells: Mapping[str, str], errors: Errors) -> dict[str, PricesGiven]:
         units = _price(column, cells[column], errors)
         if price != _FEE or units is not None:
             tiers.setdefault(tier, {})[price] = units
-    return {tier: PricesGiven(**prices) for tier, prices in tiers.items()}
+    return {tier: PricesInput(**prices) for tier, prices in tiers.items()}
 
 
 def _price(column: str, cell: str, errors: Errors) -> int | None:

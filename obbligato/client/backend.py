@@ -11,9 +11,9 @@ from typing import Any, Final, Self
 import httpx
 
 from obbligato.chain.deployment import Deployment
+from obbligato.client.catalog_csv import LineAsked
 from obbligato.client.errors import StillWaiting
 from obbligato.client.imports import Catalogues
-from obbligato.client.requests import Asked
 from obbligato.client.signing import check_sign_in, personal_digest
 from obbligato.client.transport import (
     BACKEND,
@@ -28,15 +28,16 @@ from obbligato.client.transport import (
 )
 from obbligato.client.verify_acts import (
     Agreement,
-    checked_act,
-    checked_invitation,
-    document_named,
+    document_of_digest,
     domain_of,
+    verify_act,
+    verify_invitation,
 )
 from obbligato.documents import LicenseDocument, digest_from_cid
 from obbligato.errors import InputError
 from obbligato.keys import Signer
-from obbligato.schemas.backend import Act, ActState, Challenge, Invitation, Listed, SignedIn
+from obbligato.schemas.acts import ActRequest, ActResponse, ActState, InvitationResponse
+from obbligato.schemas.backend import Challenge, Listed, SignedIn
 from obbligato.store import ContentStore, GatewayStore
 
 PATIENCE_SECONDS: Final = 30.0
@@ -131,26 +132,32 @@ class BackendClient:
 
     # ---- acts
 
-    def prepare(self, asked: Asked, *, key: str | None = None) -> Act:
+    def prepare(self, request: ActRequest, *, key: str | None = None) -> ActResponse:
         """Prepare an act: checked, previewed, not signed. The same `key` is the same act."""
         headers = {IDEMPOTENCY_KEY: key or secrets.token_hex(16)}
-        answer = self._ask("POST", f"/v1/acts/{asked.kind}", json=asked.body(), headers=headers)
-        return self._read(Act, answer)
+        answer = self._ask("POST", f"/v1/acts/{request.kind}", json=request.body(), headers=headers)
+        return self._read(ActResponse, answer)
 
-    def sign(self, act: Act, asked: Asked, *, latest_deadline: int | None = None) -> Act:
-        """Compare an act with what was asked for, sign exactly that, and hand the signature in.
+    def sign(
+        self,
+        act: ActResponse,
+        request: ActRequest | LineAsked,
+        *,
+        latest_deadline: int | None = None,
+    ) -> ActResponse:
+        """Compare an act with the request, sign exactly that, and hand the signature in.
 
         `latest_deadline`, by the chain's clock, bounds how long the signature may be used. Raises ActRefused
         before anything is signed.
         """
         signer = self._signing()
-        message = checked_act(
-            act, asked, signer.address, self._deployment, self._documents, latest_deadline
+        message = verify_act(
+            act, request, signer.address, self._deployment, self._documents, latest_deadline
         )
         digest = message.digest(domain_of(self._deployment, message.contract))
         body = {"signature": "0x" + signer.sign_digest(digest).hex()}
         answer = self._http.ask("POST", f"/v1/acts/{act.id}/signature", json=body, again=True)
-        return self._read(Act, answer)
+        return self._read(ActResponse, answer)
 
     def wait(
         self,
@@ -158,29 +165,29 @@ class BackendClient:
         state: ActState = ActState.FINAL,
         *,
         timeout_seconds: float | None = None,
-    ) -> Act:
+    ) -> ActResponse:
         """Wait until an act is as far as `state`, has ended, or waits for people to sign.
 
         Raises StillWaiting when the time is up.
         """
         started, pause = self._clock(), FIRST_POLL_SECONDS
         while True:
-            found = self.act(act_id)
-            done = found.state.has_reached(state) or found.state.has_ended
-            if done or found.state.waits_for_people:
-                return found
+            act = self.act(act_id)
+            has_arrived = act.state.has_reached(state) or act.state.has_ended
+            if has_arrived or act.state.waits_for_people:
+                return act
             if timeout_seconds is not None and self._clock() - started >= timeout_seconds:
-                why = f": {found.waiting}" if found.waiting else ""
+                why = f": {act.waiting}" if act.waiting else ""
                 raise StillWaiting(
-                    f"after {timeout_seconds:g} s act {found.id} is {found.state.value}{why}; it goes on by "
+                    f"after {timeout_seconds:g} s act {act.id} is {act.state.value}{why}; it goes on by "
                     "itself, ask for it later"
                 )
             self._pause(pause)
             pause = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
 
-    def act(self, act_id: str) -> Act:
+    def act(self, act_id: str) -> ActResponse:
         """An act as it is now."""
-        return self._read(Act, self._http.ask("GET", f"/v1/acts/{_word(act_id)}"))
+        return self._read(ActResponse, self._http.ask("GET", f"/v1/acts/{_word(act_id)}"))
 
     def acts(
         self,
@@ -190,7 +197,7 @@ class BackendClient:
         license_id: int | None = None,
         limit: int = 50,
         cursor: str | None = None,
-    ) -> tuple[tuple[Act, ...], str | None]:
+    ) -> tuple[tuple[ActResponse, ...], str | None]:
         """The account's acts, newest first, and where the next page begins."""
         page = self._page(
             "/v1/acts",
@@ -199,7 +206,7 @@ class BackendClient:
             cursor,
             signed_in=True,
         )
-        return tuple(self._read(Act, each) for each in page.items), page.next
+        return tuple(self._read(ActResponse, each) for each in page.items), page.next
 
     def withdraw(self, act_id: str) -> None:
         """Withdraw an act that was not sent yet."""
@@ -207,23 +214,25 @@ class BackendClient:
 
     # ---- invitations
 
-    def invitations(self, *, limit: int = 200) -> tuple[Invitation, ...]:
+    def invitations(self, *, limit: int = 200) -> tuple[InvitationResponse, ...]:
         """What the account is asked to agree to."""
         page = self._page("/v1/invitations", {}, limit, None, signed_in=True)
-        return tuple(self._read(Invitation, each) for each in page.items)
+        return tuple(self._read(InvitationResponse, each) for each in page.items)
 
-    def invitation(self, invitation_id: str) -> Invitation:
+    def invitation(self, invitation_id: str) -> InvitationResponse:
         """One invitation."""
         answer = self._http.ask("GET", f"/v1/invitations/{_word(invitation_id)}")
-        return self._read(Invitation, answer)
+        return self._read(InvitationResponse, answer)
 
     def check_invitation(
-        self, invitation: Invitation, *, latest_deadline: int | None = None
+        self, invitation: InvitationResponse, *, latest_deadline: int | None = None
     ) -> Agreement:
         """What agreeing would sign, compared with what the invitation shows. Raises ActRefused."""
-        return checked_invitation(invitation, self.account, self._deployment, latest_deadline)
+        return verify_invitation(invitation, self.account, self._deployment, latest_deadline)
 
-    def accept(self, invitation: Invitation, *, latest_deadline: int | None = None) -> Invitation:
+    def accept(
+        self, invitation: InvitationResponse, *, latest_deadline: int | None = None
+    ) -> InvitationResponse:
         """Agree to a smaller share, by a signature over the payees that the invitation shows.
 
         Raises ActRefused before anything is signed.
@@ -233,12 +242,12 @@ class BackendClient:
         digest = message.digest(domain_of(self._deployment, message.contract))
         body = {"signature": "0x" + signer.sign_digest(digest).hex()}
         target = f"/v1/invitations/{_word(invitation.id)}/signature"
-        return self._read(Invitation, self._http.ask("POST", target, json=body, again=True))
+        return self._read(InvitationResponse, self._http.ask("POST", target, json=body, again=True))
 
-    def decline(self, invitation: Invitation) -> Invitation:
+    def decline(self, invitation: InvitationResponse) -> InvitationResponse:
         """Say no."""
         target = f"/v1/invitations/{_word(invitation.id)}/decline"
-        return self._read(Invitation, self._ask("POST", target, again=True))
+        return self._read(InvitationResponse, self._ask("POST", target, again=True))
 
     # ---- reading
 
@@ -257,7 +266,7 @@ class BackendClient:
         cid = self.license(license_id).get("document")
         if not isinstance(cid, str):
             raise self._http.address.strange("a licence without a document")
-        return document_named(self._documents, digest_from_cid(cid))
+        return document_of_digest(self._documents, digest_from_cid(cid))
 
     def balance(self, account: str | None = None) -> Mapping[str, Any]:
         """What an account has pending, claimable and paid; default: the signer's."""
@@ -291,17 +300,17 @@ class BackendClient:
             raise InputError("this needs a signature: open a keystore", field="signer")
         return self._signer
 
-    def _ask(self, method: str, path: str, **given: Any) -> Any:
+    def _ask(self, method: str, path: str, **options: Any) -> Any:
         """The JSON that somebody who is signed in is answered. Raises BackendProblem."""
-        return self._http.address.json_of(self._send(method, path, **given))
+        return self._http.address.json_of(self._send(method, path, **options))
 
-    def _send(self, method: str, path: str, **given: Any) -> httpx.Response:
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         """The answer to somebody who is signed in; signs in where that is needed, and again where it ended."""
         session = self._session or self.sign_in()
-        answer = self._http.send(method, path, **_with_token(given, session))
+        answer = self._http.send(method, path, **_with_token(options, session))
         if answer.status_code != httpx.codes.UNAUTHORIZED:
             return answer
-        return self._http.send(method, path, **_with_token(given, self.sign_in()))
+        return self._http.send(method, path, **_with_token(options, self.sign_in()))
 
     def _object(self, path: str) -> Mapping[str, Any]:
         answer = self._http.ask("GET", path)

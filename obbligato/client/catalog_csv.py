@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from obbligato.client.errors import ActRefused
-from obbligato.client.requests import payees_json
 from obbligato.documents import LicenseDocument
 from obbligato.documents.identifiers import compact_isrc
 from obbligato.documents.terms_input import PRICES, terms_from, terms_json
@@ -22,6 +21,7 @@ from obbligato.protocol.splits import Payee, Split
 from obbligato.protocol.terms import Terms
 from obbligato.protocol.typed_data import Mint
 from obbligato.protocol.types import checked_address, checked_bytes32
+from obbligato.schemas.acts import payees_of
 
 _BAR: Final = re.compile(r"(?<!\\)\|")
 _HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
@@ -55,7 +55,7 @@ class LineAsked:
         return {
             "recording": recording,
             "terms": terms_json(self.terms),
-            "payees": payees_json(self.split),
+            "payees": payees_of(self.split),
             "owner": self.owner,
         }
 

@@ -9,10 +9,9 @@ from typing import Any, Final
 
 import httpx
 
-from obbligato.client.requests import payees_json
 from obbligato.client.transport import BACKEND, IDEMPOTENCY_KEY
 from obbligato.protocol.splits import Split
-from obbligato.schemas.backend import Act
+from obbligato.schemas.acts import ActResponse, payees_of
 
 CSV: Final = "text/csv; charset=utf-8"
 MOST_BYTES: Final = 8 * 2**20
@@ -46,7 +45,7 @@ class Catalogues:
         if preset is not None:
             params["preset"] = preset
         if payees is not None:
-            params["payees"] = json.dumps(payees_json(payees), separators=(",", ":"))
+            params["payees"] = json.dumps(payees_of(payees), separators=(",", ":"))
         if owner is not None:
             params["owner"] = owner
         again = hashlib.sha256(json.dumps(params, sort_keys=True).encode() + b"\0" + data)
@@ -92,14 +91,14 @@ class Catalogues:
 
     def acts(
         self, catalogue_id: str, *, most: int = MOST_ACTS, again: bool = False
-    ) -> tuple[Act, ...]:
+    ) -> tuple[ActResponse, ...]:
         """Mints of prepared lines, to be signed one by one; `lines_asked` of the file checks each.
 
         `again`: of lines that were handed out before and are not minted; those that are signed come as they are.
         """
         body = {"most": most, "again": again}
         answer = self._ask("POST", f"/v1/catalogues/{catalogue_id}/acts", json=body)
-        return tuple(Act.model_validate(each) for each in answer["acts"])
+        return tuple(ActResponse.model_validate(each) for each in answer["acts"])
 
     def withdraw(self, catalogue_id: str) -> None:
         """Withdraw a catalogue. What is minted stays."""

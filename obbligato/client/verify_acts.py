@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from obbligato.chain.deployment import Deployment
 from obbligato.client.catalog_csv import LineAsked
 from obbligato.client.errors import ActRefused
-from obbligato.client.requests import AmendAsked, Asked, ChallengeAsked, MintAsked
+from obbligato.client.requests import BoundedChallengeRequest
 from obbligato.documents import LicenseDocument, check_block, cid_from_digest
 from obbligato.documents.wording import role_word
 from obbligato.errors import DigestMismatch, InputError, NotFound
@@ -21,7 +21,13 @@ from obbligato.protocol.constants import Role
 from obbligato.protocol.eip712 import Contract, Domain, Message
 from obbligato.protocol.splits import Payee, Split
 from obbligato.protocol.typed_data import AcceptSplit
-from obbligato.schemas.backend import Act, Invitation
+from obbligato.schemas.acts import (
+    ActRequest,
+    ActResponse,
+    AmendRequest,
+    InvitationResponse,
+    MintRequest,
+)
 from obbligato.store import ContentStore, StoreError
 from obbligato.times import shown_moment
 
@@ -45,47 +51,47 @@ def domain_of(deployment: Deployment, contract: Contract) -> Domain:
     )
 
 
-def checked_act(
-    act: Act,
-    asked: Asked,
+def verify_act(
+    act: ActResponse,
+    request: ActRequest | LineAsked,
     account: str,
     deployment: Deployment,
     documents: ContentStore,
     latest_deadline: int | None = None,
 ) -> Message:
-    """The message of a prepared act, once it is certain that it says what was asked.
+    """The message of a prepared act, once it is certain that it says what was request.
 
-    `documents` is where the licence document has to be found: it must already be there, and say what was asked.
+    `documents` is where the licence document has to be found: it must already be there, and say what was request.
     `latest_deadline` bounds how long the signature may be used. Raises ActRefused.
     """
-    if act.kind != asked.kind:
-        raise ActRefused(f"it prepared {act.kind}, asked was {asked.kind}", field="kind")
-    message = _message(act.typed_data, asked.message, deployment, latest_deadline)
-    for name, due in asked.expected(account).items():
-        found = getattr(message, name)
-        if found != due:
-            raise ActRefused(f"it says {_said(found)}, asked was {_said(due)}", field=name)
-    if isinstance(asked, ChallengeAsked):
+    if act.kind != request.kind:
+        raise ActRefused(f"it prepared {act.kind}, requested was {request.kind}", field="kind")
+    message = _message(act.typed_data, request.message, deployment, latest_deadline)
+    for name, due in request.expected(account).items():
+        value = getattr(message, name)
+        if value != due:
+            raise ActRefused(f"it says {_text(value)}, requested was {_text(due)}", field=name)
+    if isinstance(request, BoundedChallengeRequest):
         bond = message.maximum_bond  # type: ignore[attr-defined]
-        if bond > asked.most_bond_units:
+        if bond > request.most_bond_units:
             raise ActRefused(
-                f"{bond} millionths of a dollar, more than the {asked.most_bond_units} allowed",
+                f"{bond} millionths of a dollar, more than the {request.most_bond_units} allowed",
                 field="maximum_bond",
             )
-    if isinstance(asked, MintAsked | AmendAsked):
-        check_document(documents, asked.document())
-    if isinstance(asked, LineAsked):
-        asked.check(_document(documents, message.document))  # type: ignore[attr-defined]
+    if isinstance(request, MintRequest | AmendRequest):
+        verify_document(documents, request.document())
+    if isinstance(request, LineAsked):
+        request.check(_document(documents, message.document))  # type: ignore[attr-defined]
     return message
 
 
-def check_document(documents: ContentStore, due: LicenseDocument) -> None:
+def verify_document(documents: ContentStore, due: LicenseDocument) -> None:
     """Make sure that everybody can read the document. Raises ActRefused."""
     if _document(documents, due.digest()) != due:
         raise ActRefused(f"{due.cid()} is another document", field="document")
 
 
-def document_named(documents: ContentStore, digest: bytes) -> LicenseDocument:
+def document_of_digest(documents: ContentStore, digest: bytes) -> LicenseDocument:
     """The licence document of a digest, which it is compared with.
 
     Raises NotFound, StoreError, DigestMismatch, InputError.
@@ -94,13 +100,13 @@ def document_named(documents: ContentStore, digest: bytes) -> LicenseDocument:
     return LicenseDocument.from_bytes(check_block(cid, documents.get(cid)))
 
 
-def checked_invitation(
-    invitation: Invitation,
+def verify_invitation(
+    invitation: InvitationResponse,
     account: str,
     deployment: Deployment,
     latest_deadline: int | None = None,
 ) -> Agreement:
-    """The message of an invitation, once it is certain that it means the payees that are shown.
+    """The message of an invitation, once it is certain that it means the payees that it lists.
 
     Raises ActRefused.
     """
@@ -130,16 +136,16 @@ def _message(
     latest_deadline: int | None,
 ) -> AnyMessage:
     if typed_data is None:
-        raise ActRefused("there is nothing to sign any more: look at its state")
+        raise ActRefused("it waits for no signature: look at its state")
     due = domain_of(deployment, kind.contract).as_json()
     if typed_data.get("domain") != due:
         raise ActRefused(
-            f"it is for {_said(typed_data.get('domain'))}, the manifest names {_said(due)}",
+            f"it is for {_text(typed_data.get('domain'))}, the manifest names {_text(due)}",
             field="domain",
         )
     if typed_data.get("primaryType") != kind.primary_type():
         raise ActRefused(
-            f"it is a {typed_data.get('primaryType')}, asked was a {kind.primary_type()}",
+            f"it is a {typed_data.get('primaryType')}, requested was a {kind.primary_type()}",
             field="primaryType",
         )
     try:
@@ -155,7 +161,7 @@ def _message(
     return message
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, bytes):
         return "0x" + value.hex()
     if isinstance(value, dict):
@@ -165,7 +171,7 @@ def _said(value: object) -> str:
 
 def _document(documents: ContentStore, digest: bytes) -> LicenseDocument:
     try:
-        return document_named(documents, digest)
+        return document_of_digest(documents, digest)
     except (NotFound, StoreError, DigestMismatch, InputError) as error:
         raise ActRefused(
             f"{cid_from_digest(digest)} cannot be read, and nothing is licensed before it can: {error}",

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from typer.main import get_command
 
-from backend.actions.schemas import TermsGiven
 from obbligato.cli.app import app
 from obbligato.documents.presets import PRESETS
 from obbligato.documents.split_sheet import read_split_sheet
 from obbligato.documents.terms_input import terms_from
 from obbligato.protocol.constants import NOT_OFFERED, PPM, Tier
 from obbligato.protocol.splits import Split
+from obbligato.schemas.terms import TermsInput
 from scripts.toolchain import ROOT
 
 PAGE = Path(ROOT, "docs", "artist.md").read_text()
@@ -30,7 +30,7 @@ def fence(language: str) -> str:
 def test_the_file_of_terms_says_what_the_page_says_of_it() -> None:
     given = json.loads(fence("json"))
     terms = terms_from(given)
-    assert terms == TermsGiven.model_validate(given).terms()
+    assert terms == TermsInput.model_validate(given).terms()
     assert not terms.offers(Tier.TRAINING)
     assert terms.offers(Tier.ANALYSIS)
     card = terms.card(Tier.GENERATIVE)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from backend.actions.schemas import TermsGiven
 from obbligato.documents.presets import PRESETS, Preset
 from obbligato.documents.terms_input import scope_for, terms_from, terms_json
 from obbligato.errors import InputError
 from obbligato.protocol.constants import NOT_OFFERED, Tier
 from obbligato.protocol.terms import Terms
+from obbligato.schemas.terms import TermsInput
 
 GIVEN: list[dict[str, Any]] = [
     *({"preset": preset.name} for preset in PRESETS),
@@ -29,11 +29,11 @@ GIVEN: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("given", GIVEN)
 def test_client_and_service_agree_on_every_way_of_writing_terms(given: dict[str, Any]) -> None:
-    due = TermsGiven.model_validate(given).terms()
+    due = TermsInput.model_validate(given).terms()
     terms = terms_from(given)
     assert terms == due
     # And so they do when the client asks by numbers alone.
-    assert TermsGiven.model_validate(terms_json(terms)).terms() == due
+    assert TermsInput.model_validate(terms_json(terms)).terms() == due
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)

@@ -2,124 +2,95 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import ConfigDict, Field
-
-from backend.actions.authorization import check_licensor, known_license
-from backend.actions.calls import REGISTRY, SIGNED, Call, hexadecimal
-from backend.actions.previews import Preview
-from backend.actions.schemas import Given
-from backend.actions.store import Draft
-from backend.db.head import read_head
-from backend.db.index_db import GrantRequest, Platform
+from backend.actions.authorization import license_of_caller
+from backend.actions.calls import REGISTRY, Call
+from backend.actions.store import PreparedAct
+from backend.db import index_db
 from backend.http.callers import Caller
 from backend.services import Services
 from obbligato.documents.wording import TIER_MEANINGS, dollars, tier_title
 from obbligato.errors import InputError, NotFound, RefusedError
 from obbligato.protocol.constants import Tier
-from obbligato.protocol.typed_data import ApproveGrant, ApproveOperator
-from obbligato.protocol.types import ZERO_ADDRESS, ZERO_DIGEST, Address
+from obbligato.protocol.types import ZERO_ADDRESS, ZERO_DIGEST
+from obbligato.schemas.acts import GrantRequest, OperatorRequest, Preview
 
 
-class OperatorGiven(Given):
-    """Whom to let act for all of one's licences, or no longer."""
+def prepare_operator(services: Services, caller: Caller, request: OperatorRequest) -> PreparedAct:
+    """Prepare to let a society or a label act for all of your licences, or to end that.
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"operator": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", "approved": True}
-            ]
-        }
-    )
-
-    operator: Address
-    approved: bool = True
-
-
-class GrantGiven(Given):
-    """A platform's request for a grant."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"request_id": 1}]})
-
-    request_id: Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]
-
-
-def draft_operator(services: Services, caller: Caller, given: OperatorGiven) -> Draft:
-    """An operator's approval or its end. Raises InputError, RefusedError, ChainError."""
-    if given.operator in (ZERO_ADDRESS, caller.account):
+    Raises InputError, RefusedError, ChainError.
+    """
+    if request.operator in (ZERO_ADDRESS, caller.account):
         raise InputError("name another account than your own", field="operator")
-    is_so = services.chain.call(REGISTRY, "isApprovedForAll", caller.account, given.operator)
-    if is_so == given.approved:
+    is_operator = services.chain.call(
+        REGISTRY, "isApprovedForAll", caller.account, request.operator
+    )
+    if is_operator == request.approved:
         raise RefusedError(
-            f"{given.operator} is {'' if is_so else 'not '}your operator already: nothing to change"
+            f"{request.operator} is {'' if is_operator else 'not '}your operator already: nothing to change"
         )
     sentences = (
         [
-            f"{given.operator} may mint, change and revoke all of your licences, now and later.",
+            f"{request.operator} may mint, change and revoke all of your licences, now and later.",
             "It never receives your money: that goes to the payees of each licence.",
             "You can end this whenever you like.",
         ]
-        if given.approved
-        else [f"{given.operator} can no longer act for your licences. What it did stays."]
+        if request.approved
+        else [f"{request.operator} can no longer act for your licences. What it did stays."]
     )
-    return Draft(
+    return PreparedAct(
         kind="operator",
         account=caller.account,
-        message=ApproveOperator,
-        fields={"operator": given.operator, "approved": given.approved},
-        call=Call(REGISTRY, "approveOperatorBySignature", [given.operator, given.approved, SIGNED]),
-        direct=Call(REGISTRY, "setApprovalForAll", [given.operator, given.approved]),
+        fields={"operator": request.operator, "approved": request.approved},
+        function="approveOperatorBySignature",
+        direct=Call(REGISTRY, "setApprovalForAll", [request.operator, request.approved]),
         preview=Preview(
-            title=f"{'Make' if given.approved else 'End'} {given.operator} as your operator",
+            title=f"{'Make' if request.approved else 'End'} {request.operator} as your operator",
             sentences=sentences,
         ),
     )
 
 
-def draft_grant(services: Services, caller: Caller, given: GrantGiven) -> Draft:
-    """The approval of a grant. Raises NotFound, RefusedError, Problem 403, ChainError."""
+def prepare_grant(services: Services, caller: Caller, request: GrantRequest) -> PreparedAct:
+    """Prepare the approval of a grant that a platform asked for.
+
+    Raises NotFound, RefusedError, Problem 403, ChainError.
+    """
     with services.index_db.reading() as session:
-        asked = session.get(GrantRequest, given.request_id)
-        if asked is None:
-            raise NotFound(f"there is no request {given.request_id} for a grant")
-        known = known_license(session, asked.license_id)
-        platform = session.get_one(Platform, asked.platform_id)
-        now = read_head(session).head_time
-    by_operator = check_licensor(services, caller, known.license_id, known.owner)
-    if asked.approved_by is not None:
-        raise RefusedError(f"request {given.request_id} is approved already")
-    tier = Tier(asked.tier)
-    current = known.history.document_at(now) or known.document
+        row = session.get(index_db.GrantRequest, request.request_id)
+        if row is None:
+            raise NotFound(f"there is no request {request.request_id} for a grant")
+        platform = session.get_one(index_db.Platform, row.platform_id)
+    known = license_of_caller(services, caller, row.license_id)
+    if row.approved_by is not None:
+        raise RefusedError(f"request {request.request_id} is approved already")
+    tier = Tier(row.tier)
     model = (
-        "any of its models"
-        if asked.model_id == ZERO_DIGEST
-        else f"its model 0x{asked.model_id.hex()}"
+        "any of its models" if row.model_id == ZERO_DIGEST else f"its model 0x{row.model_id.hex()}"
     )
-    return Draft(
+    return PreparedAct(
         kind="grant",
         account=known.owner,
-        message=ApproveGrant,
         fields={
             "license_id": known.license_id,
-            "current_document": current,
+            "current_document": known.current_document,
             "tier": tier,
-            "platform_id": asked.platform_id,
+            "platform_id": row.platform_id,
             "platform_admin": platform.admin,
-            "model_id": asked.model_id,
-            "fee": asked.fee_units,
+            "model_id": row.model_id,
+            "fee": row.fee_units,
         },
-        call=Call("Grants", "approveBySignature", [asked.request_id, hexadecimal(current), SIGNED]),
-        direct=Call("Grants", "approve", [asked.request_id]),
+        function="approveBySignature",
+        arguments=[row.request_id, known.current_document],
+        direct=Call("Grants", "approve", [row.request_id]),
         preview=Preview(
-            title=f"Grant {tier_title(tier)} of {known.name} to platform {asked.platform_id}",
+            title=f"Grant {tier_title(tier)} of {known.name} to platform {row.platform_id}",
             sentences=[
-                f"Platform {asked.platform_id} may use {known.name} for {tier_title(tier)}: {TIER_MEANINGS[tier]}.",
+                f"Platform {row.platform_id} may use {known.name} for {tier_title(tier)}: {TIER_MEANINGS[tier]}.",
                 f"That is for {model}, and for one term of the licence from when it pays.",
-                f"It pays {dollars(asked.fee_units)} once, to the payees of the licence, beside the prices for use.",
+                f"It pays {dollars(row.fee_units)} once, to the payees of the licence, beside the prices for use.",
                 "Your approval holds as long as the licence's document stays the same.",
             ],
         ),
         license_id=known.license_id,
-        by_operator=by_operator,
     )

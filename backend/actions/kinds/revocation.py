@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import ConfigDict, Field
-
-from backend.actions.authorization import check_licensor, known_license
-from backend.actions.calls import REGISTRY, SIGNED, Call, hexadecimal
-from backend.actions.previews import Preview
-from backend.actions.schemas import Given
-from backend.actions.store import Draft
-from backend.db.head import read_head
+from backend.actions.authorization import license_of_caller
+from backend.actions.calls import REGISTRY, Call
+from backend.actions.store import PreparedAct
 from backend.http.callers import Caller
 from backend.services import Services
-from obbligato.protocol.typed_data import Reinstate, Revoke
+from obbligato.schemas.acts import Preview, ReinstateRequest, RevokeRequest
 from obbligato.times import shown_moment
 
 
-class LicenseGiven(Given):
-    """One licence."""
+def prepare_revoke(services: Services, caller: Caller, request: RevokeRequest) -> PreparedAct:
+    """Prepare the end of a licence with its running term.
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"license_id": 3}]})
-
-    license_id: Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]
-
-
-def draft_revoke(services: Services, caller: Caller, given: LicenseGiven) -> Draft:
-    """A revocation. Raises RefusedError, NotFound, Problem 403, ChainError."""
-    with services.index_db.reading() as session:
-        known = known_license(session, given.license_id)
-        now = read_head(session).head_time
-    by_operator = check_licensor(services, caller, known.license_id, known.owner)
-    ends_at = known.history.revoke(now=now).ends_at
+    Raises RefusedError, NotFound, Problem 403, ChainError.
+    """
+    known = license_of_caller(services, caller, request.license_id)
+    ends_at = known.history.revoke(now=known.now).ends_at
     assert ends_at is not None
-    current = known.history.document_at(now) or known.document
     ends = shown_moment(ends_at)
-    return Draft(
+    return PreparedAct(
         kind="revoke",
         account=known.owner,
-        message=Revoke,
-        fields={"license_id": known.license_id, "current_document": current},
-        call=Call(REGISTRY, "revokeBySignature", [known.license_id, hexadecimal(current), SIGNED]),
+        fields={"license_id": known.license_id, "current_document": known.current_document},
+        function="revokeBySignature",
         direct=Call(REGISTRY, "revoke", [known.license_id]),
         preview=Preview(
             title=f"Revoke {known.name}",
@@ -53,26 +36,21 @@ def draft_revoke(services: Services, caller: Caller, given: LicenseGiven) -> Dra
             until=f"It ends on {ends}.",
         ),
         license_id=known.license_id,
-        by_operator=by_operator,
     )
 
 
-def draft_reinstate(services: Services, caller: Caller, given: LicenseGiven) -> Draft:
-    """The undoing of a revocation. Raises as `draft_revoke` does."""
-    with services.index_db.reading() as session:
-        known = known_license(session, given.license_id)
-        now = read_head(session).head_time
-    by_operator = check_licensor(services, caller, known.license_id, known.owner)
-    known.history.reinstate(now=now)
-    current = known.history.document_at(now) or known.document
-    return Draft(
+def prepare_reinstate(services: Services, caller: Caller, request: ReinstateRequest) -> PreparedAct:
+    """Prepare to take a revocation back, before it takes effect.
+
+    Raises RefusedError, NotFound, Problem 403, ChainError.
+    """
+    known = license_of_caller(services, caller, request.license_id)
+    known.history.reinstate(now=known.now)
+    return PreparedAct(
         kind="reinstate",
         account=known.owner,
-        message=Reinstate,
-        fields={"license_id": known.license_id, "current_document": current},
-        call=Call(
-            REGISTRY, "reinstateBySignature", [known.license_id, hexadecimal(current), SIGNED]
-        ),
+        fields={"license_id": known.license_id, "current_document": known.current_document},
+        function="reinstateBySignature",
         direct=Call(REGISTRY, "reinstate", [known.license_id]),
         preview=Preview(
             title=f"Take back the revocation of {known.name}",
@@ -82,5 +60,4 @@ def draft_reinstate(services: Services, caller: Caller, given: LicenseGiven) -> 
             ],
         ),
         license_id=known.license_id,
-        by_operator=by_operator,
     )

@@ -21,10 +21,15 @@ from obbligato.cli.options import (
 )
 from obbligato.cli.output import ExitCode, Result, facts, moment, print_text, share, table, warn
 from obbligato.client.backend import BackendClient
-from obbligato.client.requests import AmendAsked, Asked, MintAsked
 from obbligato.documents.wording import description, role_word
 from obbligato.protocol.splits import Split
-from obbligato.schemas.backend import Act, ActState
+from obbligato.schemas.acts import (
+    ActRequest,
+    ActResponse,
+    ActState,
+    AmendRequest,
+    MintRequest,
+)
 
 app = Commands("Acts: what you prepared and signed.")
 
@@ -51,12 +56,14 @@ class Signing:
         """A client of the backend that signs. Raises InputError."""
         return self.signed.client()
 
-    def run(self, request: Asked) -> Result:
+    def run(self, request: ActRequest) -> Result:
         """Carry an act out, with a client of its own."""
         with self.client() as client:
             return self.carry_out(client, request)
 
-    def carry_out(self, client: BackendClient, request: Asked, *, key: str | None = None) -> Result:
+    def carry_out(
+        self, client: BackendClient, request: ActRequest, *, key: str | None = None
+    ) -> Result:
         """Prepare an act, show it, ask, sign exactly what was requested, and follow it.
 
         An act that the same key made before goes on where it is. Whoever says no withdraws it.
@@ -89,7 +96,7 @@ def split_table(split: Split) -> Table:
     return table(payees, "account share role")
 
 
-def act_result(act: Act) -> Result:
+def act_result(act: ActResponse) -> Result:
     """How far an act has come; exit code 1 where it failed or was withdrawn."""
     pairs: list[tuple[str, object]] = [("act", act.id), ("what", act.preview.title)]
     if act.license_id is not None:
@@ -166,20 +173,21 @@ def withdraw_act(act: ActId, signed: SignedBackend) -> Result:
     return Result({"id": act, "state": "withdrawn"}, f"act {act}: withdrawn")
 
 
-def _act_json(act: Act) -> dict[str, Any]:
+def _act_json(act: ActResponse) -> dict[str, Any]:
     """An act as JSON, without what was to be signed."""
-    return act.model_dump(mode="json", exclude={"typed_data"})
+    return act.model_dump(mode="json", exclude={"typed_data", "transaction_to_send"})
 
 
-def _question(act: Act, request: Asked) -> list[str | Table]:
+def _question(act: ActResponse, request: ActRequest) -> list[str | Table]:
     """What is about to be signed. A licence is described from the request, in words of this program."""
     text: list[str | Table] = [act.preview.title]
-    if isinstance(request, MintAsked | AmendAsked):
-        recording = request.recording
-        words = description(recording.title, recording.artists, request.terms)
+    if isinstance(request, MintRequest | AmendRequest):
+        document = request.document()
+        recording, terms = document.recording, document.terms.terms()
+        words = description(recording.title, recording.artists, terms)
         text += [f"  {line}" for line in words.splitlines()]
-    if isinstance(request, MintAsked):
-        text.append(split_table(request.split_for(act.account)))
+    if isinstance(request, MintRequest):
+        text.append(split_table(request.split(act.account)))
         if act.preview.until:
             text.append(f"  {act.preview.until}")
     else:

@@ -17,11 +17,11 @@ from obbligato.cli.options import (
     latest_deadline,
 )
 from obbligato.cli.output import Result, print_text, share, table
-from obbligato.client.requests import GrantAsked, OperatorAsked
+from obbligato.client.requests import KnownGrantRequest
 from obbligato.documents.file_inputs import named
 from obbligato.protocol.constants import UINT64_MAX, Tier
 from obbligato.protocol.types import checked_address
-from obbligato.schemas.backend import Invitation
+from obbligato.schemas.acts import InvitationResponse, OperatorRequest
 
 app = Commands("Agreements with others.")
 grant_app = Commands("Requests of platforms for your approval.")
@@ -98,7 +98,7 @@ def approve_operator(
       obbligato artist operator 0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC
       obbligato artist operator 0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC --end
     """
-    return signing.run(OperatorAsked(checked_address(operator), not end))
+    return signing.run(OperatorRequest(operator=checked_address(operator), approved=not end))
 
 
 @grant_app.callback()
@@ -130,8 +130,15 @@ def approve_grant(
       obbligato artist grant approve 1 --license 4 --platform 2 --tier STYLE --fee 25000000 --yes
     """
     tier_named = None if tier is None else named(Tier, tier)
-    return signing.run(GrantAsked(request, license_id, tier_named, platform, fee))
+    approval = KnownGrantRequest(
+        request_id=request,
+        license_id=license_id,
+        tier=tier_named,
+        platform_id=platform,
+        fee_units=fee,
+    )
+    return signing.run(approval)
 
 
-def _invitation_json(invitation: Invitation) -> dict[str, Any]:
+def _invitation_json(invitation: InvitationResponse) -> dict[str, Any]:
     return invitation.model_dump(mode="json", exclude={"typed_data"})

@@ -21,7 +21,7 @@ from obbligato.client.imports import MOST_ACTS, MOST_BYTES
 from obbligato.documents.file_inputs import read_bytes
 from obbligato.errors import InputError
 from obbligato.protocol.types import checked_bytes32
-from obbligato.schemas.backend import Act, ActState
+from obbligato.schemas.acts import ActResponse, ActState
 
 PRINTED_LINES: Final = 50
 BATCH: Final = 25
@@ -126,7 +126,7 @@ def _sign(
     watch: Watcher,
 ) -> None:
     """Sign the mint of every prepared line, those left by an earlier run first, and wait for their blocks."""
-    signed: list[Act] = []
+    signed: list[ActResponse] = []
     acts = client.catalogues.acts(name, most=MOST_ACTS, again=True)
     while True:
         for act in acts:
@@ -149,12 +149,12 @@ def _sign(
         time.sleep(POLL_SECONDS)
 
 
-def _any_failed(client: BackendClient, signed: list[Act]) -> bool:
+def _any_failed(client: BackendClient, signed: list[ActResponse]) -> bool:
     """Whether an act failed: its line stays offered until it is signed again."""
     return any(client.act(act.id).problem is not None for act in signed)
 
 
-def _line_of(act: Act, lines: Mapping[bytes, LineAsked]) -> LineAsked:
+def _line_of(act: ActResponse, lines: Mapping[bytes, LineAsked]) -> LineAsked:
     """The line of the file that an act mints. Raises ActRefused."""
     message = (act.typed_data or {}).get("message", {})
     try:

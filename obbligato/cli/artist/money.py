@@ -14,13 +14,13 @@ from obbligato.cli.artist.acts import Signing
 from obbligato.cli.commands import Commands
 from obbligato.cli.options import Account, LicenseOption, Payee, write_file
 from obbligato.cli.output import AsJson, Result, facts, money, table
-from obbligato.client.requests import ChallengeAsked, ClaimAsked, RedirectAsked
+from obbligato.client.requests import BoundedChallengeRequest
 from obbligato.documents.file_inputs import named, read_bytes
 from obbligato.errors import InputError
 from obbligato.protocol.constants import UINT64_MAX, Metric, Tier
 from obbligato.protocol.types import checked_address, checked_bytes32
+from obbligato.schemas.acts import MOST_EVIDENCE, ClaimRequest, RedirectRequest
 
-MOST_EVIDENCE: Final = 200_000
 FORMATS: Final = ("pdf", "csv", "json", "parquet")
 GROUPS: Final = (
     "month",
@@ -167,7 +167,8 @@ def claim_earnings(
       obbligato artist claim
       obbligato artist claim --minimum 5000000 --yes    # once it is five dollars
     """
-    return signing.run(ClaimAsked(None if to is None else checked_address(to), minimum))
+    recipient = None if to is None else checked_address(to)
+    return signing.run(ClaimRequest(to=recipient, minimum_units=minimum))
 
 
 @app.command("redirect")
@@ -178,7 +179,7 @@ def redirect_claims(to: Account, signing: Signing) -> Result:
     Examples:
       obbligato artist redirect 0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC
     """
-    return signing.run(RedirectAsked(checked_address(to)))
+    return signing.run(RedirectRequest(to=checked_address(to)))
 
 
 @app.command("contest")
@@ -216,11 +217,11 @@ def contest_row(
         --evidence-file heard.txt
     """
     return signing.run(
-        ChallengeAsked(
+        BoundedChallengeRequest(
             report_id=checked_bytes32(report),
             license_id=license_id,
-            tier=named(Tier, tier),
-            metric=named(Metric, metric),
+            tier=named(Tier, tier).name,
+            metric=named(Metric, metric).name,
             claimed_quantity=quantity,
             evidence=evidence,
             evidence_text=None if evidence_file is None else _read_text(evidence_file),

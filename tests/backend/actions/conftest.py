@@ -17,12 +17,13 @@ from backend.actions.messages import typed_data
 from backend.actions.relay import Follower
 from backend.actions.sign import sign_act
 from backend.db.index_db import IndexDatabase
-from backend.db.service_db import Act, ActState, ServiceDatabase
+from backend.db.service_db import Act, ServiceDatabase
 from backend.http.callers import Caller
 from backend.indexer.sync import Index
 from backend.services import Services
 from backend.settings import BackendSettings
 from obbligato.keys import LocalSigner
+from obbligato.schemas.acts import ActState
 from obbligato.server.alerts import Alerts
 from obbligato.transactions.fees import SendingSettings
 from obbligato.transactions.lock import KeyLock
@@ -74,15 +75,15 @@ class ActsEnv:
         """Tick until the act is in one of these states."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            found = self.act(act.id)
-            if found.state in states:
-                return found
-            assert found.state != ActState.FAILED, found.problem
-            assert time.monotonic() < deadline, (found.state, found.waiting)
+            now = self.act(act.id)
+            if now.state in states:
+                return now
+            assert now.state != ActState.FAILED, now.problem
+            assert time.monotonic() < deadline, (now.state, now.waiting)
             self.tick()
 
     def act(self, act_id: str) -> Act:
-        """As it is kept."""
+        """The stored act."""
         with self.services.service_db.reading() as session:
             return session.get_one(Act, act_id)
 

@@ -8,20 +8,32 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from backend.actions.kinds.approvals import GrantGiven, OperatorGiven, draft_grant, draft_operator
-from backend.actions.kinds.challenge import ChallengeGiven, draft_challenge
-from backend.actions.kinds.claims import ClaimGiven, RedirectGiven, draft_claim, draft_redirect
-from backend.actions.kinds.mint import AmendGiven, draft_amend
-from backend.actions.kinds.revocation import LicenseGiven, draft_reinstate, draft_revoke
-from backend.actions.kinds.split_change import ChangeSplitGiven, draft_split_change
+from backend.actions.kinds.approvals import prepare_grant, prepare_operator
+from backend.actions.kinds.challenge import prepare_challenge
+from backend.actions.kinds.claims import prepare_claim, prepare_redirect
+from backend.actions.kinds.mint import prepare_amend
+from backend.actions.kinds.revocation import prepare_reinstate, prepare_revoke
+from backend.actions.kinds.split_change import prepare_split_change
 from backend.actions.messages import typed_data
-from backend.actions.sign import accept, invitations_of
-from backend.actions.store import Draft, keep
-from backend.db.service_db import Act, ActState, Invitation
+from backend.actions.sign import accept
+from backend.actions.store import PreparedAct, store_act
+from backend.db.service_db import Act, Invitation
 from obbligato.documents import terms_with_legal_text
 from obbligato.errors import InputError, RefusedError
 from obbligato.protocol.constants import Flag, Metric, Tier
 from obbligato.protocol.terms import RateCard
+from obbligato.schemas.acts import (
+    ActState,
+    AmendRequest,
+    ChallengeRequest,
+    ChangeSplitRequest,
+    ClaimRequest,
+    GrantRequest,
+    OperatorRequest,
+    RedirectRequest,
+    ReinstateRequest,
+    RevokeRequest,
+)
 from obbligato.server.http import Problem
 from scripts.demo.cast import METERED_PLATFORM, SOCIETY
 from tests.backend.actions.conftest import ActsEnv
@@ -52,13 +64,13 @@ def mint(
     return license_id
 
 
-def kept(acts_env: ActsEnv, by: LocalAccount, draft: Draft) -> Act:
-    return keep(acts_env.services, acts_env.caller(by), draft)
+def prepared(acts_env: ActsEnv, by: LocalAccount, prepared_act: PreparedAct) -> Act:
+    return store_act(acts_env.services, acts_env.caller(by), prepared_act)
 
 
-def done(acts_env: ActsEnv, by: LocalAccount, draft: Draft) -> Act:
+def done(acts_env: ActsEnv, by: LocalAccount, prepared_act: PreparedAct) -> Act:
     """Prepared, signed by `by`, relayed, final."""
-    act = kept(acts_env, by, draft)
+    act = prepared(acts_env, by, prepared_act)
     acts_env.sign(act, by)
     return acts_env.reach(act, ActState.FINAL)
 
@@ -68,7 +80,7 @@ def test_a_tier_that_is_only_added_counts_at_once(acts_env: ActsEnv) -> None:
     assert not acts_env.services.chain.call(
         "LicenseRegistry", "consentAt", license_id, 1, acts_env.acts.now()
     )
-    given = AmendGiven.model_validate(
+    given = AmendRequest.model_validate(
         {
             "license_id": license_id,
             "terms": {
@@ -92,7 +104,7 @@ def test_a_tier_that_is_only_added_counts_at_once(acts_env: ActsEnv) -> None:
     # The request's terms are those that the story amends to.
     assert given.terms is not None
     assert given.terms.terms() == WIDER
-    act = done(acts_env, ARTIST, draft_amend(acts_env.services, acts_env.caller(ARTIST), given))
+    act = done(acts_env, ARTIST, prepare_amend(acts_env.services, acts_env.caller(ARTIST), given))
     assert "It counts at once." in act.preview["sentences"]
     now = acts_env.acts.now()
     assert acts_env.services.chain.call("LicenseRegistry", "consentAt", license_id, 1, now)
@@ -101,13 +113,13 @@ def test_a_tier_that_is_only_added_counts_at_once(acts_env: ActsEnv) -> None:
 def test_other_prices_count_from_the_next_term_and_the_preview_says_when(acts_env: ActsEnv) -> None:
     license_id = mint(acts_env, ARTIST, "dearer")
     minted_at = acts_env.services.chain.call("LicenseRegistry", "licenseOf", license_id)[1]
-    given = AmendGiven.model_validate(
+    given = AmendRequest.model_validate(
         {
             "license_id": license_id,
             "terms": {"tiers": {"GENERATIVE": {"generation_units": "9900"}}, "flags": []},
         }
     )
-    act = done(acts_env, ARTIST, draft_amend(acts_env.services, acts_env.caller(ARTIST), given))
+    act = done(acts_env, ARTIST, prepare_amend(acts_env.services, acts_env.caller(ARTIST), given))
     hot = acts_env.services.chain.call("LicenseRegistry", "licenseOf", license_id)
     assert hot[4] == minted_at + TERM
     assert any("when the running term ends" in sentence for sentence in act.preview["sentences"])
@@ -117,30 +129,36 @@ def test_other_prices_count_from_the_next_term_and_the_preview_says_when(acts_en
 def test_another_content_hash_is_no_amendment(acts_env: ActsEnv) -> None:
     license_id = mint(acts_env, ARTIST, "swapped")
     recording = {"title": "x", "artists": ["y"], "content_hash": "0x" + "77" * 32}
-    given = AmendGiven.model_validate({"license_id": license_id, "recording": recording})
+    given = AmendRequest.model_validate({"license_id": license_id, "recording": recording})
     with pytest.raises(RefusedError, match="another recording"):
-        draft_amend(acts_env.services, acts_env.caller(ARTIST), given)
+        prepare_amend(acts_env.services, acts_env.caller(ARTIST), given)
 
 
 def test_a_revoked_licence_ends_with_its_term_and_can_be_taken_back(acts_env: ActsEnv) -> None:
     license_id = mint(acts_env, ARTIST, "revoked")
     chain = acts_env.services.chain
     minted_at = chain.call("LicenseRegistry", "licenseOf", license_id)[1]
-    given = LicenseGiven(license_id=license_id)
-    done(acts_env, ARTIST, draft_revoke(acts_env.services, acts_env.caller(ARTIST), given))
+    given = RevokeRequest(license_id=license_id)
+    done(acts_env, ARTIST, prepare_revoke(acts_env.services, acts_env.caller(ARTIST), given))
     assert chain.call("LicenseRegistry", "licenseOf", license_id)[5] == minted_at + TERM
     acts_env.index.sync()
     with pytest.raises(RefusedError, match="revoked already"):
-        draft_revoke(acts_env.services, acts_env.caller(ARTIST), given)
-    done(acts_env, ARTIST, draft_reinstate(acts_env.services, acts_env.caller(ARTIST), given))
+        prepare_revoke(acts_env.services, acts_env.caller(ARTIST), given)
+    done(
+        acts_env,
+        ARTIST,
+        prepare_reinstate(
+            acts_env.services, acts_env.caller(ARTIST), ReinstateRequest(license_id=license_id)
+        ),
+    )
     assert chain.call("LicenseRegistry", "licenseOf", license_id)[5] == 0
 
 
-@pytest.mark.parametrize("draft", [draft_revoke, draft_reinstate])
-def test_nobody_acts_for_somebody_else_s_licence(acts_env: ActsEnv, draft: Any) -> None:
-    license_id = mint(acts_env, ARTIST, f"not yours {draft.__name__}")
+@pytest.mark.parametrize("prepare", [prepare_revoke, prepare_reinstate])
+def test_nobody_acts_for_somebody_else_s_licence(acts_env: ActsEnv, prepare: Any) -> None:
+    license_id = mint(acts_env, ARTIST, f"not yours {prepare.__name__}")
     with pytest.raises(Problem) as refused:
-        draft(acts_env.services, acts_env.caller(STRANGER), LicenseGiven(license_id=license_id))
+        prepare(acts_env.services, acts_env.caller(STRANGER), RevokeRequest(license_id=license_id))
     assert (refused.value.status, refused.value.more["field"]) == (403, "license_id")
 
 
@@ -153,10 +171,11 @@ def test_a_smaller_share_takes_its_payee_s_signature(acts_env: ActsEnv) -> None:
         {"account": LABEL.address, "share_ppm": 250_000, "role": "label"},
         {"account": PRODUCER.address, "share_ppm": 150_000, "role": "producer"},
     ]
-    given = ChangeSplitGiven.model_validate({"license_id": license_id, "payees": payees})
-    act = kept(acts_env, DUO, draft_split_change(acts_env.services, acts_env.caller(DUO), given))
-    with acts_env.services.service_db.reading() as session:
-        asked = {each.account: each for each in invitations_of(session, act.id)}
+    given = ChangeSplitRequest.model_validate({"license_id": license_id, "payees": payees})
+    act = prepared(
+        acts_env, DUO, prepare_split_change(acts_env.services, acts_env.caller(DUO), given)
+    )
+    asked = {each.account: each for each in acts_env.act(act.id).invitations}
     assert set(asked) == {LABEL.address, PRODUCER.address}
     assert (asked[LABEL.address].share_before_ppm, asked[LABEL.address].share_after_ppm) == (
         300_000,
@@ -184,10 +203,11 @@ def test_a_smaller_share_takes_its_payee_s_signature(acts_env: ActsEnv) -> None:
 def test_payees_may_agree_before_the_owner_signs(acts_env: ActsEnv) -> None:
     license_id = mint(acts_env, DUO, "agreed first", split((DUO, 500_000), (LABEL, 500_000)))
     payees = [{"account": DUO.address, "share_ppm": 1_000_000, "role": "performer"}]
-    given = ChangeSplitGiven.model_validate({"license_id": license_id, "payees": payees})
-    act = kept(acts_env, DUO, draft_split_change(acts_env.services, acts_env.caller(DUO), given))
-    with acts_env.services.service_db.reading() as session:
-        (asked,) = invitations_of(session, act.id)
+    given = ChangeSplitRequest.model_validate({"license_id": license_id, "payees": payees})
+    act = prepared(
+        acts_env, DUO, prepare_split_change(acts_env.services, acts_env.caller(DUO), given)
+    )
+    (asked,) = acts_env.act(act.id).invitations
     agree(acts_env, asked, LABEL)
     acts_env.sign(act, DUO)
     acts_env.reach(act, ActState.FINAL)
@@ -196,16 +216,18 @@ def test_payees_may_agree_before_the_owner_signs(acts_env: ActsEnv) -> None:
 def test_an_operator_is_made_without_gas_and_ended_again(acts_env: ActsEnv) -> None:
     chain = acts_env.services.chain
     for approved in (True, False):
-        given = OperatorGiven(operator=SOCIETY.address, approved=approved)
+        given = OperatorRequest(operator=SOCIETY.address, approved=approved)
         done(
-            acts_env, PRODUCER, draft_operator(acts_env.services, acts_env.caller(PRODUCER), given)
+            acts_env,
+            PRODUCER,
+            prepare_operator(acts_env.services, acts_env.caller(PRODUCER), given),
         )
         assert (
             chain.call("LicenseRegistry", "isApprovedForAll", PRODUCER.address, SOCIETY.address)
             is approved
         )
     with pytest.raises(RefusedError, match="already"):
-        draft_operator(acts_env.services, acts_env.caller(PRODUCER), given)
+        prepare_operator(acts_env.services, acts_env.caller(PRODUCER), given)
 
 
 def test_a_grant_is_approved_at_the_fee_that_was_offered(acts_env: ActsEnv) -> None:
@@ -219,11 +241,11 @@ def test_a_grant_is_approved_at_the_fee_that_was_offered(acts_env: ActsEnv) -> N
     chain.transact(METERED_PLATFORM.admin, "Grants", "ask", platform_id, license_id, 3, MODEL, fee)
     request_id = chain.call("Grants", "requestCount")
     acts_env.index.sync()
-    draft = draft_grant(
-        acts_env.services, acts_env.caller(BY_GRANT), GrantGiven(request_id=request_id)
+    grant = prepare_grant(
+        acts_env.services, acts_env.caller(BY_GRANT), GrantRequest(request_id=request_id)
     )
-    assert any("70.00 dollars" in sentence for sentence in draft.preview.sentences)
-    done(acts_env, BY_GRANT, draft)
+    assert any("70.00 dollars" in sentence for sentence in grant.preview.sentences)
+    done(acts_env, BY_GRANT, grant)
     acts_env.acts.dollars(METERED_PLATFORM.admin, fee)
     chain.transact(METERED_PLATFORM.admin, "Grants", "pay", request_id)
     now = acts_env.acts.now()
@@ -247,7 +269,7 @@ def test_claims_redirections_and_a_challenge_on_credit(acts_env: ActsEnv) -> Non
 
     # 10 000 generations at 2 400 millionths of a dollar: 24 dollars.
     caller = acts_env.caller(COLD)
-    contest = ChallengeGiven.model_validate(
+    contest = ChallengeRequest.model_validate(
         {
             "report_id": "0x" + report.report_id.hex(),
             "license_id": license_id,
@@ -257,7 +279,7 @@ def test_claims_redirections_and_a_challenge_on_credit(acts_env: ActsEnv) -> Non
             "evidence_text": "a list of outputs",
         }
     )
-    act = done(acts_env, COLD, draft_challenge(acts_env.services, caller, contest))
+    act = done(acts_env, COLD, prepare_challenge(acts_env.services, caller, contest))
     challenge = chain.call("Disputes", "challengeOf", act.result["challenge_id"])  # type: ignore[index]
     # 12 dollars more are asked for; a tenth is less than the minimum of 5 dollars; half for a payee.
     assert (challenge[2], challenge[7], challenge[9]) == (COLD.address, 15_000 * UNIT, 2_500_000)
@@ -266,12 +288,12 @@ def test_claims_redirections_and_a_challenge_on_credit(acts_env: ActsEnv) -> Non
     done(
         acts_env,
         COLD,
-        draft_redirect(acts_env.services, caller, RedirectGiven(to=STRANGER.address)),
+        prepare_redirect(acts_env.services, caller, RedirectRequest(to=STRANGER.address)),
     )
     assert chain.call("RoyaltyVault", "recipientOf", COLD.address) == STRANGER.address
     before = chain.call("TestDollar", "balanceOf", PRODUCER.address)
     act = done(
-        acts_env, COLD, draft_claim(acts_env.services, caller, ClaimGiven(to=PRODUCER.address))
+        acts_env, COLD, prepare_claim(acts_env.services, caller, ClaimRequest(to=PRODUCER.address))
     )
     assert act.result == {"amount_units": str(24 * DOLLARS - 2_500_000)}
     assert (
@@ -279,13 +301,15 @@ def test_claims_redirections_and_a_challenge_on_credit(acts_env: ActsEnv) -> Non
     )
     acts_env.index.sync()
     with pytest.raises(RefusedError, match="can be claimed right now"):
-        draft_claim(acts_env.services, caller, ClaimGiven())
+        prepare_claim(acts_env.services, caller, ClaimRequest())
 
 
 def test_an_act_that_the_chain_would_refuse_is_refused_when_it_is_signed(acts_env: ActsEnv) -> None:
     license_id = mint(acts_env, ARTIST, "raced")
-    given = LicenseGiven(license_id=license_id)
-    act = kept(acts_env, ARTIST, draft_revoke(acts_env.services, acts_env.caller(ARTIST), given))
+    given = RevokeRequest(license_id=license_id)
+    act = prepared(
+        acts_env, ARTIST, prepare_revoke(acts_env.services, acts_env.caller(ARTIST), given)
+    )
     acts_env.services.chain.transact(ARTIST, "LicenseRegistry", "revoke", license_id)
     with pytest.raises(RefusedError, match="LicenseEnding"):
         acts_env.sign(act, ARTIST)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.actions.kinds.mint import draft_mint
+from backend.actions.kinds.mint import prepare_mint
 from backend.actions.messages import typed_data
-from backend.actions.store import keep
+from backend.actions.store import store_act
 from backend.app import create_app
 from tests.backend.actions.conftest import ActsEnv
-from tests.backend.actions.test_minting import given
+from tests.backend.actions.test_minting import mint_request
 from tests.onchain import ARTIST
 
 
@@ -29,7 +29,9 @@ def test_the_second_act_of_a_day_is_told_to_wait_until_tomorrow(
     answers = []
     for title in ("one", "two"):
         caller = acts_env.caller(ARTIST)
-        act = keep(acts_env.services, caller, draft_mint(acts_env.services, caller, given(title)))
+        act = store_act(
+            acts_env.services, caller, prepare_mint(acts_env.services, caller, mint_request(title))
+        )
         signed = ARTIST.sign_typed_data(full_message=typed_data(acts_env.services.chain, act))
         body = {"signature": "0x" + signed.signature.hex()}
         answers.append(client.post(f"/v1/acts/{act.id}/signature", json=body))

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from backend.actions.budget import Budget
-from backend.actions.kinds.mint import MintGiven, draft_mint
+from backend.actions.kinds.mint import prepare_mint
 from backend.actions.messages import typed_data
 from backend.actions.relay import Follower
-from backend.actions.responses import shown_act
+from backend.actions.responses import act_response
 from backend.actions.sign import sign_act, was_sent
-from backend.actions.store import Idempotency, keep
-from backend.db.service_db import Act, ActState
+from backend.actions.store import Idempotency, store_act
+from backend.db.service_db import Act
 from obbligato.documents import LicenseDocument, cid_from_digest, legal_text
 from obbligato.errors import InputError, NotFound
+from obbligato.schemas.acts import ActState, MintRequest
 from obbligato.server.http import Problem
 from obbligato.store import BlockState, BlockStatus, StoreError
 from scripts.demo.cast import SOCIETY
@@ -25,10 +26,10 @@ from tests.backend.actions.conftest import ActsEnv
 from tests.onchain import ARTIST, DUO, LABEL, STRANGER
 
 
-def given(title: str, **changed: Any) -> MintGiven:
+def mint_request(title: str, **changed: Any) -> MintRequest:
     """A request for a licence, as JSON brings it."""
     content = "0x" + hashlib.sha256(title.encode()).hexdigest()
-    return MintGiven.model_validate(
+    return MintRequest.model_validate(
         {
             "recording": {"title": title, "artists": ["Nadia Vale"], "content_hash": content},
             "terms": {"preset": "train-dont-imitate"},
@@ -37,11 +38,11 @@ def given(title: str, **changed: Any) -> MintGiven:
     )
 
 
-def prepared(acts_env: ActsEnv, request: MintGiven, by: Any = ARTIST) -> Act:
-    return keep(
+def prepared(acts_env: ActsEnv, request: MintRequest, by: Any = ARTIST) -> Act:
+    return store_act(
         acts_env.services,
         acts_env.caller(by),
-        draft_mint(acts_env.services, acts_env.caller(by), request),
+        prepare_mint(acts_env.services, acts_env.caller(by), request),
     )
 
 
@@ -50,7 +51,7 @@ def test_a_signed_mint_becomes_a_final_licence_with_the_terms_that_were_shown(
 ) -> None:
     act = prepared(
         acts_env,
-        given(
+        mint_request(
             "First",
             payees=[
                 {"account": ARTIST.address, "share_ppm": 650_000, "role": "performer"},
@@ -81,7 +82,7 @@ def test_a_signed_mint_becomes_a_final_licence_with_the_terms_that_were_shown(
 
 
 def test_the_preview_says_every_price_every_payee_and_what_is_refused(acts_env: ActsEnv) -> None:
-    act = prepared(acts_env, given("Preview", terms={"preset": "train-dont-imitate"}))
+    act = prepared(acts_env, mint_request("Preview", terms={"preset": "train-dont-imitate"}))
     shown = "\n".join(act.preview["sentences"])
     # The preset's prices, by hand: 2 400 millionths a generation, 5 dollars a training run.
     assert "each generation: 0.0024 dollars" in shown
@@ -93,7 +94,7 @@ def test_the_preview_says_every_price_every_payee_and_what_is_refused(acts_env: 
 
 def test_nothing_is_on_the_chain_before_somebody_signs(acts_env: ActsEnv) -> None:
     before = acts_env.services.chain.call("LicenseRegistry", "licenseCount")
-    prepared(acts_env, given("Unsigned"))
+    prepared(acts_env, mint_request("Unsigned"))
     acts_env.tick()
     assert acts_env.services.chain.call("LicenseRegistry", "licenseCount") == before
 
@@ -101,7 +102,7 @@ def test_nothing_is_on_the_chain_before_somebody_signs(acts_env: ActsEnv) -> Non
 def test_another_account_s_signature_is_refused_and_the_right_one_still_counts(
     acts_env: ActsEnv,
 ) -> None:
-    act = prepared(acts_env, given("Forged"))
+    act = prepared(acts_env, mint_request("Forged"))
     with pytest.raises(InputError, match="signature"):
         acts_env.sign(act, STRANGER)
     assert acts_env.act(act.id).state == ActState.PREPARED
@@ -110,7 +111,7 @@ def test_another_account_s_signature_is_refused_and_the_right_one_still_counts(
 
 
 def test_the_same_signature_again_changes_nothing(acts_env: ActsEnv) -> None:
-    act = prepared(acts_env, given("Twice"))
+    act = prepared(acts_env, mint_request("Twice"))
     acts_env.sign(act, ARTIST)
     acts_env.reach(act, ActState.FINAL)
     count = acts_env.services.chain.call("LicenseRegistry", "licenseCount")
@@ -120,11 +121,13 @@ def test_the_same_signature_again_changes_nothing(acts_env: ActsEnv) -> None:
 
 
 def test_one_key_prepares_one_act_and_refuses_another_request(acts_env: ActsEnv) -> None:
-    caller, request, other = acts_env.caller(ARTIST), given("Key"), given("Another")
+    caller, request, other = acts_env.caller(ARTIST), mint_request("Key"), mint_request("Another")
 
-    def prepare(wanted: MintGiven) -> Act:
+    def prepare(wanted: MintRequest) -> Act:
         again = Idempotency.of("my key", "mint", wanted.model_dump(mode="json"))
-        return keep(acts_env.services, caller, draft_mint(acts_env.services, caller, wanted), again)
+        return store_act(
+            acts_env.services, caller, prepare_mint(acts_env.services, caller, wanted), again
+        )
 
     assert prepare(request).id == prepare(request).id
     with pytest.raises(Problem) as refused:
@@ -134,24 +137,26 @@ def test_one_key_prepares_one_act_and_refuses_another_request(acts_env: ActsEnv)
 
 def test_a_key_goes_with_the_largest_price(acts_env: ActsEnv) -> None:
     tiers = {"GENERATIVE": {"generation_units": str(2**64 - 2)}}
-    request = given("Dear", terms={"tiers": tiers})
+    request = mint_request("Dear", terms={"tiers": tiers})
     again = Idempotency.of("dear", "mint", request.model_dump(mode="json"))
     caller = acts_env.caller(ARTIST)
-    act = keep(acts_env.services, caller, draft_mint(acts_env.services, caller, request), again)
+    act = store_act(
+        acts_env.services, caller, prepare_mint(acts_env.services, caller, request), again
+    )
     assert act.idempotency_key == "dear"
 
 
 def test_nobody_mints_for_an_account_that_did_not_make_it_its_operator(acts_env: ActsEnv) -> None:
     with pytest.raises(Problem) as refused:
-        prepared(acts_env, given("Not yours", owner=DUO.address), by=SOCIETY)
+        prepared(acts_env, mint_request("Not yours", owner=DUO.address), by=SOCIETY)
     assert (refused.value.status, refused.value.more["field"]) == (403, "owner")
 
 
 def test_an_operator_gets_the_transaction_and_the_act_is_followed(acts_env: ActsEnv) -> None:
     chain = acts_env.services.chain
     chain.transact(DUO, "LicenseRegistry", "setApprovalForAll", SOCIETY.address, True)
-    act = prepared(acts_env, given("By a society", owner=DUO.address), by=SOCIETY)
-    call = shown_act(acts_env.services, act, []).transaction_to_send
+    act = prepared(acts_env, mint_request("By a society", owner=DUO.address), by=SOCIETY)
+    call = act_response(chain, act).transaction_to_send
     assert call is not None
     digest = chain.web3.eth.send_raw_transaction(
         SOCIETY.sign_transaction(
@@ -197,10 +202,10 @@ def test_with_the_store_down_nothing_is_prepared_and_a_retry_works(acts_env: Act
     with acts_env.services.service_db.reading() as session:
         before = session.query(Act).count()
     with pytest.raises(StoreError, match="nothing was prepared"):
-        keep(down, caller, draft_mint(down, caller, given("Down")))
+        store_act(down, caller, prepare_mint(down, caller, mint_request("Down")))
     with acts_env.services.service_db.reading() as session:
         assert session.query(Act).count() == before
-    act = prepared(acts_env, given("Down"))
+    act = prepared(acts_env, mint_request("Down"))
     with pytest.raises(StoreError, match="nothing was sent"):
         sign_act(
             down,
@@ -213,7 +218,7 @@ def test_with_the_store_down_nothing_is_prepared_and_a_retry_works(acts_env: Act
 
 
 def test_a_document_that_vanishes_before_it_is_sent_holds_the_mint_back(acts_env: ActsEnv) -> None:
-    act = prepared(acts_env, given("Vanished"))
+    act = prepared(acts_env, mint_request("Vanished"))
     acts_env.sign(act, ARTIST)
     down = dataclasses.replace(acts_env.services, store=DownStore())
     Follower(down, Budget(down.settings)).step()
@@ -229,9 +234,10 @@ def test_too_many_acts_of_one_account_are_refused_and_others_go_on(acts_env: Act
     budget = Budget(few.services.settings)
     with few.services.service_db.work() as session:
         budget.take(session, STRANGER.address, 5)
-    with few.services.service_db.work() as session, pytest.raises(Problem) as refused:
-        budget.check(session, STRANGER.address, 5)
-    assert refused.value.status == 429
+    for refuse in (budget.check, budget.take):
+        with few.services.service_db.work() as session, pytest.raises(Problem) as refused:
+            refuse(session, STRANGER.address, 5)
+        assert refused.value.status == 429
     with few.services.service_db.work() as session:
         budget.check(session, DUO.address, 5)
         budget.check(session, STRANGER.address, 86_400)
@@ -239,7 +245,7 @@ def test_too_many_acts_of_one_account_are_refused_and_others_go_on(acts_env: Act
 
 def test_beyond_the_spending_cap_acts_wait_and_go_on_when_it_is_raised(acts_env: ActsEnv) -> None:
     poor = acts_env.with_settings(day_ether=0.0)
-    act = prepared(acts_env, given("Cap"))
+    act = prepared(acts_env, mint_request("Cap"))
     acts_env.sign(act, ARTIST)
     poor.follower.step()
     waiting = acts_env.act(act.id)
@@ -250,7 +256,7 @@ def test_beyond_the_spending_cap_acts_wait_and_go_on_when_it_is_raised(acts_env:
 
 
 def test_an_unsigned_act_ends_with_its_deadline(acts_env: ActsEnv) -> None:
-    act = prepared(acts_env, given("Late"))
+    act = prepared(acts_env, mint_request("Late"))
     late = acts_env.with_settings()
     late = dataclasses.replace(
         late, services=dataclasses.replace(acts_env.services, clock=lambda: act.deadline + 1)
@@ -299,7 +305,7 @@ def test_what_the_rules_refuse_names_its_field_and_prepares_nothing(
     acts_env: ActsEnv, changed: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InputError) as refused:
-        prepared(acts_env, given("Wrong", **changed))
+        prepared(acts_env, mint_request("Wrong", **changed))
     assert refused.value.field == field
 
 
@@ -308,7 +314,9 @@ def test_a_vault_is_no_payee(acts_env: ActsEnv) -> None:
     with pytest.raises(InputError, match="never be taken out"):
         prepared(
             acts_env,
-            given("Vault", payees=[{"account": vault, "share_ppm": 1_000_000, "role": "label"}]),
+            mint_request(
+                "Vault", payees=[{"account": vault, "share_ppm": 1_000_000, "role": "label"}]
+            ),
         )
 
 

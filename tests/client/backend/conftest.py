@@ -11,10 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from backend.actions.schemas import RecordingGiven, SplitGiven, TermsGiven
 from obbligato.chain.deployment import CONTRACTS, Deployment
 from obbligato.client.backend import BackendClient
-from obbligato.client.requests import Asked
 from obbligato.client.signing import personal_digest
 from obbligato.client.verify_acts import domain_of
 from obbligato.documents import LicenseDocument, Recording, cid_of, license_document
@@ -25,6 +23,8 @@ from obbligato.protocol.constants import Role
 from obbligato.protocol.quorum import recover_signer
 from obbligato.protocol.splits import Payee, Split
 from obbligato.protocol.typed_data import AcceptSplit, Message, Mint
+from obbligato.schemas.acts import ActRequest, ActResponse
+from obbligato.schemas.terms import RecordingInput, SplitInput, TermsInput
 from obbligato.store import BlockStatus
 
 SIGNER = LocalSigner(b"\x05" * 32)
@@ -160,16 +160,16 @@ class FakeBackend:
     def minted(self, body: dict[str, Any], key: str) -> httpx.Response:
         if key in self.keys:
             return httpx.Response(201, json=self.acts[self.keys[key]])
-        terms = TermsGiven.model_validate(body["terms"]).terms()
-        recording = RecordingGiven.model_validate({"recording": body["recording"]}).recording
-        given = SplitGiven.model_validate({"payees": body.get("payees")})
+        terms = TermsInput.model_validate(body["terms"]).terms()
+        recording = RecordingInput.model_validate({"recording": body["recording"]}).recording
+        given = SplitInput.model_validate({"payees": body.get("payees")})
         document = license_document(recording=recording, terms=terms, image=body.get("image"))
         self.shelf.put(document.to_bytes())
         message = Mint.read(
             {
                 "account": SIGNER.address,
                 "terms": terms.digest(),
-                "split": given.split(SIGNER.address, forbidden=()).digest(),
+                "split": given.split(SIGNER.address).digest(),
                 "document": document.digest(),
                 "content": recording.content_hash,
                 "nonce": 7,
@@ -212,7 +212,9 @@ class FakeBackend:
 
     def signed(self, act_id: str, signature: bytes) -> httpx.Response:
         self.signatures.append(signature)
-        made = {**self.acts[act_id], "state": "signed", "typed_data": None}
+        known = self.acts[act_id]
+        state = "agreed" if "act_id" in known else "signed"
+        made = {**known, "state": state, "typed_data": None}
         return httpx.Response(200, json=made)
 
 
@@ -246,7 +248,7 @@ def invitation(
         "share_after_ppm": after,
         "state": "waiting",
         "deadline": NOW,
-        "preview": {"title": "Change who is paid", "paid_to": paid_to},
+        "preview": {"title": "Change who is paid", "sentences": [], "paid_to": paid_to},
         "typed_data": typed,
     }
 
@@ -261,16 +263,14 @@ def pair(first: int) -> Split:
     )
 
 
-def act_of(fake: FakeBackend, asked: Asked, message: Message) -> Any:
+def act_of(fake: FakeBackend, request: ActRequest, message: Message) -> Any:
     """A prepared act with this message, as the client reads it."""
-    from obbligato.schemas.backend import Act
-
-    return Act.model_validate(fake.act(asked.kind, message))
+    return ActResponse.model_validate(fake.act(request.kind, message))
 
 
 def document(**changed: Any) -> LicenseDocument:
     """The document of the recording under other terms than most tests ask for."""
-    terms = TermsGiven(preset="no-ai").terms()
+    terms = TermsInput(preset="no-ai").terms()
     return license_document(recording=RECORDING.model_copy(update=changed), terms=terms)
 
 

@@ -1,4 +1,4 @@
-"""A backend that lies gets no signature: everything that is signed is made anew from what was asked."""
+"""A backend that lies gets no signature: everything that is signed is made anew from what was request."""
 
 from __future__ import annotations
 
@@ -8,20 +8,8 @@ import pytest
 
 from obbligato.client.backend import BackendClient
 from obbligato.client.errors import ActRefused
-from obbligato.client.requests import (
-    AmendAsked,
-    Asked,
-    ChallengeAsked,
-    ClaimAsked,
-    GrantAsked,
-    MintAsked,
-    OperatorAsked,
-    RedirectAsked,
-    ReinstateAsked,
-    RevokeAsked,
-    SplitChangeAsked,
-)
-from obbligato.client.verify_acts import checked_act, domain_of
+from obbligato.client.requests import BoundedChallengeRequest, KnownGrantRequest
+from obbligato.client.verify_acts import domain_of, verify_act
 from obbligato.documents.terms_input import terms_from
 from obbligato.protocol.constants import Metric, Tier
 from obbligato.protocol.quorum import recover_signer
@@ -39,7 +27,18 @@ from obbligato.protocol.typed_data import (
     Revoke,
 )
 from obbligato.protocol.types import ZERO_ADDRESS
-from obbligato.schemas.backend import Invitation
+from obbligato.schemas.acts import (
+    ActRequest,
+    AmendRequest,
+    ChangeSplitRequest,
+    ClaimRequest,
+    InvitationResponse,
+    MintRequest,
+    OperatorRequest,
+    RedirectRequest,
+    ReinstateRequest,
+    RevokeRequest,
+)
 from tests.client.backend.conftest import (
     CONTENT,
     DEPLOYMENT,
@@ -54,7 +53,9 @@ from tests.client.backend.conftest import (
     pair,
 )
 
-ASKED = MintAsked(RECORDING, terms_from({"preset": "train-dont-imitate"}), split=pair(650_000))
+REQUEST = MintRequest.of(
+    RECORDING, terms_from({"preset": "train-dont-imitate"}), split=pair(650_000)
+)
 ME, DEADLINE = SIGNER.address, NOW + 3_600
 BASE: dict[str, Any] = {"account": ME, "nonce": 3, "deadline": DEADLINE}
 CURRENT = b"\x22" * 32
@@ -63,10 +64,10 @@ CURRENT = b"\x22" * 32
 def test_an_honest_mint_is_signed_for_the_deployment_of_the_manifest(
     client: BackendClient, fake: FakeBackend
 ) -> None:
-    act = client.prepare(ASKED)
-    signed = client.sign(act, ASKED)
+    act = client.prepare(REQUEST)
+    signed = client.sign(act, REQUEST)
     assert signed.state == "signed"
-    message = checked_act(act, ASKED, ME, DEPLOYMENT, fake.shelf)
+    message = verify_act(act, REQUEST, ME, DEPLOYMENT, fake.shelf)
     digest = message.digest(domain_of(DEPLOYMENT, message.contract))
     assert [recover_signer(digest, each) for each in fake.signatures] == [ME]
 
@@ -85,9 +86,9 @@ def test_a_mint_of_something_else_is_not_signed(
     client: BackendClient, fake: FakeBackend, lies: dict[str, Any], field: str
 ) -> None:
     fake.lies = lies
-    act = client.prepare(ASKED)
+    act = client.prepare(REQUEST)
     with pytest.raises(ActRefused, match="nothing was signed") as raised:
-        client.sign(act, ASKED)
+        client.sign(act, REQUEST)
     assert raised.value.field == field
     assert fake.signatures == []
 
@@ -106,9 +107,9 @@ def test_a_signature_that_counts_elsewhere_is_not_given(
     client: BackendClient, fake: FakeBackend, domain: dict[str, Any]
 ) -> None:
     fake.domain = domain
-    act = client.prepare(ASKED)
+    act = client.prepare(REQUEST)
     with pytest.raises(ActRefused) as raised:
-        client.sign(act, ASKED)
+        client.sign(act, REQUEST)
     assert raised.value.field == "domain"
     assert fake.signatures == []
 
@@ -116,72 +117,78 @@ def test_a_signature_that_counts_elsewhere_is_not_given(
 def test_a_document_that_nobody_can_read_is_not_licensed(
     client: BackendClient, fake: FakeBackend
 ) -> None:
-    act = client.prepare(ASKED)
+    act = client.prepare(REQUEST)
     fake.shelf.blocks.clear()
     with pytest.raises(ActRefused, match="cannot be read, and nothing is licensed before it can"):
-        client.sign(act, ASKED)
+        client.sign(act, REQUEST)
     assert fake.signatures == []
 
 
 def test_tampered_bytes_of_a_document_are_noticed(client: BackendClient, fake: FakeBackend) -> None:
-    act = client.prepare(ASKED)
+    act = client.prepare(REQUEST)
     (cid,) = fake.shelf.blocks
     fake.shelf.blocks[cid] = fake.shelf.blocks[cid].replace(b"Aurora", b"Borealis")
     with pytest.raises(ActRefused, match="hashes to"):
-        client.sign(act, ASKED)
+        client.sign(act, REQUEST)
     assert fake.signatures == []
 
 
 def test_an_act_of_another_kind_is_not_signed(client: BackendClient, fake: FakeBackend) -> None:
-    act = client.prepare(ASKED)
+    act = client.prepare(REQUEST)
     with pytest.raises(ActRefused) as raised:
-        client.sign(act, RevokeAsked(1))
+        client.sign(act, RevokeRequest(license_id=1))
     assert raised.value.field == "kind"
-    asked = RevokeAsked(1)
+    request = RevokeRequest(license_id=1)
     message = Reinstate.read({**BASE, "license_id": 1, "current_document": CURRENT})
     with pytest.raises(ActRefused) as raised:
-        client.sign(act_of(fake, asked, message), asked)
+        client.sign(act_of(fake, request, message), request)
     assert raised.value.field == "primaryType"
     assert fake.signatures == []
 
 
 def test_a_signature_that_could_be_used_too_long_is_not_given(client: BackendClient) -> None:
-    act = client.prepare(ASKED)
+    act = client.prepare(REQUEST)
     with pytest.raises(ActRefused) as raised:
-        client.sign(act, ASKED, latest_deadline=DEADLINE - 1)
+        client.sign(act, REQUEST, latest_deadline=DEADLINE - 1)
     assert raised.value.field == "deadline"
-    client.sign(act, ASKED, latest_deadline=DEADLINE)
+    client.sign(act, REQUEST, latest_deadline=DEADLINE)
 
 
 REPORT = b"\x33" * 32
 LICENSED: dict[str, Any] = {**BASE, "license_id": 4, "current_document": CURRENT}
-AMENDED = AmendAsked.of(4, document(), terms=terms_from({"preset": "analysis-only"}))
-CASES: list[tuple[Asked, Message, dict[str, Any]]] = [
+AMENDED = AmendRequest.of(4, document(), terms=terms_from({"preset": "analysis-only"}))
+CASES: list[tuple[ActRequest, Message, dict[str, Any]]] = [
     (
         AMENDED,
         Amend.read(
             {
                 **LICENSED,
-                "terms": AMENDED.terms.digest(),
+                "terms": terms_from({"preset": "analysis-only"}).digest(),
                 "document": AMENDED.document().digest(),
             }
         ),
         {"license_id": 5, "terms": CONTENT, "document": CONTENT},
     ),
-    (RevokeAsked(4), Revoke.read(LICENSED), {"license_id": 5, "account": OTHER.address}),
-    (ReinstateAsked(4), Reinstate.read(LICENSED), {"license_id": 5}),
     (
-        SplitChangeAsked(4, pair(500_000)),
+        RevokeRequest(license_id=4),
+        Revoke.read(LICENSED),
+        {"license_id": 5, "account": OTHER.address},
+    ),
+    (ReinstateRequest(license_id=4), Reinstate.read(LICENSED), {"license_id": 5}),
+    (
+        ChangeSplitRequest.of(4, pair(500_000)),
         ChangeSplit.read({**LICENSED, "from_split": CONTENT, "to_split": pair(500_000).digest()}),
         {"license_id": 5, "to_split": pair(1).digest()},
     ),
     (
-        OperatorAsked(OTHER.address),
+        OperatorRequest(operator=OTHER.address),
         ApproveOperator.read({**BASE, "operator": OTHER.address, "approved": True}),
         {"operator": "0x" + "77" * 20, "approved": False},
     ),
     (
-        GrantAsked(9, license_id=4, tier=Tier.STYLE, platform_id=2, fee_units=25_000_000),
+        KnownGrantRequest(
+            request_id=9, license_id=4, tier=Tier.STYLE, platform_id=2, fee_units=25_000_000
+        ),
         ApproveGrant.read(
             {
                 **LICENSED,
@@ -195,19 +202,19 @@ CASES: list[tuple[Asked, Message, dict[str, Any]]] = [
         {"license_id": 5, "tier": Tier.VOICE, "platform_id": 3, "fee": 24_999_999},
     ),
     (
-        ClaimAsked(minimum_units=5),
+        ClaimRequest(minimum_units=5),
         Claim.read({**BASE, "to": ME, "minimum": 5}),
         {"to": OTHER.address, "minimum": 0},
     ),
-    (RedirectAsked(OTHER.address), Redirect.read({**BASE, "to": OTHER.address}), {"to": ME}),
-    (RedirectAsked(ME), Redirect.read({**BASE, "to": ZERO_ADDRESS}), {"to": OTHER.address}),
+    (RedirectRequest(to=OTHER.address), Redirect.read({**BASE, "to": OTHER.address}), {"to": ME}),
+    (RedirectRequest(to=ME), Redirect.read({**BASE, "to": ZERO_ADDRESS}), {"to": OTHER.address}),
     (
-        ChallengeAsked(
-            REPORT,
-            4,
-            Tier.GENERATIVE,
-            Metric.PLAYBACK,
-            7_000_000,
+        BoundedChallengeRequest(
+            report_id=REPORT,
+            license_id=4,
+            tier="GENERATIVE",
+            metric="PLAYBACK",
+            claimed_quantity=7_000_000,
             evidence_text="heard it",
             most_bond_units=500,
         ),
@@ -238,21 +245,23 @@ CASES: list[tuple[Asked, Message, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "message", "lies"), CASES, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize(
+    ("prepared", "message", "lies"), CASES, ids=lambda each: type(each).__name__
+)
 def test_every_act_is_signed_as_asked_and_with_no_field_changed(
     client: BackendClient,
     fake: FakeBackend,
-    asked: Asked,
+    prepared: ActRequest,
     message: Message,
     lies: dict[str, Any],
 ) -> None:
-    if isinstance(asked, AmendAsked):
-        fake.shelf.put(asked.document().to_bytes())
-    client.sign(act_of(fake, asked, message), asked)
+    if isinstance(prepared, AmendRequest):
+        fake.shelf.put(prepared.document().to_bytes())
+    client.sign(act_of(fake, prepared, message), prepared)
     for name, value in lies.items():
         fake.lies = {name: value}
         with pytest.raises(ActRefused) as raised:
-            client.sign(act_of(fake, asked, message), asked)
+            client.sign(act_of(fake, prepared, message), prepared)
         assert raised.value.field == name
     assert len(fake.signatures) == 1
 
@@ -267,7 +276,7 @@ def test_an_invitation_is_accepted_for_the_payees_that_it_shows(
 ) -> None:
     shown = invitation(accepting(), pair(500_000), before=650_000, after=500_000)
     fake.acts[shown["id"]] = shown
-    invited = Invitation.model_validate(shown)
+    invited = InvitationResponse.model_validate(shown)
     assert client.check_invitation(invited).split == pair(500_000)
     client.accept(invited)
     digest = accepting().digest(domain_of(DEPLOYMENT, AcceptSplit.contract))
@@ -289,5 +298,5 @@ def test_an_invitation_that_shows_something_else_than_it_signs_is_refused(
 ) -> None:
     fake.acts[shown["id"]] = shown
     with pytest.raises(ActRefused, match="nothing was signed"):
-        client.accept(Invitation.model_validate(shown))
+        client.accept(InvitationResponse.model_validate(shown))
     assert fake.signatures == []

@@ -10,14 +10,13 @@ import pytest
 
 from obbligato.client.backend import BackendClient
 from obbligato.client.errors import ActRefused, BackendProblem, BackendUnreachable, StillWaiting
-from obbligato.client.requests import MintAsked
 from obbligato.client.transport import ATTEMPTS
 from obbligato.documents.terms_input import terms_from
 from obbligato.errors import InputError
-from obbligato.schemas.backend import Act, ActState
+from obbligato.schemas.acts import ActResponse, ActState, MintRequest
 from tests.client.backend.conftest import DEPLOYMENT, RECORDING, SIGNER, FakeBackend, problem
 
-ASKED = MintAsked(RECORDING, terms_from({"preset": "no-ai"}))
+REQUEST = MintRequest.of(RECORDING, terms_from({"preset": "no-ai"}))
 
 
 def says(status: int, **headers: str) -> Callable[[httpx.Request], httpx.Response]:
@@ -31,11 +30,11 @@ def breaks(request: httpx.Request) -> httpx.Response:
 def test_it_signs_in_once_and_again_where_the_session_ended(
     client: BackendClient, fake: FakeBackend
 ) -> None:
-    client.prepare(ASKED)
-    client.prepare(ASKED)
+    client.prepare(REQUEST)
+    client.prepare(REQUEST)
     assert fake.sessions == 1
     fake.sessions = 5  # the token is of another session now
-    client.prepare(ASKED)
+    client.prepare(REQUEST)
     assert fake.sessions == 6
 
 
@@ -56,7 +55,7 @@ def test_preparing_is_sent_again_with_the_same_key_and_prepared_once(
 ) -> None:
     client.sign_in()
     fake.first = [breaks, says(503)]
-    client.prepare(ASKED)
+    client.prepare(REQUEST)
     keys = [r.headers["Idempotency-Key"] for r in fake.requests if r.url.path == "/v1/acts/mint"]
     assert len(keys) == 3
     assert len(set(keys)) == 1
@@ -93,7 +92,7 @@ def test_a_no_names_the_field_and_the_reason(client: BackendClient, fake: FakeBa
     detail = "isrc: 'US-UG1' is not an ISRC"
     fake.first = [lambda _: problem(422, "The input is wrong", detail, field="isrc")]
     with pytest.raises(BackendProblem) as raised:
-        client.prepare(ASKED)
+        client.prepare(REQUEST)
     assert (raised.value.status, raised.value.field) == (422, "isrc")
     assert str(raised.value) == f"the backend answered 422: {detail}"
 
@@ -110,7 +109,9 @@ def test_what_is_no_backend_is_said_to_be_none(client: BackendClient, fake: Fake
         client.act("ab" * 16)
 
 
-def shown(act: Act, state: str, **more: object) -> Callable[[httpx.Request], httpx.Response]:
+def shown(
+    act: ActResponse, state: str, **more: object
+) -> Callable[[httpx.Request], httpx.Response]:
     body = {**json.loads(act.model_dump_json()), "state": state, **more}
     return lambda _: httpx.Response(200, json=body)
 
@@ -118,7 +119,7 @@ def shown(act: Act, state: str, **more: object) -> Callable[[httpx.Request], htt
 def test_waiting_ends_where_an_act_is_far_enough_has_failed_or_waits_for_people(
     client: BackendClient, fake: FakeBackend, pauses: list[float]
 ) -> None:
-    act = client.prepare(ASKED)
+    act = client.prepare(REQUEST)
     fake.first = [shown(act, each) for each in ("signed", "sent", "confirmed", "final")]
     assert client.wait(act.id).state is ActState.FINAL
     assert pauses == [0.25, 0.375, 0.5625]
@@ -134,7 +135,7 @@ def test_waiting_ends_where_an_act_is_far_enough_has_failed_or_waits_for_people(
 
 
 def test_waiting_ends_when_the_time_is_up(client: BackendClient, fake: FakeBackend) -> None:
-    act = client.prepare(ASKED)
+    act = client.prepare(REQUEST)
     fake.first = [shown(act, "sent", waiting="no gas money")] * 20
     with pytest.raises(StillWaiting, match="is sent: no gas money"):
         client.wait(act.id, timeout_seconds=3)
@@ -154,7 +155,7 @@ def test_without_a_key_nothing_is_signed(fake: FakeBackend) -> None:
         "https://music.example", DEPLOYMENT, transport=httpx.MockTransport(fake)
     ) as client:
         with pytest.raises(InputError, match="open a keystore"):
-            client.prepare(ASKED)
+            client.prepare(REQUEST)
         with pytest.raises(InputError, match="is not an id"):
             client.act("../sessions")
     assert fake.requests == []

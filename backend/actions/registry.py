@@ -1,0 +1,89 @@
+"""The kinds of acts as the server carries them out; `obbligato.schemas.acts` has what clients know of them too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from backend.actions.kinds.approvals import prepare_grant, prepare_operator
+from backend.actions.kinds.challenge import prepare_challenge
+from backend.actions.kinds.claims import owed_splits, prepare_claim, prepare_redirect
+from backend.actions.kinds.mint import prepare_amend, prepare_mint
+from backend.actions.kinds.revocation import prepare_reinstate, prepare_revoke
+from backend.actions.kinds.split_change import prepare_split_change
+from backend.actions.messages import signed_words
+from backend.actions.store import PreparedAct
+from backend.db.service_db import Act
+from backend.http.callers import Caller
+from backend.services import Services
+from obbligato.schemas import acts
+from obbligato.schemas.acts import ActRequest
+
+Prepare = Callable[[Services, Caller, Any], PreparedAct]
+
+
+class Result(NamedTuple):
+    """The event that says what came of an act, and its arguments by their names in the act's result."""
+
+    contract: str
+    event: str
+    members: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of act. The route is named after `prepare` and described by its docstring."""
+
+    request: type[ActRequest]
+    prepare: Prepare
+    late: Callable[[Services, Act], list[Any]] = lambda services, act: []
+    """Arguments of the call that are known only when it is sent; the signature follows them."""
+    result: Result | None = None
+
+
+def _acceptances(services: Services, act: Act) -> list[Any]:
+    """What the payees signed, ascending by account as the contract takes them."""
+    ordered = sorted(act.invitations, key=lambda each: int(each.account, 16))
+    return [[signed_words(each) for each in ordered]]
+
+
+def _owed(services: Services, act: Act) -> list[Any]:
+    with services.index_db.reading() as session:
+        return [owed_splits(session, act.account)]
+
+
+KINDS: Final[dict[str, Kind]] = {
+    kind.request.kind: kind
+    for kind in (
+        Kind(
+            acts.MintRequest,
+            prepare_mint,
+            result=Result("LicenseRegistry", "LicenseMinted", {"license_id": "licenseId"}),
+        ),
+        Kind(acts.AmendRequest, prepare_amend),
+        Kind(acts.RevokeRequest, prepare_revoke),
+        Kind(acts.ReinstateRequest, prepare_reinstate),
+        Kind(acts.ChangeSplitRequest, prepare_split_change, late=_acceptances),
+        Kind(acts.OperatorRequest, prepare_operator),
+        Kind(acts.GrantRequest, prepare_grant),
+        Kind(
+            acts.ClaimRequest,
+            prepare_claim,
+            late=_owed,
+            result=Result("RoyaltyVault", "Claimed", {"amount_units": "amount"}),
+        ),
+        Kind(acts.RedirectRequest, prepare_redirect),
+        Kind(
+            acts.ChallengeRequest,
+            prepare_challenge,
+            late=_owed,
+            result=Result("Disputes", "Challenged", {"challenge_id": "challengeId"}),
+        ),
+    )
+}
+
+
+def late_arguments(services: Services, act: Act) -> list[Any]:
+    """The last arguments of a signed act's call: what its kind adds, and the author's signature."""
+    return [*KINDS[act.kind].late(services, act), signed_words(act)]

@@ -1,0 +1,601 @@
+"""Acts as servers and clients know them: their states, their kinds, each kind's request and what is signed for it.
+
+A kind is one subclass of `ActRequest`. Routes, typed data, the client's checks and the command line follow from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
+
+from obbligato.documents import (
+    LicenseDocument,
+    Recording,
+    digest_from_cid,
+    license_document,
+    sha256,
+)
+from obbligato.documents.terms_input import terms_json
+from obbligato.documents.wording import role_word
+from obbligato.errors import InputError, RefusedError
+from obbligato.protocol import typed_data
+from obbligato.protocol.constants import UINT64_MAX, Metric, Tier
+from obbligato.protocol.eip712 import Message
+from obbligato.protocol.splits import Split
+from obbligato.protocol.terms import Terms
+from obbligato.protocol.types import ZERO_ADDRESS, Address, Bytes32
+from obbligato.schemas.terms import (
+    InputModel,
+    RecordingInput,
+    SplitInput,
+    TermsInput,
+    TierName,
+    number_or_digits,
+)
+
+MOST_EVIDENCE: Final = 200_000
+"""Characters of evidence that is given as text."""
+
+ActKind = Literal[
+    "mint",
+    "amend",
+    "revoke",
+    "reinstate",
+    "change-split",
+    "operator",
+    "grant",
+    "claim",
+    "redirect",
+    "challenge",
+]
+LicenseNumber = Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]
+UInt64Input = Annotated[
+    int,
+    BeforeValidator(number_or_digits),
+    Field(strict=True, ge=0, le=UINT64_MAX),
+    PlainSerializer(str, return_type=str, when_used="json"),
+]
+ACCOUNT_EXAMPLE: Final = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+PAYEES_EXAMPLE: Final[list[JsonValue]] = [
+    {"account": ACCOUNT_EXAMPLE, "share_ppm": 1_000_000, "role": "performer"}
+]
+
+
+Account = Annotated[str, Field(examples=[ACCOUNT_EXAMPLE], pattern="^0x[0-9a-fA-F]{40}$")]
+Cid = Annotated[
+    str, Field(examples=["bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"])
+]
+Seconds = Annotated[
+    int, Field(ge=0, examples=[1_790_000_000], description="Seconds since 1970, UTC.")
+]
+
+
+class ActState(StrEnum):
+    """How far an act has come."""
+
+    PREPARED = "prepared"
+    """Checked and stored; waits for its author's signature."""
+    INVITING = "inviting"
+    """Signed by its author; waits for the signatures of others."""
+    SIGNED = "signed"
+    """Every signature is there: the relay sends it."""
+    SENT = "sent"
+    CONFIRMED = "confirmed"
+    """In a block that may still change."""
+    FINAL = "final"
+    """In a block that can no longer change."""
+    FAILED = "failed"
+    """The chain refused it, or its deadline passed; nothing came of it and it can be prepared again."""
+    WITHDRAWN = "withdrawn"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no other state follows."""
+        return not ACT_TRANSITIONS[self]
+
+    @property
+    def waits_for_people(self) -> bool:
+        """Whether it stays as it is until somebody signs."""
+        return self in (ActState.PREPARED, ActState.INVITING)
+
+    def has_reached(self, other: ActState) -> bool:
+        """Whether an act in this state has come at least as far as `other`."""
+        states = [state for state in ActState if state not in (ActState.FAILED, ActState.WITHDRAWN)]
+        if self in states and other in states:
+            return states.index(self) >= states.index(other)
+        return self is other
+
+
+class InvitationState(StrEnum):
+    """Whether a payee agrees."""
+
+    WAITING = "waiting"
+    AGREED = "agreed"
+    DECLINED = "declined"
+
+
+ACT_TRANSITIONS: Final[Mapping[ActState, frozenset[ActState]]] = {
+    # SENT at once: the author's own wallet sent it.
+    ActState.PREPARED: frozenset(
+        {ActState.INVITING, ActState.SIGNED, ActState.SENT, ActState.FAILED, ActState.WITHDRAWN}
+    ),
+    ActState.INVITING: frozenset({ActState.SIGNED, ActState.FAILED, ActState.WITHDRAWN}),
+    ActState.SIGNED: frozenset({ActState.SENT, ActState.FAILED}),
+    ActState.SENT: frozenset({ActState.CONFIRMED, ActState.FAILED}),
+    # SENT again: a reorg took it out of its block.
+    ActState.CONFIRMED: frozenset({ActState.FINAL, ActState.SENT, ActState.FAILED}),
+    ActState.FINAL: frozenset(),
+    ActState.FAILED: frozenset(),
+    ActState.WITHDRAWN: frozenset(),
+}
+"""By state of an act, the states that may follow it."""
+INVITATION_TRANSITIONS: Final[Mapping[InvitationState, frozenset[InvitationState]]] = {
+    InvitationState.WAITING: frozenset({InvitationState.AGREED, InvitationState.DECLINED}),
+    InvitationState.DECLINED: frozenset({InvitationState.AGREED}),
+    InvitationState.AGREED: frozenset(),
+}
+"""By state of an invitation, the states that may follow it."""
+
+
+def check_transition(before: ActState | InvitationState, after: StrEnum) -> None:
+    """Make sure that one state may follow another; the same state always may. Raises RefusedError."""
+    following: frozenset[Any] = (
+        ACT_TRANSITIONS[before] if isinstance(before, ActState) else INVITATION_TRANSITIONS[before]
+    )
+    if after != before and after not in following:
+        raise RefusedError(f"what is {before.value} cannot become {after.value}")
+
+
+class ActRequest(InputModel):
+    """A request to prepare an act of one kind: POST /v1/acts/<kind>."""
+
+    kind: ClassVar[ActKind]
+    message: ClassVar[type[Message]]
+    """What is signed."""
+
+    def body(self) -> dict[str, Any]:
+        """The request as JSON: the members that it names."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    def expected(self, account: str) -> dict[str, Any]:
+        """Fields of the message that `account` signs, by name: all that the request decides."""
+        raise NotImplementedError
+
+
+class MintRequest(ActRequest, RecordingInput, SplitInput):
+    """A recording with what AI may do with it, and who is paid."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "recording": {
+                        "title": "Aurora",
+                        "artists": ["Nadia Vale"],
+                        "isrc": "AA6Q72000047",
+                        "content_hash": "0x" + "5e" * 32,
+                    },
+                    "terms": {"preset": "train-dont-imitate"},
+                    "payees": PAYEES_EXAMPLE,
+                }
+            ]
+        }
+    )
+    kind: ClassVar[ActKind] = "mint"
+    message: ClassVar[type[Message]] = typed_data.Mint
+
+    terms: TermsInput
+    owner: Address | None = Field(
+        default=None,
+        description="Whose licence it will be, where an operator asks. Default: the caller.",
+    )
+
+    @classmethod
+    def of(
+        cls,
+        recording: Recording,
+        terms: Terms,
+        split: Split | None = None,
+        image: str | None = None,
+        owner: str | None = None,
+    ) -> MintRequest:
+        """A request that gives terms and payees by their numbers; without a split the owner alone is paid."""
+        optional = {"image": image, "owner": owner, "payees": split and payees_of(split)}
+        return cls.model_validate(
+            {
+                "recording": recording.model_dump(mode="json", exclude_none=True),
+                "terms": terms_json(terms),
+                **{name: value for name, value in optional.items() if value is not None},
+            }
+        )
+
+    def covered_recording(self) -> Recording:
+        """The recording, with the scope that the preset needs where the request names no scope."""
+        preset = self.terms.named_preset()
+        if preset is None or "scope" in self.recording.model_fields_set:
+            return self.recording
+        return self.recording.model_copy(update={"scope": preset.scope})
+
+    def document(self) -> LicenseDocument:
+        """The document that the licence will have, to the byte. Raises InputError."""
+        return license_document(
+            recording=self.covered_recording(), terms=self.terms.terms(), image=self.image
+        )
+
+    def expected(self, account: str) -> dict[str, Any]:
+        owner = self.owner or account
+        return {
+            "account": owner,
+            "terms": self.terms.terms().digest(),
+            "split": self.split(owner).digest(),
+            "document": self.document().digest(),
+            "content": self.recording.content_hash,
+        }
+
+
+class AmendRequest(ActRequest, SplitInput):
+    """New terms, or new facts about the recording; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"license_id": 3, "terms": {"preset": "analysis-only"}}]}
+    )
+    kind: ClassVar[ActKind] = "amend"
+    message: ClassVar[type[Message]] = typed_data.Amend
+
+    license_id: LicenseNumber
+    terms: TermsInput | None = None
+    recording: Recording | None = None
+    image: Annotated[str, Field(max_length=2_048)] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        license_id: int,
+        document: LicenseDocument,
+        *,
+        terms: Terms | None = None,
+        recording: Recording | None = None,
+        image: str | None = None,
+    ) -> AmendRequest:
+        """An amendment of a licence that has this document now; it names what stays as well."""
+        facts = (recording or document.recording).model_dump(mode="json", exclude_none=True)
+        return cls.model_validate(
+            {
+                "license_id": license_id,
+                "terms": terms_json(terms or document.terms.terms()),
+                "recording": facts,
+                "image": image or document.image,
+            }
+        )
+
+    def document(self) -> LicenseDocument:
+        """The document that the licence will have, to the byte. Raises InputError where something is left out."""
+        if self.terms is None or self.recording is None:
+            raise InputError("name terms and recording: what is left out cannot be compared")
+        return license_document(
+            recording=self.recording, terms=self.terms.terms(), image=self.image
+        )
+
+    def expected(self, account: str) -> dict[str, Any]:
+        document = self.document()
+        return {
+            "account": account,
+            "license_id": self.license_id,
+            "terms": document.terms.terms().digest(),
+            "document": document.digest(),
+        }
+
+
+class LicenseRequest(ActRequest):
+    """One licence."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"license_id": 3}]})
+
+    license_id: LicenseNumber
+
+    def expected(self, account: str) -> dict[str, Any]:
+        return {"account": account, "license_id": self.license_id}
+
+
+class RevokeRequest(LicenseRequest):
+    """The end of a licence with its running term."""
+
+    kind: ClassVar[ActKind] = "revoke"
+    message: ClassVar[type[Message]] = typed_data.Revoke
+
+
+class ReinstateRequest(LicenseRequest):
+    """A revocation taken back."""
+
+    kind: ClassVar[ActKind] = "reinstate"
+    message: ClassVar[type[Message]] = typed_data.Reinstate
+
+
+class ChangeSplitRequest(ActRequest, SplitInput):
+    """Who is paid from now on."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"license_id": 3, "payees": PAYEES_EXAMPLE}]}
+    )
+    kind: ClassVar[ActKind] = "change-split"
+    message: ClassVar[type[Message]] = typed_data.ChangeSplit
+
+    license_id: LicenseNumber
+
+    @classmethod
+    def of(cls, license_id: int, split: Split) -> ChangeSplitRequest:
+        """A change to this split."""
+        return cls.model_validate({"license_id": license_id, "payees": payees_of(split)})
+
+    def expected(self, account: str) -> dict[str, Any]:
+        return {
+            "account": account,
+            "license_id": self.license_id,
+            "to_split": self.split(None).digest(),
+        }
+
+
+class OperatorRequest(ActRequest):
+    """Whom to let act for all of one's licences, or no longer."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"operator": ACCOUNT_EXAMPLE, "approved": True}]}
+    )
+    kind: ClassVar[ActKind] = "operator"
+    message: ClassVar[type[Message]] = typed_data.ApproveOperator
+
+    operator: Address
+    approved: bool = True
+
+    def expected(self, account: str) -> dict[str, Any]:
+        return {"account": account, "operator": self.operator, "approved": self.approved}
+
+
+class GrantRequest(ActRequest):
+    """A platform's request for a grant."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"request_id": 1}]})
+    kind: ClassVar[ActKind] = "grant"
+    message: ClassVar[type[Message]] = typed_data.ApproveGrant
+
+    request_id: LicenseNumber
+
+    def expected(self, account: str) -> dict[str, Any]:
+        return {"account": account}
+
+
+class ClaimRequest(ActRequest):
+    """Take what is claimable. `minimum_units`: not if it is less, millionths of a dollar."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"minimum_units": "1000000"}]})
+    kind: ClassVar[ActKind] = "claim"
+    message: ClassVar[type[Message]] = typed_data.Claim
+
+    to: Address | None = Field(default=None, description="Where to; default: the payee itself.")
+    minimum_units: UInt64Input = 1
+
+    def expected(self, account: str) -> dict[str, Any]:
+        return {"account": account, "to": self.to or account, "minimum": self.minimum_units}
+
+
+class RedirectRequest(ActRequest):
+    """Where later claims are paid. The payee's own account undoes it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"to": ACCOUNT_EXAMPLE}]})
+    kind: ClassVar[ActKind] = "redirect"
+    message: ClassVar[type[Message]] = typed_data.Redirect
+
+    to: Address
+
+    def expected(self, account: str) -> dict[str, Any]:
+        return {"account": account, "to": ZERO_ADDRESS if self.to == account else self.to}
+
+
+class ChallengeRequest(ActRequest):
+    """A row of a report and what its quantity should be, in millionths of a unit; and the evidence."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "report_id": "0x" + "ab" * 32,
+                    "license_id": 3,
+                    "tier": "GENERATIVE",
+                    "metric": "GENERATION",
+                    "claimed_quantity": "15000000000",
+                    "evidence_text": "A list of outputs that name the recording.",
+                }
+            ]
+        }
+    )
+    kind: ClassVar[ActKind] = "challenge"
+    message: ClassVar[type[Message]] = typed_data.Challenge
+
+    report_id: Bytes32
+    license_id: LicenseNumber
+    tier: TierName
+    metric: Annotated[str, Field(pattern="^(TRAINING_RUN|GENERATION|PLAYBACK)$")]
+    claimed_quantity: UInt64Input
+    evidence: Annotated[str, Field(max_length=100)] | None = Field(
+        default=None, description="The CID of a public document that shows it."
+    )
+    evidence_text: Annotated[str, Field(min_length=1, max_length=MOST_EVIDENCE)] | None = Field(
+        default=None,
+        description="Or the evidence itself, as text. It becomes public for ever: nothing personal.",
+    )
+
+    def body(self) -> dict[str, Any]:
+        self.evidence_digest()
+        return super().body()
+
+    def evidence_digest(self) -> bytes:
+        """The sha-256 of the evidence. Raises InputError where it is missing or is no CID."""
+        if (self.evidence is None) == (self.evidence_text is None):
+            raise InputError("give the evidence: its CID, or its text", field="evidence")
+        if self.evidence is None:
+            return sha256((self.evidence_text or "").encode())
+        try:
+            return digest_from_cid(self.evidence)
+        except InputError as error:
+            raise InputError(error.reason, field="evidence") from None
+
+    def expected(self, account: str) -> dict[str, Any]:
+        return {
+            "account": account,
+            "report_id": self.report_id,
+            "license_id": self.license_id,
+            "tier": Tier[self.tier],
+            "metric": Metric[self.metric],
+            "claimed_quantity": self.claimed_quantity,
+            "evidence": self.evidence_digest(),
+        }
+
+
+REQUESTS: Final[Mapping[str, type[ActRequest]]] = {
+    request.kind: request
+    for request in (
+        MintRequest,
+        AmendRequest,
+        RevokeRequest,
+        ReinstateRequest,
+        ChangeSplitRequest,
+        OperatorRequest,
+        GrantRequest,
+        ClaimRequest,
+        RedirectRequest,
+        ChallengeRequest,
+    )
+}
+"""Every kind of act, by its name."""
+
+
+def payees_of(split: Split) -> list[dict[str, Any]]:
+    """Payees as requests hold them."""
+    return [
+        {"account": payee.account, "share_ppm": payee.share, "role": role_word(payee.role)}
+        for payee in split.payees
+    ]
+
+
+class ResponseModel(BaseModel):
+    """The base of responses. A client ignores members that a newer server adds; the schema promises none."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", json_schema_extra={"additionalProperties": False}
+    )
+
+
+class AllowedUse(ResponseModel):
+    """One thing that is allowed, and what it costs."""
+
+    tier: str
+    meaning: str
+    prices: list[str]
+
+
+class PaidTo(ResponseModel):
+    """One who is paid."""
+
+    account: str
+    share_ppm: int
+    percent: str
+    role: str
+
+
+class Preview(ResponseModel):
+    """An act in plain words. `sentences` says all of it; the other parts are the same to lay out."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "additionalProperties": False,
+            "examples": [
+                {
+                    "title": "License “Aurora” by Nadia Vale",
+                    "sentences": [
+                        "You allow AI to use “Aurora” by Nadia Vale for 3 of 6 purposes."
+                    ],
+                    "allows": [],
+                    "refuses": ["Style", "Stems", "Voice"],
+                    "conditions": [],
+                    "paid_to": [],
+                    "until": "It renews every 365 days until you revoke it.",
+                    "legal_text": None,
+                    "costs": "Nothing: the transaction is paid for you.",
+                }
+            ],
+        }
+    )
+
+    title: str
+    sentences: list[str]
+    allows: list[AllowedUse] = Field(default_factory=list)
+    refuses: list[str] = Field(default_factory=list)
+    conditions: list[str] = Field(default_factory=list)
+    paid_to: list[PaidTo] = Field(default_factory=list)
+    until: str | None = None
+    legal_text: str | None = None
+    """Where the template agreement is found: a CID."""
+    costs: str = "Nothing: the transaction is paid for you."
+
+
+class CallResponse(ResponseModel):
+    """A transaction for the author's own wallet, with gas of its own."""
+
+    to: Account
+    data: Annotated[str, Field(pattern="^0x[0-9a-f]*$")]
+    value: Literal["0"] = "0"
+
+
+class ActFailure(ResponseModel):
+    """Why an act failed."""
+
+    title: str
+    detail: str
+    error: str | None = None
+
+
+class InvitationResponse(ResponseModel):
+    """A payee that has to agree."""
+
+    id: str
+    act_id: str
+    account: Account
+    share_before_ppm: int
+    share_after_ppm: int
+    state: InvitationState
+    deadline: Seconds
+    preview: Preview
+    typed_data: Annotated[dict[str, Any] | None, Field(description="For eth_signTypedData_v4.")]
+
+
+class ActResponse(ResponseModel):
+    """An act: what it does in plain words, what to sign, and how far it has come."""
+
+    id: str
+    kind: ActKind
+    state: ActState
+    account: Annotated[Account, Field(description="Whose signature it takes.")]
+    made_by: Account
+    license_id: int | None
+    document: Cid | None
+    preview: Preview
+    warnings: list[str]
+    deadline: Annotated[Seconds, Field(description="Until when it can be signed and relayed.")]
+    typed_data: Annotated[
+        dict[str, Any] | None,
+        Field(description="For eth_signTypedData_v4, while it waits for that."),
+    ]
+    transaction_to_send: Annotated[
+        CallResponse | None,
+        Field(description="The same as a transaction of your own, instead of a signature."),
+    ]
+    invitations: list[str]
+    waiting: str | None
+    problem: ActFailure | None
+    result: dict[str, Any] | None
+    transaction: str | None
+    created_at: Seconds
+    updated_at: Seconds
