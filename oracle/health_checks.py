@@ -38,8 +38,8 @@ MOVING: Final = (
 
 
 @dataclass
-class Duties:
-    """Standing alerts are raised and cleared here; nothing of it stops the work."""
+class HealthChecks:
+    """Raises and clears standing alerts; what it finds stops no work."""
 
     database: OracleDatabase
     chain: Chain
@@ -50,18 +50,18 @@ class Duties:
     payouts: Payouts
 
     def run(self, stop: threading.Event) -> None:
-        """Look around until told to stop."""
+        """Check until `stop` is set."""
         while not stop.is_set():
             try:
                 self.tick()
             except ChainError as error:
-                _log.warning("duties cannot ask the chain", reason=str(error))
+                _log.warning("health checks cannot ask the chain", reason=str(error))
             except Exception:
-                _log.exception("duties failed")
+                _log.exception("health checks failed")
             stop.wait(min(EVERY_SECONDS, self.settings.payout_every_seconds))
 
     def tick(self) -> None:
-        """Look once. Raises ChainError."""
+        """Check once, pay out, remove old uploads. Raises ChainError."""
         self._look_at_gas_money()
         self._look_at_work()
         self._look_at_platforms()
@@ -72,7 +72,7 @@ class Duties:
         address = to_checksum_address(self.sender_address)
         balance = answered(lambda: self.chain.web3.eth.get_balance(address))
         _gas_money.set(balance)
-        self._judge(
+        self._alert_if(
             "low gas money",
             balance < int(self.settings.low_gas_ether * WEI),
             f"{self.sender_address} holds {balance} wei: send it more",
@@ -89,7 +89,7 @@ class Duties:
         for row in found:
             words = f"{row.id} is {row.state} since {row.updated_at}: {row.waiting or 'unknown'}"
             stuck = row.state in MOVING and row.updated_at < oldest
-            self._judge(f"stuck report {row.id}", stuck, words)
+            self._alert_if(f"stuck report {row.id}", stuck, words)
 
     def _look_at_platforms(self) -> None:
         """Escrow that runs low, and streams whose last period is long ago."""
@@ -103,7 +103,7 @@ class Duties:
         late = now - self.settings.missing_after_days * DAY_SECONDS
         for platform_id, model_id in streams:
             covered = self.chain.stream(platform_id, model_id).covered_until
-            self._judge(
+            self._alert_if(
                 f"missing period {platform_id} {model_id.hex()}",
                 0 < covered < late,
                 f"platform {platform_id} has reported model 0x{model_id.hex()} until {covered}",
@@ -111,13 +111,13 @@ class Duties:
         if self.settings.low_escrow_units:
             for platform_id in {row.platform_id for row in streams}:
                 available = self.chain.escrow(platform_id).available_units
-                self._judge(
+                self._alert_if(
                     f"low escrow {platform_id}",
                     available < self.settings.low_escrow_units,
                     f"platform {platform_id} has {available} units available",
                 )
 
-    def _judge(self, key: str, is_wrong: bool, words: str) -> None:
+    def _alert_if(self, key: str, is_wrong: bool, words: str) -> None:
         if is_wrong:
             self.alerts.stand(key, words)
         else:

@@ -28,7 +28,7 @@ from obbligato.transactions.sender import Sender
 from oracle.attester.attester import open_attester
 from oracle.attester.server import attester_api
 from oracle.db import OracleDatabase, Submission
-from oracle.health_checks import Duties
+from oracle.health_checks import HealthChecks
 from oracle.intake.api import Intake, intake_api
 from oracle.intake.callers import Callers
 from oracle.intake.submissions import Submissions
@@ -62,7 +62,7 @@ class Leader:
     pipeline: Pipeline
     sender: Sender
     keeper: Keeper
-    duties: Duties
+    health_checks: HealthChecks
 
     @classmethod
     def open(cls, settings: LeaderSettings, stop: threading.Event) -> Leader:
@@ -132,7 +132,7 @@ class Leader:
             wake=pipeline.wake,
             second=second,
         )
-        duties = Duties(
+        health_checks = HealthChecks(
             database=database,
             chain=chain,
             settings=settings,
@@ -155,7 +155,7 @@ class Leader:
             pipeline,
             sender,
             keeper,
-            duties,
+            health_checks,
         )
 
     def api(self) -> FastAPI:
@@ -203,7 +203,7 @@ class Leader:
             self.pipeline.run,
             self.sender.run,
             lambda stop: self.keeper.run(stop, every=every),
-            self.duties.run,
+            self.health_checks.run,
         ]
 
     def status(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.index_db import Document, DocumentState, IndexDatabase, LicenseVersion
 from backend.db.license_tables import Fingerprint, FingerprintValue
-from obbligato.audit.recompute import Watcher
+from obbligato.audit.recompute import OnProgress
 from obbligato.documents import LicenseDocument, cid_from_digest
 from obbligato.errors import DigestMismatch, InputError, NotFound
 from obbligato.recordings import Fingerprint as Sound
@@ -35,7 +35,9 @@ class Answer(NamedTuple):
     document: LicenseDocument | None = None
 
 
-def read_documents(database: IndexDatabase, store: ContentStore, now: int, watch: Watcher) -> int:
+def read_documents(
+    database: IndexDatabase, store: ContentStore, now: int, watch: OnProgress
+) -> int:
     """Ask the store for every document that is not known yet and due; how many were asked for.
 
     One that is missing is asked for again, each time twice as late, up to five minutes. One that was read

@@ -29,7 +29,7 @@ from backend.indexer.handlers import apply_block
 from backend.indexer.node import Finality, Header, Logs, Node, NodeRefused
 from backend.indexer.reorg import make_final, undo_after
 from backend.indexer.state import State
-from obbligato.audit.recompute import Watcher
+from obbligato.audit.recompute import OnProgress
 from obbligato.chain.abis import DEPLOYED
 from obbligato.chain.client import Chain
 from obbligato.chain.events import Event
@@ -189,7 +189,7 @@ class Index:
         """The hash of the block that the state is of."""
         self._begin(chain)
 
-    def sync(self, until: int | None = None, watch: Watcher = _unwatched) -> Synced:
+    def sync(self, until: int | None = None, watch: OnProgress = _unwatched) -> Synced:
         """Follow the chain to block `until` (default: the latest); never back from a block, but for a reorg.
 
         A node that is behind the index changes nothing. Raises FinalityBroken where a final block is gone,

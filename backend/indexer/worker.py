@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.indexer.sync import FinalityBroken, Index, Synced
-from obbligato.audit.recompute import Watcher
+from obbligato.audit.recompute import OnProgress
 from obbligato.errors import ObbligatoError
 from obbligato.server.alerts import Alerts
 
@@ -64,7 +64,7 @@ class IndexWorker:
         return True
 
 
-def _progress() -> Watcher:
+def _progress() -> OnProgress:
     """A watcher that says every few seconds how far it is."""
     told_at = time.monotonic()
 

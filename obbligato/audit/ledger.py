@@ -1,4 +1,4 @@
-"""What a replayed ledger knows: licences, platforms, reports, challenges, and who has what."""
+"""What a replayed ledger holds: licences, platforms, reports, challenges, and who has what."""
 
 from __future__ import annotations
 

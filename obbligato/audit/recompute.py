@@ -23,13 +23,13 @@ from obbligato.chain.events import read_events
 from obbligato.store import ContentStore
 
 
-class Watcher(Protocol):
+class OnProgress(Protocol):
     """Is told how far a long work has come: (what, done, of how many)."""
 
     def __call__(self, what: str, done: int, total: int) -> None: ...
 
 
-def _unwatched(what: str, done: int, total: int) -> None:
+def _no_progress(what: str, done: int, total: int) -> None:
     """The watcher of whoever shows no progress."""
 
 
@@ -60,7 +60,9 @@ class Recomputed:
         return outcome(self.differences)
 
 
-def read_ledger(chain: Chain, *, until: int | None = None, watch: Watcher = _unwatched) -> Reading:
+def read_ledger(
+    chain: Chain, *, until: int | None = None, watch: OnProgress = _no_progress
+) -> Reading:
     """Read every event up to block `until` (default: the latest) and replay it by the rules.
 
     Raises ChainError.
@@ -79,7 +81,7 @@ def read_ledger(chain: Chain, *, until: int | None = None, watch: Watcher = _unw
 
 
 def recompute(
-    chain: Chain, store: ContentStore, *, until: int | None = None, watch: Watcher = _unwatched
+    chain: Chain, store: ContentStore, *, until: int | None = None, watch: OnProgress = _no_progress
 ) -> Recomputed:
     """Replay every event, then compare with the chain at that block and with every document.
 
@@ -102,7 +104,7 @@ def recompute(
     return Recomputed(reading, tuple(differences))
 
 
-def _counter(what: str, total: int, watch: Watcher) -> Step:
+def _counter(what: str, total: int, watch: OnProgress) -> Step:
     """A step that counts itself and tells the watcher."""
     done = itertools.count(1)
     return lambda: watch(what, next(done), total)

@@ -14,7 +14,7 @@ from typing import IO, Annotated, Any
 import typer
 
 from obbligato.audit.ledger import Ledger
-from obbligato.audit.recompute import Watcher
+from obbligato.audit.recompute import OnProgress
 from obbligato.audit.references import Unread, evidence_blocks, licences_and_texts
 from obbligato.audit.statements import find_report, split_statement, terms_statement
 from obbligato.cli.commands import Commands
@@ -211,7 +211,7 @@ def import_documents(
 
 
 def _references(
-    ledger: Ledger, store: ContentStore, ids: Sequence[str], watch: Watcher
+    ledger: Ledger, store: ContentStore, ids: Sequence[str], watch: OnProgress
 ) -> tuple[dict[str, str], list[dict[str, Any]]]:
     """What to export, as its meaning by CID, of the reports named or of all; and what cannot even be named."""
     named = [find_report(ledger, text) for text in ids]
@@ -230,7 +230,7 @@ def _references(
     return references, missing
 
 
-def _counter(what: str, total: int, watch: Watcher) -> Callable[[], None]:
+def _counter(what: str, total: int, watch: OnProgress) -> Callable[[], None]:
     """A function that reports one more step done each time it is called."""
     done = itertools.count(1)
     return lambda: watch(what, next(done), total)

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from obbligato.audit.recompute import Watcher
+from obbligato.audit.recompute import OnProgress
 from obbligato.client.errors import ApiProblem, ServiceUnreachable, StillWaiting
 from obbligato.errors import ChainError, InputError, ObbligatoError
 from obbligato.protocol.eip712 import LARGEST_JSON_INTEGER
@@ -180,7 +180,7 @@ def share(ppm: int) -> str:
 
 
 @contextmanager
-def progress() -> Iterator[Watcher]:
+def progress() -> Iterator[OnProgress]:
     """Progress bars on stderr, where that is a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console, visible = Console(stderr=True), sys.stderr.isatty()

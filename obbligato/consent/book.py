@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from threading import Lock, RLock
 from typing import Final, TypeVar
 
-from obbligato.audit.recompute import Watcher
+from obbligato.audit.recompute import OnProgress
 from obbligato.audit.replay import Replay
 from obbligato.chain.client import Chain
 from obbligato.consent.answers import Allowed, Named, allowed_in, named_in
@@ -62,7 +62,7 @@ class LicenseBook:
         self._allowed: dict[tuple[Period, int, bytes, Pricing], Allowed] = {}
         self._named: dict[Period, Named] = {}
 
-    def follow(self, until: int | None = None, watch: Watcher = _unwatched) -> int:
+    def follow(self, until: int | None = None, watch: OnProgress = _unwatched) -> int:
         """Read on to block `until` (default: the latest); the number of the block it is at now.
 
         It never goes back to an earlier `until`, but it does where a reorg undid blocks or the node

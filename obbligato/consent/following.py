@@ -9,7 +9,7 @@ from hexbytes import HexBytes
 from web3.exceptions import BlockNotFound
 from web3.types import BlockIdentifier
 
-from obbligato.audit.recompute import Watcher
+from obbligato.audit.recompute import OnProgress
 from obbligato.chain.client import Chain, answered
 from obbligato.chain.events import Event, read_events
 from obbligato.errors import ChainError
@@ -58,7 +58,7 @@ class Following:
         """Start from the deployment's first block at the next step."""
         self._marks, self.events = [], []
 
-    def step(self, until: int | None, watch: Watcher) -> Change:
+    def step(self, until: int | None, watch: OnProgress) -> Change:
         """Read on to block `until` (the latest), never back from it. Raises ChainError.
 
         A chain that changed while it was read, and a node that left events out, change nothing here.
@@ -92,7 +92,7 @@ class Following:
         last = -1 if base is None else base.number
         return [event for event in self.events if event.block <= last]
 
-    def _read(self, base: Mark | None, target: Mark, watch: Watcher) -> list[Event]:
+    def _read(self, base: Mark | None, target: Mark, watch: OnProgress) -> list[Event]:
         return list(
             read_events(
                 self._chain,

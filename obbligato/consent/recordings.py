@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from obbligato.audit.recompute import Watcher
+from obbligato.audit.recompute import OnProgress
 from obbligato.documents import LicenseDocument, cid_from_digest
 from obbligato.errors import DigestMismatch, InputError, NotFound
 from obbligato.store import ContentStore, StoreError
@@ -55,7 +55,7 @@ class Recordings:
         """None: the document names no ISRC."""
         self.missing: dict[bytes, Missing] = {}
 
-    def ask_for(self, digests: Iterable[bytes], watch: Watcher) -> list[Answer]:
+    def ask_for(self, digests: Iterable[bytes], watch: OnProgress) -> list[Answer]:
         """What the store says of the documents that are not known and due; changes nothing here."""
         now = self._clock()
         wanted = [

@@ -13,7 +13,7 @@ from obbligato.documents.events import MIN_SALT_BYTES
 from obbligato.documents.evidence import Period
 from obbligato.metering.aggregation import check_sum, drop_repeated
 from obbligato.metering.files import MAX_INPUT_BYTES, Allowance, Rejection, UsageFile
-from obbligato.metering.intake import MOST_EVENTS, Intake, Watch, unwatched
+from obbligato.metering.intake import MOST_EVENTS, Intake, Watch, no_progress
 from obbligato.metering.workbench import count, workbench
 from obbligato.protocol.constants import Metric, Tier
 
@@ -53,7 +53,7 @@ def check_files(
     skip_invalid: bool = False,
     most_events: int = MOST_EVENTS,
     most_bytes: int = MAX_INPUT_BYTES,
-    watch: Watch = unwatched,
+    watch: Watch = no_progress,
 ) -> Checked:
     """Read and sum usage files as metering would.
 

@@ -80,7 +80,7 @@ Watch = Callable[[str, int], None]
 """Told the stage, and how many events it has seen."""
 
 
-def unwatched(stage: str, events: int) -> None:
+def no_progress(stage: str, events: int) -> None:
     """The watch of whoever shows no progress."""
 
 
@@ -129,7 +129,7 @@ class Intake:
         model_id: bytes | None,
         period: Period | None,
         most_events: int = MOST_EVENTS,
-        watch: Watch = unwatched,
+        watch: Watch = no_progress,
     ) -> None:
         self._connection = connection
         self._salt = salt_parameters(salt)

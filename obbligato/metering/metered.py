@@ -30,7 +30,7 @@ from obbligato.metering.aggregation import (
     sum_unlicensed,
 )
 from obbligato.metering.files import MAX_INPUT_BYTES, Allowance, Rejection, UsageFile
-from obbligato.metering.intake import MOST_EVENTS, Intake, Watch, unwatched
+from obbligato.metering.intake import MOST_EVENTS, Intake, Watch, no_progress
 from obbligato.metering.workbench import Consents, count, put_consents, workbench
 from obbligato.protocol.constants import MAX_ROWS
 from obbligato.protocol.rows import Row
@@ -78,7 +78,7 @@ def meter(
     divide: bool = True,
     most_events: int = MOST_EVENTS,
     most_bytes: int = MAX_INPUT_BYTES,
-    watch: Watch = unwatched,
+    watch: Watch = no_progress,
 ) -> Metered:
     """Check, sum and store the usage of one platform, model and period.
 

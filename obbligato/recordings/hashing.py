@@ -11,11 +11,11 @@ from obbligato.errors import InputError
 
 PIECE_BYTES: Final = 1 << 20
 
-Watcher = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Told what is being done, how many bytes of it are done, and of how many."""
 
 
-def content_hash(path: Path, watch: Watcher = lambda what, done, total: None) -> bytes:
+def content_hash(path: Path, watch: OnProgress = lambda what, done, total: None) -> bytes:
     """The 32 bytes. Raises InputError for a file that is empty or cannot be read."""
     digest, done, what = hashlib.sha256(), 0, f"hashing {path.name}"
     try:

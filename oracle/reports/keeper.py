@@ -67,14 +67,14 @@ class Keeper:
         self.news = News(self.chain)
 
     def tick(self) -> None:
-        """Look once, and act. Raises ChainError."""
+        """Compare every open report with the chain once, and act on it. Raises ChainError."""
         block, touched = self.news.look()
         for key in self._due(block, touched):
             self._follow(key, block)
         self._confirm(block)
 
     def run(self, stop: threading.Event, *, every: float) -> None:
-        """Look until told to stop."""
+        """Work until `stop` is set."""
         while not stop.is_set():
             try:
                 self.tick()

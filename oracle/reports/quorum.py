@@ -105,7 +105,7 @@ class Gatherer:
         return Gathered(attesters, tuple(answers), None)
 
     def close(self) -> None:
-        """Wait for nobody any longer."""
+        """Cancel the requests that wait and close the connections."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 

@@ -1,4 +1,4 @@
-"""Where the watcher is: a small file, replaced whole, from which a restart goes on."""
+"""The watcher's checkpoint: a small file, replaced as a whole, from which a restart goes on."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class FoundReport:
 
 
 @dataclass(slots=True)
-class Place:
+class Checkpoint:
     """How far the watcher has come on one deployment.
 
     `checked` is the last block whose reports were checked and `checked_hash` its hash; `bonds` are

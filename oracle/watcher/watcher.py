@@ -18,7 +18,7 @@ from obbligato.protocol.constants import DAY_SECONDS
 from obbligato.protocol.contested import RowKey
 from obbligato.store import ContentStore, StoreError
 from oracle.watcher.challenger import Challenger
-from oracle.watcher.checkpoint import FoundReport, Place
+from oracle.watcher.checkpoint import Checkpoint, FoundReport
 from oracle.watcher.checks import check_report
 from oracle.watcher.findings import Finding, Kind, SeenReport, reports_in
 
@@ -66,7 +66,7 @@ class Sweep:
 
 
 class Watcher:
-    """Checks reports in the order of the chain and remembers its place in `folder`.
+    """Checks reports in the order of the chain and keeps its checkpoint in `folder`.
 
     Without `contest` it only tells what it would challenge. With it, rows that differ from their
     evidence are challenged with that account's dollars, each at most once.
@@ -82,7 +82,7 @@ class Watcher:
         contest: Signer | None = None,
         settings: WatchSettings | None = None,
     ) -> None:
-        """Raises InputError where the folder holds another deployment's place."""
+        """Raises InputError where the folder holds another deployment's checkpoint."""
         self._chain = chain
         self._store = store
         self._book = book
@@ -90,24 +90,24 @@ class Watcher:
         self._settings = settings or WatchSettings()
         self._challenger = Challenger(chain, store, book, contest)
         folder.mkdir(parents=True, exist_ok=True)
-        self._place = Place.load(folder, deployment=self._name) or self._beginning()
-        self._told = set(self._findings())
+        self._checkpoint = Checkpoint.load(folder, deployment=self._name) or self._beginning()
+        self._known_findings = set(self._findings())
 
     def sweep(self) -> Sweep:
-        """Check what is new, look again for evidence that was missing, contest, and save the place.
+        """Check what is new, look again for evidence that was missing, contest, and save the checkpoint.
 
         Raises ChainError.
         """
-        self._check_place()
+        self._check_reorg()
         self._look_again()
         self._check_new()
         contestations = tuple(self._contest())
-        self._place.save(self._folder)
-        findings, told = tuple(self._findings()), self._told
-        self._told = set(findings)
+        self._checkpoint.save(self._folder)
+        findings, told = tuple(self._findings()), self._known_findings
+        self._known_findings = set(findings)
         return Sweep(
-            block=self._place.checked,
-            reports=self._place.reports,
+            block=self._checkpoint.checked,
+            reports=self._checkpoint.reports,
             findings=findings,
             fresh=tuple(finding for finding in findings if finding not in told),
             contestations=contestations,
@@ -117,8 +117,8 @@ class Watcher:
 
     def _check_new(self) -> None:
         target = self._height() - self._settings.depth
-        while self._place.checked < target:
-            since = self._place.checked + 1
+        while self._checkpoint.checked < target:
+            since = self._checkpoint.checked + 1
             until = min(since + BLOCKS_PER_QUERY - 1, target)
             reached = self._hash_of(until)
             self._book.follow(until=until)
@@ -127,15 +127,15 @@ class Watcher:
                 self._check(report)
                 count += 1
             if reached is None or self._hash_of(until) != reached:
-                self._place = self._beginning(self._place)
+                self._checkpoint = self._beginning(self._checkpoint)
                 raise ChainError("the chain changed while it was read: read it again")
-            self._place.checked, self._place.checked_hash = until, reached
-            self._place.reports += count
-            self._place.save(self._folder)
+            self._checkpoint.checked, self._checkpoint.checked_hash = until, reached
+            self._checkpoint.reports += count
+            self._checkpoint.save(self._folder)
 
     def _look_again(self) -> None:
         """Evidence that nobody had may be there now."""
-        for name, found in list(self._place.found.items()):
+        for name, found in list(self._checkpoint.found.items()):
             if found.unseen:
                 self._book.follow(until=found.block)
                 self._check(self._report(name, found))
@@ -146,23 +146,23 @@ class Watcher:
         )
         name = report.report_id.hex()
         if findings:
-            self._place.found[name] = FoundReport(report.block, findings)
+            self._checkpoint.found[name] = FoundReport(report.block, findings)
         else:
-            self._place.found.pop(name, None)
+            self._checkpoint.found.pop(name, None)
 
-    def _check_place(self) -> None:
+    def _check_reorg(self) -> None:
         """Begin again where a reorg undid the last block that was checked."""
-        known = self._place.checked_hash
+        known = self._checkpoint.checked_hash
         if known is None:
             return
-        found = self._hash_of(self._place.checked)
+        found = self._hash_of(self._checkpoint.checked)
         if found is None:
             raise ChainError(
-                f"the node does not hold block {self._place.checked}, which was checked: "
+                f"the node does not hold block {self._checkpoint.checked}, which was checked: "
                 "wait until it does, or ask another one"
             )
         if found != known:
-            self._place = self._beginning(self._place)
+            self._checkpoint = self._beginning(self._checkpoint)
 
     # ---- contesting
 
@@ -196,7 +196,7 @@ class Watcher:
         if self._challenger.signer is None:
             return Contestation(finding, "would be contested", bond_units)
         day = self._challenger.now() // DAY_SECONDS
-        spent = self._place.bonds.get(day, 0)
+        spent = self._checkpoint.bonds.get(day, 0)
         if spent + bond_units > self._settings.most_bonds_units:
             limit = self._settings.most_bonds_units
             words = f"waits: {spent} units of the day's {limit} are put up as bonds already"
@@ -212,17 +212,17 @@ class Watcher:
         bond_units: int,
         day: int,
     ) -> Contestation:
-        spent = self._place.bonds.get(day, 0)
+        spent = self._checkpoint.bonds.get(day, 0)
         # Before anything is sent: a crash must not make the day's limit forget it.
-        self._place.bonds = {day: spent + bond_units}
-        self._place.save(self._folder)
+        self._checkpoint.bonds = {day: spent + bond_units}
+        self._checkpoint.save(self._folder)
         try:
             challenge_id = self._challenger.challenge(report, finding, bond_units)
         except (RefusedError, StoreError) as error:
-            self._place.bonds[day] = spent  # nothing was sent
+            self._checkpoint.bonds[day] = spent  # nothing was sent
             return Contestation(finding, f"could not be contested: {error}", bond_units)
         found.closed[row] = f"challenge {challenge_id}"
-        self._place.save(self._folder)
+        self._checkpoint.save(self._folder)
         return Contestation(finding, found.closed[row], bond_units, challenge_id)
 
     # ---- helpers
@@ -232,10 +232,10 @@ class Watcher:
         deployment = self._chain.deployment
         return f"{deployment.chain_id}/{deployment.address('UsageOracle')}"
 
-    def _beginning(self, before: Place | None = None) -> Place:
+    def _beginning(self, before: Checkpoint | None = None) -> Checkpoint:
         first = self._settings.from_block
         start = self._chain.deployment.block if first is None else first
-        return Place(self._name, start - 1, bonds={} if before is None else before.bonds)
+        return Checkpoint(self._name, start - 1, bonds={} if before is None else before.bonds)
 
     def _findings(self) -> Iterator[Finding]:
         for _, found in self._in_order():
@@ -243,7 +243,7 @@ class Watcher:
 
     def _in_order(self) -> list[tuple[str, FoundReport]]:
         """What was found, by block: the same order after a restart."""
-        return sorted(self._place.found.items(), key=lambda each: (each[1].block, each[0]))
+        return sorted(self._checkpoint.found.items(), key=lambda each: (each[1].block, each[0]))
 
     def _report(self, name: str, found: FoundReport) -> SeenReport:
         for report in reports_in(self._chain, found.block, found.block):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from obbligato.audit.recompute import Watcher
+from obbligato.audit.recompute import OnProgress
 from obbligato.cli.artist.licenses import Preset, SplitOptions
 from obbligato.cli.commands import Commands
 from obbligato.cli.options import SignedBackend, Timeout, Yes, confirm, latest_deadline, write_file
@@ -103,7 +103,7 @@ def import_catalogue(
 
 
 def _wait_until_checked(
-    client: BackendClient, name: str, timeout: float | None, watch: Watcher
+    client: BackendClient, name: str, timeout: float | None, watch: OnProgress
 ) -> Mapping[str, Any]:
     """Wait until every line is checked."""
     started = time.monotonic()
@@ -123,7 +123,7 @@ def _sign(
     lines: Mapping[bytes, LineAsked],
     latest: int | None,
     timeout: float | None,
-    watch: Watcher,
+    watch: OnProgress,
 ) -> None:
     """Sign the mint of every prepared line, those left by an earlier run first, and wait for their blocks."""
     signed: list[ActResponse] = []
