@@ -33,15 +33,8 @@ def _uint64(value: object) -> object:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
         value = int(value)
     if type(value) is not int or not 0 <= value <= UINT64_MAX:
-        raise ValueError("give a whole number from 0 to 2^64 - 1, as digits")
+        raise InputError("give a whole number from 0 to 2^64 - 1, as digits")
     return value
-
-
-def _named_pricing(value: object) -> object:
-    try:
-        return named(Pricing, value)
-    except InputError as error:
-        raise ValueError(error.reason) from None
 
 
 UInt64Digits = Annotated[
@@ -53,7 +46,7 @@ UInt64Digits = Annotated[
 ]
 PricingName = Annotated[
     PricingField,
-    BeforeValidator(_named_pricing),
+    BeforeValidator(lambda value: named(Pricing, value)),
     WithJsonSchema(
         {
             "anyOf": [
@@ -124,13 +117,14 @@ class ReportRequest(_Request):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.period.end <= self.period.start:
-            raise ValueError("period.end: a period ends after it starts")
+            raise InputError("a period ends after it starts", field="period.end")
         if self.files and self.rows:
-            raise ValueError("rows: give files of events or ready rows, not both")
+            raise InputError("give files of events or ready rows, not both", field="rows")
         if (self.pricing is Pricing.POOL) != (self.total is not None):
-            raise ValueError("total: what a POOL shares; give it with POOL, and only then")
+            reason = "is what a POOL shares: give it with POOL, and only then"
+            raise InputError(reason, field="total")
         if len({file.sha256 for file in self.files}) != len(self.files):
-            raise ValueError("files: the same file is named twice")
+            raise InputError("the same file is named twice", field="files")
         return self
 
 
@@ -147,7 +141,7 @@ class SignaturesRequest(_Request):
 def _known_scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
     unknown = set(scopes) - set(SCOPES)
     if unknown or not scopes:
-        raise ValueError(f"scopes are {', '.join(SCOPES)}")
+        raise InputError(f"scopes are {', '.join(SCOPES)}")
     return tuple(sorted(set(scopes)))
 
 

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import FastAPI, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import select
 
-from obbligato.errors import InputError
 from obbligato.protocol.types import checked_address
 from obbligato.schemas import oracle as schemas
 from obbligato.schemas.oracle_requests import (
@@ -48,6 +48,8 @@ Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 Key = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 Body = TypeVar("Body", bound=BaseModel)
 
+MAX_ERRORS: Final = 100
+"""How many wrong fields of a body are named."""
 PLATFORM: Final = "/v1/platforms/{platform_id}"
 BINARY: Final = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 READING: Final = problems(401, 403, 404, 422, 503)
@@ -371,23 +373,11 @@ def _add_payouts(app: FastAPI, intake: Intake) -> None:
 
 
 def _parsed(model: type[Body], content: bytes) -> Body:
-    """A JSON body. Raises Problem 422 naming every field that is wrong."""
+    """A JSON body. Raises RequestValidationError naming the first fields that are wrong."""
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
-        errors = [
-            {
-                "field": ".".join(str(part) for part in each["loc"]),
-                "reason": each["msg"].removeprefix("Value error, "),
-            }
-            for each in error.errors(include_url=False, include_input=False)
-        ]
-        for each in errors:  # a model's own check names its field before a colon
-            if not each["field"] and ": " in each["reason"]:
-                each["field"], each["reason"] = each["reason"].split(": ", 1)
-        detail = "; ".join(f"{each['field']}: {each['reason']}" for each in errors[:5])
-        raise Problem(
-            422, "The input is wrong", detail, field=errors[0]["field"], errors=errors[:100]
+        errors = error.errors(include_url=False, include_input=False)[:MAX_ERRORS]
+        raise RequestValidationError(
+            [{**each, "loc": ("body", *each["loc"])} for each in errors]
         ) from None
-    except InputError as error:
-        raise Problem(422, "The input is wrong", str(error), field=error.field) from None
