@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -21,7 +21,6 @@ from obbligato.errors import ObbligatoError
 
 GROUP: Final = "obbligato.commands"
 PROGRAMS: Final = "obbligato.programs"
-_OF_A_PROGRAM: Final = ("params", "callback", "help", "short_help")
 
 
 class NotLoaded(ObbligatoError):  # noqa: N818 -- says what happened
@@ -35,16 +34,14 @@ def _reason(error: Exception) -> str:
     return f"cannot be loaded: {type(error).__name__}: {error}"
 
 
-def mount(app: typer.Typer, found: Iterable[EntryPoint] | None = None) -> None:
-    """Add the commands of every installed package to `app`; `found` as the metadata lists them."""
-    listed = entry_points(group=GROUP) if found is None else found
+def mount(app: typer.Typer, installed: Iterable[EntryPoint] | None = None) -> None:
+    """Add the commands of every installed package to `app`; `installed` stands in for the metadata."""
+    listed = entry_points(group=GROUP) if installed is None else installed
     for entry_point in sorted(listed, key=lambda each: each.name):
         if find_spec(entry_point.module.split(".")[0]) is None:
             continue  # declared, and left out of this installation
         app.add_typer(
-            typer.Typer(
-                cls=_loaded_later(entry_point), no_args_is_help=True, rich_markup_mode=None
-            ),
+            typer.Typer(cls=_group(entry_point), no_args_is_help=True, rich_markup_mode=None),
             name=entry_point.name,
         )
 
@@ -52,60 +49,55 @@ def mount(app: typer.Typer, found: Iterable[EntryPoint] | None = None) -> None:
 class Root(TyperGroup):
     """The group of everything: programs are among its commands, and are loaded once they are looked at."""
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
         for entry_point in entry_points(group=PROGRAMS):
             if find_spec(entry_point.module.split(".")[0]) is not None:
                 self.commands[entry_point.name] = _program(entry_point)
 
 
-def _program(entry_point: EntryPoint) -> TyperCommand:
-    """A command that has its options and its help once somebody looks at them."""
+class _LoadedLater:
+    """Loads the command or group of an entry point once one of `names` is read, which it then has."""
 
-    class Later(TyperCommand):
-        def __init__(self) -> None:
-            super().__init__(name=entry_point.name, rich_markup_mode=None)
-            for name in _OF_A_PROGRAM:
-                delattr(self, name)
+    entry_point: ClassVar[EntryPoint]
+    names: ClassVar[tuple[str, ...]]
 
-        def __getattr__(self, name: str) -> Any:
-            if name not in _OF_A_PROGRAM:
-                raise AttributeError(name)
-            try:
-                loaded: Any = get_command(entry_point.load())
-            except Exception as error:
-                reason = _reason(error)
-                if name in ("help", "short_help"):
-                    return reason
-                raise NotLoaded(f"`obbligato {entry_point.name}` {reason}") from error
-            for each in _OF_A_PROGRAM:
-                setattr(self, each, getattr(loaded, each))
-            return getattr(self, name)
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name in self.names:
+            delattr(self, name)  # so that reading it calls `__getattr__`
 
-    return Later()
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.names:
+            raise AttributeError(name)
+        try:
+            loaded: Any = get_command(self.entry_point.load())
+        except Exception as error:
+            # Whatever it is: the list of all commands must still be printed.
+            reason = f"cannot be loaded: {type(error).__name__}: {error}"
+            if name in ("help", "short_help"):
+                return reason
+            raise NotLoaded(f"`obbligato {self.entry_point.name}` {reason}") from error
+        for each in self.names:
+            setattr(self, each, getattr(loaded, each))
+        return getattr(self, name)
 
 
-def _loaded_later(entry_point: EntryPoint) -> type[TyperGroup]:
-    """A group of commands that has its commands and its help once somebody looks at them."""
+def _program(entry: EntryPoint) -> TyperCommand:
+    """A command that is loaded later."""
 
-    class Later(TyperGroup):
-        def __init__(self, **given: Any) -> None:
-            super().__init__(**given)
-            # What a group does not have is asked of `__getattr__`.
-            del self.commands, self.help
+    class Program(_LoadedLater, TyperCommand):
+        entry_point = entry
+        names = ("params", "callback", "help", "short_help")
 
-        def __getattr__(self, name: str) -> Any:
-            if name not in ("commands", "help"):
-                raise AttributeError(name)
-            try:
-                loaded: Any = get_command(entry_point.load())
-            except Exception as error:
-                # Whatever it is: the list of all commands must still be shown.
-                reason = _reason(error)
-                if name == "help":
-                    return reason
-                raise NotLoaded(f"`obbligato {entry_point.name}` {reason}") from error
-            self.commands, self.help = loaded.commands, loaded.help
-            return getattr(self, name)
+    return Program(name=entry.name, rich_markup_mode=None)
 
-    return Later
+
+def _group(entry: EntryPoint) -> type[TyperGroup]:
+    """A group of commands that is loaded later."""
+
+    class Group(_LoadedLater, TyperGroup):
+        entry_point = entry
+        names = ("commands", "help")
+
+    return Group
