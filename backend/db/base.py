@@ -6,12 +6,19 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Dialect, LargeBinary, Table, insert
+from sqlalchemy import Connection, Dialect, LargeBinary, String, Table, insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from obbligato.server.database import ADDRESS, COLUMN_TYPES, Units
 
-__all__ = ["ADDRESS", "LARGE", "Base", "Changing", "Happened", "Made", "Units"]
+__all__ = ["ADDRESS", "LARGE", "Base", "Changing", "Happened", "Made", "Total", "Units"]
+
+
+class Total(Units):
+    """A sum of many such numbers."""
+
+    impl = String(40)
+    cache_ok = True
 
 
 LARGE = "large"

@@ -30,6 +30,7 @@ from backend.db.license_tables import (
 from backend.db.money_tables import (
     Account,
     Earning,
+    PayeeEarning,
     Payment,
     Platform,
     PlatformModule,
@@ -112,6 +113,7 @@ __all__ = [
     "LicenseVersion",
     "Operator",
     "Pause",
+    "PayeeEarning",
     "Payment",
     "Platform",
     "PlatformModule",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.db.base import ADDRESS, Base, Changing, Happened, Units
+from backend.db.base import ADDRESS, Base, Changing, Happened, Total, Units
 
 
 class Platform(Changing, Base):
@@ -123,6 +123,30 @@ class Source(StrEnum):
     GRANT = "grant"
     RIVAL_CLAIM = "rival claim"
     """Half of the bond of a claim that its licence withstood."""
+
+
+class PayeeEarning(Changing, Base):
+    """A payee's part of all credits of one month, platform, tier and metric: what most questions are grouped by.
+
+    There are at most as many as a payee has credits, and as a rule one a month and platform. What a credit has none
+    of is NO_NUMBER, so that it has a place in the key.
+    """
+
+    __tablename__ = "payee_earnings"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    account: Mapped[str] = mapped_column(ADDRESS, primary_key=True)
+    month: Mapped[int] = mapped_column(primary_key=True)
+    platform_id: Mapped[int] = mapped_column(primary_key=True)
+    tier: Mapped[int] = mapped_column(primary_key=True)
+    metric: Mapped[int] = mapped_column(primary_key=True)
+    amount_units: Mapped[int] = mapped_column(Units)
+    quantity_millionths: Mapped[int] = mapped_column(Total)
+    credits: Mapped[int]
+
+
+NO_NUMBER: Final = -1
+"""Stands for what a credit has none of, so that it has a place in an order."""
 
 
 class Earning(Base):

@@ -68,6 +68,7 @@ class ReportRow(Made, Base):
     __tablename__ = "report_rows"
     __table_args__ = (
         Index("report_rows_by_license", "license_id", "report_number"),
+        Index("report_rows_by_split", "split_id", "report_number"),
         {"sqlite_with_rowid": False},
     )
 

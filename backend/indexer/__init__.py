@@ -1,7 +1,6 @@
 """The index: what the chain's events say, in tables. See docs/index.md."""
 
-from backend.indexer.earning_sums import PayeeEarning, payee_earnings
 from backend.indexer.node import Finality
 from backend.indexer.sync import FinalityBroken, Index, Synced
 
-__all__ = ["Finality", "FinalityBroken", "Index", "PayeeEarning", "Synced", "payee_earnings"]
+__all__ = ["Finality", "FinalityBroken", "Index", "Synced"]

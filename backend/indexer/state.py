@@ -52,6 +52,8 @@ class State:
         """What this batch changed, and whether the database has a row of that key."""
         self._before: dict[Key, Row | None] = {}
         """What this block changed, as it was before it; kept only where `_journaled`."""
+        self._groups: dict[Key, set[tuple[Any, ...]]] = {}
+        """Keys of all rows that begin with a part of a key."""
         self._appended: defaultdict[Table, list[Row]] = defaultdict(list)
         self._large: set[Key] = set()
         """Rows too large to remember them for longer than a batch."""
@@ -66,6 +68,7 @@ class State:
         self._known.clear()
         self._stored.clear()
         self._before.clear()
+        self._groups.clear()
         self._appended.clear()
         self._large.clear()
         self._numbers.clear()
@@ -112,6 +115,21 @@ class State:
             raise self._left_out(table_of(model), key)
         return found
 
+    def rows_of(self, model: type[Base], first: Any) -> list[Mapping[str, Any]]:
+        """All rows whose key begins with this, to read. None of them may be removed by later events."""
+        table = table_of(model)
+        if (table, (first,)) not in self._groups:
+            assert self.connection is not None, "rows are read within a batch"
+            column = table.c[_key_names(table)[0]]
+            keys = {key for known, key in self._stored if known is table and key[0] == first}
+            for row in self.connection.execute(select(table).where(column == first)):
+                key = tuple(row._mapping[name] for name in _key_names(table))
+                self._known.setdefault((table, key), dict(row._mapping))
+                keys.add(key)
+            self._groups[table, (first,)] = keys
+        rows = (self._row((table, key)) for key in self._groups[table, (first,)])
+        return [row for row in rows if row is not None]
+
     def change(self, model: type[Base], *key: Any) -> Row:
         """The row of a key, to change. Raises ChainError where there is none."""
         place = (table_of(model), key)
@@ -131,6 +149,9 @@ class State:
         if "changed_in" in table.columns:
             made["changed_in"] = self._block
         self._remember(place, made)
+        group = self._groups.get((table, place[1][:1]))
+        if group is not None:
+            group.add(place[1])
         return made
 
     def add_numbered(self, model: type[Base], **row: Any) -> Row:
@@ -214,6 +235,7 @@ class State:
         self._large.clear()
         if len(self._known) > ROWS_KEPT:
             self._known.clear()
+            self._groups.clear()
 
     def _sorted(self) -> tuple[dict[Table, list[Row]], dict[Table, list[Row]], dict[Table, Any]]:
         """What to insert, what to update, and the keys to delete."""

@@ -21,6 +21,7 @@ from backend.db.index_db import (
     Split,
     SplitPayee,
 )
+from backend.db.money_tables import NO_NUMBER
 from backend.db.prepared import Prepared
 from backend.http.names import role_name
 from backend.payees.schemas import Balance, SplitBalance
@@ -56,9 +57,6 @@ def of_account(account: str) -> ColumnElement[bool]:
     """The splits of a payee, to join with what these earned."""
     return _P.account == account
 
-
-NO_NUMBER: Final = -1
-"""Stands for what a credit has none of, so that it has a place in an order."""
 
 KEYS: Final[dict[str, ColumnElement[Any]]] = {
     "month": func.coalesce(_E.month, literal(NO_NUMBER)),

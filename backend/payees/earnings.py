@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
@@ -10,15 +11,17 @@ from sqlalchemy import BigInteger, ColumnElement, bindparam, func, select, tuple
 from sqlalchemy.orm import Session
 
 from backend.db.base import table_of
-from backend.db.index_db import Earning, SplitPayee
+from backend.db.index_db import Earning, PayeeEarning, SplitPayee
+from backend.db.money_tables import NO_NUMBER
 from backend.db.periods import month_text
 from backend.db.prepared import Prepared
 from backend.http.names import metric_name, tier_name
 from backend.http.paging import decode_cursor, page
 from backend.http.schemas import Page
-from backend.payees.balances import KEYS, NO_NUMBER, part, summed, whole
+from backend.payees.balances import KEYS, part, summed, whole
 from backend.payees.schemas import EarningGroup, GroupName, SourceName
 
+LAST_MONTH: Final = 999_912
 _EARNINGS: Final = table_of(Earning)
 _PAYEES: Final = table_of(SplitPayee)
 
@@ -52,6 +55,8 @@ def list_earnings(
     Raises InputError for a cursor that belongs to other groups.
     """
     names = list(dict.fromkeys(by))
+    if is_summed(names, wanted):
+        return _summed_page(session, account, names, wanted, limit=limit, cursor=cursor)
     given = {name: value for name, value in wanted._asdict().items() if value is not None}
     asked = {"account": account, "most": limit + 1, **given}
     if cursor is not None and names:
@@ -66,6 +71,65 @@ def list_earnings(
         limit,
         lambda row: tuple(_in_cursor(value) for value in row[: len(names)]),
         lambda row: _group(names, row),
+    )
+
+
+_SUMMED: Final = frozenset({"month", "platform_id", "tier", "metric"})
+_SUMMED_FILTERS: Final = _SUMMED | {"from_month", "to_month"}
+_P: Final = table_of(PayeeEarning).c
+_SUMS: Final = Prepared(
+    select(
+        _P.month,
+        _P.platform_id,
+        _P.tier,
+        _P.metric,
+        _P.amount_units,
+        _P.quantity_millionths,
+        _P.credits,
+    ).where(_P.account == bindparam("account"))
+)
+
+
+def is_summed(by: Sequence[str], wanted: EarningFilter) -> bool:
+    """Whether the index keeps these sums; others are made of the single credits."""
+    narrowed = {name for name, value in wanted._asdict().items() if value is not None}
+    return _SUMMED.issuperset(by) and narrowed <= _SUMMED_FILTERS
+
+
+def _summed_page(
+    session: Session,
+    account: str,
+    names: Sequence[str],
+    wanted: EarningFilter,
+    *,
+    limit: int,
+    cursor: str | None,
+) -> Page[EarningGroup]:
+    """The same as of the single credits, in the same order and with the same cursors."""
+    exact = [(name, value) for name in _SUMMED if (value := getattr(wanted, name)) is not None]
+    first, last = wanted.from_month or 0, wanted.to_month or LAST_MONTH
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for row in _SUMS.all(session, account=account):
+        if first <= row.month <= last and all(getattr(row, name) == value for name, value in exact):
+            added = groups.setdefault(tuple(getattr(row, name) for name in names), [0, 0, 0])
+            added[0] += row.amount_units
+            added[1] += row.quantity_millionths
+            added[2] += row.credits
+    keys = sorted(groups)
+    if cursor is not None:
+        after = decode_cursor(cursor, *(int for _ in names or (0,)))
+        if names:
+            keys = keys[bisect_right(keys, after) :]
+    return page(
+        keys[: limit + 1],
+        limit,
+        lambda key: key,
+        lambda key: EarningGroup(
+            **{name: _shown(name, value) for name, value in zip(names, key, strict=True)},
+            amount_units=groups[key][0],
+            quantity=groups[key][1],
+            credits=groups[key][2],
+        ),
     )
 
 

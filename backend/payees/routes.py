@@ -72,12 +72,19 @@ def balance(session: IndexDep, head: HeadDep, account: AccountPath) -> Balance:
     return read_balance(session, head, _address(account))
 
 
+def _is_summed(named: dict[str, Any]) -> bool:
+    """Whether the index has these sums: others are made of all credits of a payee."""
+    apart = ("model_id", "license_id", "split_id", "source")
+    return not any(named[name] for name in apart) and not set(apart).intersection(named["by"] or ())
+
+
 @router.get(
     "/{account}/earnings",
     operation_id="list_earnings",
     response_model=Page[EarningGroup],
     responses=problems(404, 422),
 )
+@lookup(_is_summed)
 def earnings(
     session: IndexDep,
     account: AccountPath,

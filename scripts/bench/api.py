@@ -23,7 +23,7 @@ from rich.table import Table
 
 from backend.db.index_db import IndexDatabase
 from scripts.bench import api_data
-from scripts.bench.api_load import Load, measure, urls
+from scripts.bench.api_load import Load, distinct_urls, measure, measure_once, urls
 from scripts.bench.chain import BenchError
 from scripts.bench.results import Outcome, Target, machine
 from scripts.toolchain import ROOT, environment, free_ports
@@ -35,6 +35,8 @@ START_SECONDS: Final = 120
 DEPTH_SAMPLES: Final = 25
 DEEP_PAGE: Final = {"credits": 200, "licenses": 400}
 PAGE: Final = 10
+MOST_A_SECOND: Final = 12_000
+"""Distinct URLs that are made for a second of measuring: more than any server here answers."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,16 @@ class Measured:
 
     live: Load
     """With a block a second: what the targets are about."""
+    once: Load
+    """Each URL once, and an event of ours in each block: nothing was kept."""
     still: Load
     """Without new blocks: answers are kept."""
     society: Load
     """The payee with 20 000 credits alone, each month of each platform, with a block a second."""
     ours_constant: Load
     bare_constant: Load
+    bare_once: Load
+    """The constant, asked by the same clients as `once`."""
     depths: dict[str, Depth]
 
 
@@ -76,15 +82,21 @@ def run(step: Callable[[str], None], seconds: int = SECONDS) -> Outcome:
                 step("a route that answers a constant, and nothing else")
                 measure(url, ["/constant"], seconds=WARM_SECONDS)
                 bare = measure(url, ["/constant"], seconds=seconds)
+                bare_once = measure_once(url, _constants(seconds), seconds=seconds)
             with server(str(folder), folder) as url:
-                measured = _measure(url, database, bare, seconds, step)
+                measured = _measure(url, database, bare, bare_once, seconds, step)
         finally:
             database.close()
     return outcome(measured)
 
 
 def _measure(
-    url: str, database: IndexDatabase, bare: Load, seconds: int, step: Callable[[str], None]
+    url: str,
+    database: IndexDatabase,
+    bare: Load,
+    bare_once: Load,
+    seconds: int,
+    step: Callable[[str], None],
 ) -> Measured:
     asked = urls()
     step("warming up")
@@ -96,11 +108,14 @@ def _measure(
         live = measure(url, asked, seconds=seconds)
         step("the payee with 20 000 credits")
         society = measure(url, _of_society(), seconds=seconds)
+    step("each URL once, a block with an event a second")
+    with blocks(database, events=True):
+        once = measure_once(url, distinct_urls(MOST_A_SECOND * seconds), seconds=seconds)
     step("50 clients, no new block")
     still = measure(url, asked, seconds=seconds)
     step("a constant behind all that is before our routes")
     ours = measure(url, ["/constant"], seconds=seconds)
-    return Measured(live, still, society, ours, bare, depths)
+    return Measured(live, once, still, society, ours, bare, bare_once, depths)
 
 
 @contextlib.contextmanager
@@ -140,8 +155,8 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextlib.contextmanager
-def blocks(database: IndexDatabase) -> Iterator[None]:
-    """A new head every second, until the block ends; written from this process, as an index of its own does."""
+def blocks(database: IndexDatabase, *, events: bool = False) -> Iterator[None]:
+    """A new head every second, with an event of ours or without, until the block ends."""
     ended = threading.Event()
 
     def follow() -> None:
@@ -149,7 +164,7 @@ def blocks(database: IndexDatabase) -> Iterator[None]:
             number = api_data.head_number(session)
         while not ended.wait(BLOCK_SECONDS):
             number += 1
-            api_data.move_head(database, number)
+            api_data.move_head(database, number, events=events)
 
     thread = threading.Thread(target=follow, name="blocks")
     thread.start()
@@ -158,6 +173,10 @@ def blocks(database: IndexDatabase) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
+
+
+def _constants(seconds: int) -> list[str]:
+    return [f"/constant?n={number}" for number in range(MOST_A_SECOND * seconds)]
 
 
 def _of_society() -> list[str]:
@@ -204,6 +223,10 @@ def outcome(measured: Measured) -> Outcome:
         "api_society_requests_per_s": round(measured.society.requests_per_s),
         "api_society_p99_ms": round(measured.society.p99_ms, 1),
         "api_of_constant_ratio": round(live.requests_per_s / bare.requests_per_s, 2),
+        "api_distinct_ratio": round(
+            measured.once.requests_per_s / measured.bare_once.requests_per_s, 2
+        ),
+        "api_p99_ratio": round(measured.once.p99_ms / measured.bare_once.p99_ms, 2),
         "api_credits_depth_ratio": round(measured.depths["credits"].ratio, 2),
         "api_licenses_depth_ratio": round(measured.depths["licenses"].ratio, 2),
     }
@@ -220,6 +243,8 @@ def outcome(measured: Measured) -> Outcome:
         targets=(
             Target("api_p99_ms", "reads at 50 clients, p99 in ms", "<=", 100, constant),
             Target("api_requests_per_s", "reads at 50 clients, a second", ">=", 400, constant),
+            Target("api_distinct_ratio", "URLs once each, of the constant", ">=", 0.3, constant),
+            Target("api_p99_ratio", "their p99, of the constant's", "<=", 1.5, constant),
         ),
         tables=(_loads(measured), _pages(measured)),
     )
@@ -233,10 +258,12 @@ def _loads(measured: Measured) -> Table:
     bare = measured.bare_constant.requests_per_s
     for what, load in (
         ("licence and earnings reads, a block a second", measured.live),
+        ("each URL once, a block with an event a second", measured.once),
         ("the same without new blocks", measured.still),
         ("earnings of the payee with 20 000 credits", measured.society),
         ("a constant, behind our middleware", measured.ours_constant),
         ("a constant, FastAPI alone", measured.bare_constant),
+        ("the same, each URL once", measured.bare_once),
     ):
         rates = (load.requests_per_s, load.p50_ms, load.p99_ms, load.most_ms)
         table.add_row(what, *(f"{rate:.0f}" for rate in rates), f"{load.requests_per_s / bare:.2f}")

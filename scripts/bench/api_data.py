@@ -32,8 +32,10 @@ from backend.db.index_db import (
     License,
     LicenseAct,
     LicenseVersion,
+    PayeeEarning,
     Payment,
     Platform,
+    RawEvent,
     Report,
     ReportRow,
     Source,
@@ -109,9 +111,11 @@ def fill(database: IndexDatabase) -> None:
             insert_all(connection, table_of(table), rows)
 
 
-def move_head(database: IndexDatabase, number: int) -> None:
-    """One more block, without any event."""
+def move_head(database: IndexDatabase, number: int, *, events: bool = False) -> None:
+    """One more block, without any event or with one of ours: then every answer is made anew."""
     with database.work() as session:
+        if events:
+            session.execute(insert(table_of(RawEvent)).values(_event(number)))
         session.execute(insert(table_of(Block)).values(_block(number)))
         moved = {
             "head_number": number,
@@ -139,10 +143,37 @@ def _tables() -> dict[type[Base], list[Row]]:
     received: Counter[int] = Counter()
     for number in range(1, SETTLED + PENDING + 1):
         _add_report(made, number, split_of, received, choose)
+    made[PayeeEarning] = _sums(made[Earning], splits)
     for split_id, shares in splits.items():
         _add_split(made, split_id, shares, received[split_id])
     made[Stream] = [_stream(number) for number in range(1, PLATFORMS + 1)]
     return made
+
+
+def _sums(credits_: list[Row], splits: dict[int, list[tuple[str, int]]]) -> list[Row]:
+    """What each payee has of them by month and platform."""
+    sums: dict[tuple[Any, ...], Row] = {}
+    for credit in credits_:
+        before, after = credit["received_rest"], credit["received_rest"] + credit["amount_units"]
+        for who, share in splits[credit["split_id"]]:
+            of = {name: credit[name] for name in ("month", "platform_id", "tier", "metric")}
+            key = (who, *of.values())
+            row = sums.setdefault(
+                key,
+                {
+                    "account": who,
+                    **of,
+                    "amount_units": 0,
+                    "quantity_millionths": 0,
+                    "credits": 0,
+                    "block_number": credit["block_number"],
+                },
+            )
+            row["changed_in"] = credit["block_number"]
+            row["amount_units"] += after * share // PPM - before * share // PPM
+            row["quantity_millionths"] += credit["quantity_millionths"]
+            row["credits"] += 1
+    return list(sums.values())
 
 
 def _splits(choose: random.Random) -> dict[int, list[tuple[str, int]]]:
@@ -417,6 +448,17 @@ def _following() -> Row:
 
 def _block(number: int) -> Row:
     return {"number": number, "hash": _digest("block", number), "timestamp": _time(number)}
+
+
+def _event(block: int) -> Row:
+    return {
+        "block_number": block,
+        "log_index": 0,
+        "contract": "UsageOracle",
+        "name": "NonceConsumed",
+        "arguments": {},
+        "transaction": _digest("transaction", block),
+    }
 
 
 def _time(block: int) -> int:

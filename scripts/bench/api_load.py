@@ -105,6 +105,85 @@ def measure(url: str, paths: Sequence[str], *, seconds: int, clients: int = CLIE
     )
 
 
+def distinct_urls(count: int) -> list[str]:
+    """So many of the mix, no two alike: an unknown parameter tells apart what the mix repeats."""
+    paths = urls(count, seed=api_data.SEED + 1)
+    return [f"{path}{'&' if '?' in path else '?'}n={number}" for number, path in enumerate(paths)]
+
+
+def measure_once(url: str, paths: Sequence[str], *, seconds: int, clients: int = CLIENTS) -> Load:
+    """Ask for each path once: keep-alive clients that all take the next one from one list.
+
+    Raises BenchError where an answer is no 200, or the list ends before the time.
+    """
+    with tempfile.TemporaryDirectory(prefix="obbligato-load-") as name:
+        script, listed = Path(name) / "once.js", Path(name) / "paths.json"
+        script.write_text(_ONCE)
+        listed.write_text(json.dumps(paths))
+        port = url.rpartition(":")[2]
+        done = subprocess.run(
+            ["node", str(script), str(listed), port, str(clients), str(seconds)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds + 120,
+        )
+    if done.returncode:
+        raise BenchError(f"the clients failed: {done.stderr.strip()[-500:]}")
+    result = json.loads(done.stdout)
+    times = sorted(result["times"])
+    return Load(
+        requests_per_s=len(times) / result["seconds"],
+        p50_ms=times[len(times) // 2],
+        p99_ms=times[len(times) * 99 // 100],
+        most_ms=times[-1],
+        requests=len(times),
+    )
+
+
+_ONCE: Final = """\
+// Plain sockets: a client library would cost more than the answers.
+const { readFileSync } = require("node:fs");
+const net = require("node:net");
+const [, , file, port, clients, seconds] = process.argv;
+const paths = JSON.parse(readFileSync(file));
+const times = [];
+let next = 0;
+let open = Number(clients);
+const began = process.hrtime.bigint();
+const passed = (from) => Number(process.hrtime.bigint() - from) / 1e6;
+const fail = (why) => { console.error(why); process.exit(1); };
+for (let client = 0; client < Number(clients); client++) {
+  const socket = net.connect({ port: Number(port), host: "127.0.0.1", noDelay: true });
+  let parts = [], size = 0, total = -1, asked;
+  const ask = () => {
+    if (passed(began) > Number(seconds) * 1000) {
+      socket.end();
+      if (--open === 0) process.stdout.write(JSON.stringify({ times, seconds: passed(began) / 1000 }));
+      return;
+    }
+    if (next >= paths.length) fail("the list has ended: make it longer");
+    parts = []; size = 0; total = -1;
+    asked = process.hrtime.bigint();
+    socket.write(`GET ${paths[next++]} HTTP/1.1\\r\\nhost: bench\\r\\n\\r\\n`);
+  };
+  socket.on("connect", ask);
+  socket.on("error", (error) => fail(error.message));
+  socket.on("data", (data) => {
+    parts.push(data);
+    size += data.length;
+    if (total < 0) {
+      const text = Buffer.concat(parts).toString("latin1");
+      const end = text.indexOf("\\r\\n\\r\\n");
+      if (end < 0) return;
+      if (!text.startsWith("HTTP/1.1 200")) fail(text.slice(0, 500));
+      total = end + 4 + Number(/content-length: (\\d+)/i.exec(text.slice(0, end))[1]);
+    }
+    if (size >= total) { times.push(passed(asked)); ask(); }
+  });
+}
+"""
+
 _SCRIPT: Final = """\
 // Each connection begins elsewhere in the list, so that no two ask for the same at a time.
 const { readFileSync } = require("node:fs");

@@ -6,7 +6,17 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from backend.db.index_db import Account, Earning, Payment, RivalClaim, Source, Split, SplitPayee
+from backend.db.index_db import (
+    Account,
+    Earning,
+    PayeeEarning,
+    Payment,
+    RivalClaim,
+    Source,
+    Split,
+    SplitPayee,
+)
+from backend.db.money_tables import NO_NUMBER
 from backend.indexer.state import Row, State
 from obbligato.chain.events import Event
 from obbligato.protocol.constants import PPM, UINT64_MAX
@@ -75,6 +85,46 @@ def earn(state: State, event: Event, source: Source, credited: Iterable[Earned])
             )
             before += line_amount
     state.append_all(Earning, rows)
+    _add_up(state, rows)
+
+
+def _add_up(state: State, rows: Iterable[Row]) -> None:
+    """Add each payee's part of these credits to its sums. A part is what the payee's entitlement grows by."""
+    sums: dict[tuple[Any, ...], list[int]] = {}
+    payees: dict[int, list[tuple[str, int]]] = {}
+    for row in rows:
+        split_id = row["split_id"]
+        if split_id not in payees:
+            shares = state.rows_of(SplitPayee, split_id)
+            payees[split_id] = [(payee["account"], payee["share_ppm"]) for payee in shares]
+        group = (
+            row["month"],
+            *(
+                NO_NUMBER if row[name] is None else row[name]
+                for name in ("platform_id", "tier", "metric")
+            ),
+        )
+        before, amount = row["received_rest"], row["amount_units"]
+        for account, share in payees[split_id]:
+            added = sums.setdefault((account, *group), [0, 0, 0])
+            added[0] += (before + amount) * share // PPM - before * share // PPM
+            added[1] += row["quantity_millionths"]
+            added[2] += 1
+    for key, (amount, quantity, credits_) in sums.items():
+        if state.find(PayeeEarning, *key) is None:
+            names = ("account", "month", "platform_id", "tier", "metric")
+            state.add(
+                PayeeEarning,
+                **dict(zip(names, key, strict=True)),
+                amount_units=amount,
+                quantity_millionths=quantity,
+                credits=credits_,
+            )
+            continue
+        known = state.change(PayeeEarning, *key)
+        known["amount_units"] += amount
+        known["quantity_millionths"] += quantity
+        known["credits"] += credits_
 
 
 def lines(amount: int, quantity: int) -> Iterator[tuple[int, int]]:

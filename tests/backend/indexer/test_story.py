@@ -31,12 +31,13 @@ from backend.db.index_db import (
     SplitPayee,
     Stream,
 )
-from backend.indexer.earning_sums import payee_earnings
 from backend.indexer.handlers import APPLIERS, KEPT_RAW
 from backend.indexer.sync import Index
+from backend.payees.earnings import EarningFilter, list_earnings
+from backend.payees.schemas import GroupName
 from obbligato.chain.abis import DEPLOYED, abi
 from obbligato.chain.events import read_events
-from obbligato.protocol.constants import Metric, Tier
+from obbligato.protocol.constants import Tier
 from obbligato.protocol.rows import unpack_credits
 from tests.onchain import ARTIST, BY_GRANT, COLD, DUO, LABEL, PRODUCER, STRANGER, UNIT
 from tests.scenario import RECEIVED, Scenario
@@ -99,19 +100,27 @@ def test_splits_received_what_the_story_adds_up_to(session: Session) -> None:
 @pytest.mark.parametrize("account", EARNED)
 @pytest.mark.parametrize("by", [(), ("month",), ("platform_id", "tier", "metric"), ("license_id",)])
 def test_earnings_sum_to_the_entitlement_however_they_are_grouped(
-    session: Session, account: str, by: tuple[str, ...]
+    session: Session, account: str, by: tuple[GroupName, ...]
 ) -> None:
-    assert sum(e.amount_units for e in payee_earnings(session, account, by)) == EARNED[account]
+    found = list_earnings(session, account, by, EarningFilter(), limit=100, cursor=None).items
+    assert sum(e.amount_units for e in found) == EARNED[account]
 
 
 def test_earnings_by_platform_and_use_are_the_rows_of_the_story(
     session: Session, scenario: Scenario
 ) -> None:
     found = {
-        (e.by["platform_id"], e.by["tier"], e.by["metric"]): (e.amount_units, e.quantity_millionths)
-        for e in payee_earnings(session, ARTIST.address, ("platform_id", "tier", "metric"))
+        (e.platform_id, e.tier, e.metric): (e.amount_units, e.quantity)
+        for e in list_earnings(
+            session,
+            ARTIST.address,
+            ("platform_id", "tier", "metric"),
+            EarningFilter(),
+            limit=100,
+            cursor=None,
+        ).items
     }
-    generated, trained = (Tier.GENERATIVE, Metric.GENERATION), (Tier.TRAINING, Metric.PLAYBACK)
+    generated, trained = ("GENERATIVE", "GENERATION"), ("TRAINING", "PLAYBACK")
     assert found == {
         (scenario.rich, *generated): (33_600_000, 14_000 * UNIT),
         (scenario.rich, *trained): (300_000, 3 * UNIT),
@@ -122,21 +131,28 @@ def test_earnings_by_platform_and_use_are_the_rows_of_the_story(
 
 def test_earnings_of_one_licence_name_why_they_were_paid(session: Session) -> None:
     found = {
-        (e.by["source"], e.by["metric"]): (e.amount_units, e.quantity_millionths)
-        for e in payee_earnings(session, DUO.address, ("source", "metric"), of={"license_id": 2})
+        (e.source, e.metric): (e.amount_units, e.quantity)
+        for e in list_earnings(
+            session,
+            DUO.address,
+            ("source", "metric"),
+            EarningFilter(license_id=2),
+            limit=100,
+            cursor=None,
+        ).items
     }
     # Credits in their order: 493 800, 720 000 ruled, 40 ruled, 700 003 of the pool, 2 500 000 of the bond; the
     # order in which rulings and settlements reach the chain decides where each fraction falls.
     assert {key: quantity for key, (_, quantity) in found.items()} == {
-        ("report", Metric.PLAYBACK): (12_345 + 7) * UNIT,
-        ("ruling", Metric.GENERATION): 300 * UNIT,
-        ("ruling", Metric.PLAYBACK): 1 * UNIT,
+        ("report", "PLAYBACK"): (12_345 + 7) * UNIT,
+        ("ruling", "GENERATION"): 300 * UNIT,
+        ("ruling", "PLAYBACK"): 1 * UNIT,
         ("rival claim", None): 0,
     }
-    exact = {
-        ("report", Metric.PLAYBACK): 65 * (493_800 + 700_003),
-        ("ruling", Metric.GENERATION): 65 * 720_000,
-        ("ruling", Metric.PLAYBACK): 65 * 40,
+    exact: dict[tuple[str | None, str | None], int] = {
+        ("report", "PLAYBACK"): 65 * (493_800 + 700_003),
+        ("ruling", "GENERATION"): 65 * 720_000,
+        ("ruling", "PLAYBACK"): 65 * 40,
         ("rival claim", None): 65 * 2_500_000,
     }
     assert all(abs(100 * amount - exact[key]) <= 300 for key, (amount, _) in found.items())
