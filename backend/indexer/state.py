@@ -36,6 +36,8 @@ from obbligato.errors import ChainError
 ROWS_KEPT: Final = 200_000
 """Rows remembered from one batch to the next; with more, all are forgotten."""
 
+FETCHED_AT_ONCE: Final = 500
+
 Row = dict[str, Any]
 Key = tuple[Table, tuple[Any, ...]]
 
@@ -114,6 +116,24 @@ class State:
         if found is None:
             raise self._left_out(table_of(model), key)
         return found
+
+    def fetch(self, model: type[Base], keys: Iterable[tuple[Any, ...]]) -> None:
+        """Look up rows that are asked for next, many at once: those whose keys differ in their first part alone."""
+        assert self.connection is not None, "rows are read within a batch"
+        table = table_of(model)
+        first, *others = (table.c[name] for name in _key_names(table))
+        groups: defaultdict[tuple[Any, ...], list[Any]] = defaultdict(list)
+        for key in keys:
+            if (table, key) not in self._known:
+                self._known[table, key] = None
+                groups[key[1:]].append(key[0])
+        for rest, firsts in groups.items():
+            same = and_(*(column == value for column, value in zip(others, rest, strict=True)))
+            for start in range(0, len(firsts), FETCHED_AT_ONCE):
+                some = first.in_(firsts[start : start + FETCHED_AT_ONCE])
+                for row in self.connection.execute(select(table).where(same, some)):
+                    key = tuple(row._mapping[name] for name in _key_names(table))
+                    self._known[table, key] = dict(row._mapping)
 
     def rows_of(self, model: type[Base], first: Any) -> list[Mapping[str, Any]]:
         """All rows whose key begins with this, to read. None of them may be removed by later events."""

@@ -110,6 +110,7 @@ def _add_up(state: State, rows: Iterable[Row]) -> None:
             added[0] += (before + amount) * share // PPM - before * share // PPM
             added[1] += row["quantity_millionths"]
             added[2] += 1
+    state.fetch(PayeeEarning, sums)
     for key, (amount, quantity, credits_) in sums.items():
         if state.find(PayeeEarning, *key) is None:
             names = ("account", "month", "platform_id", "tier", "metric")
