@@ -71,7 +71,7 @@ def serve(
             host=settings.host,
             port=settings.port,
             stop=stop,
-            workers=backend.workers(),
+            supervisor=backend.supervisor,
         )
     finally:
         backend.services.close()

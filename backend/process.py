@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from prometheus_client import Gauge
 from sqlalchemy import select
 
-from backend.actions.relay import RelayWorker, open_relay
+from backend.actions.relay import Relay, open_relay
 from backend.app import create_app
 from backend.db.index_db import Following
 from backend.events.webhooks import WebhookWorker
@@ -25,7 +25,7 @@ from obbligato.documents import cid_of
 from obbligato.errors import ChainError, InputError, ObbligatoError
 from obbligato.server.alerts import Alerts
 from obbligato.server.http import stopped_by
-from obbligato.server.process import Worker
+from obbligato.server.supervisor import Supervisor, Worker
 from obbligato.store import StoreError
 
 LAG = Gauge("obbligato_index_lag_blocks", "Blocks of the node that the index has not read yet")
@@ -41,7 +41,8 @@ class Backend:
     stop: threading.Event
     alerts: Alerts = field(default_factory=Alerts)
     index: IndexWorker | None = None
-    relay: RelayWorker | None = None
+    relay: Relay | None = None
+    supervisor: Supervisor = field(init=False)
 
     @classmethod
     def open(cls, settings: BackendSettings, stop: threading.Event) -> Backend:
@@ -53,15 +54,17 @@ class Backend:
             index = Index(
                 services.index_db, services.chain, services.store, finality=settings.finality
             )
-            made.index = IndexWorker(index, alerts, every=settings.poll_seconds)
+            made.index = IndexWorker(index, alerts)
         if "relay" in settings.parts:
             made.relay = open_relay(services, alerts)
+        made.supervisor = Supervisor(alerts, stop, made.workers())
         return made
 
     def api(self) -> FastAPI:
         """The application: the whole API, or health and metrics alone."""
         checks: dict[str, Callable[[], str | None]] = {
             "process": stopped_by(self.stop),
+            "workers": self.supervisor.ready,
             "database": self._database_problem,
             "rpc": self._rpc_problem,
             "ipfs": self._store_problem,
@@ -79,19 +82,22 @@ class Backend:
         )
 
     def workers(self) -> list[Worker]:
-        """The threads of this process."""
-        found: list[Worker] = []
-        if self.index is not None:
-            found.append(self.index.run)
-        if self.relay is not None:
-            found += [self.relay.follow, self.relay.send]
+        """The workers of this process, in the order in which they end."""
+        services, alerts, every = self.services, self.alerts, self.settings.poll_seconds
+        workers: list[Worker] = []
         if "api" in self.settings.parts:
-            found.append(CatalogueWorker(self.services, self.alerts).run)
+            catalogues = CatalogueWorker(services, alerts)
+            workers.append(Worker("catalogues", lambda: catalogues.step(self.stop), every, 3_600))
+        if self.relay is not None:
+            workers.append(Worker("relay", self.relay.follower.step, every))
+            workers.append(self.relay.sender.worker())
         if "webhooks" in self.settings.parts:
-            found.append(WebhookWorker(self.services, self.alerts).run)
+            workers.append(Worker("webhooks", WebhookWorker(services, alerts).step, every, 3_600))
         if "pins" in self.settings.parts:
-            found.append(PinWorker(self.services, self.alerts).run)
-        return found
+            workers.append(Worker("pins", PinWorker(services, alerts).tick, every, 3_600))
+        if self.index is not None:
+            workers.append(Worker("index", self.index.tick, every, 86_400))  # a rebuild is one tick
+        return workers
 
     # ---- whether it is ready
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -13,9 +13,9 @@ from prometheus_client import Gauge
 from sqlalchemy import select
 
 from obbligato.chain.client import Chain, answered
-from obbligato.errors import ChainError
 from obbligato.schemas.oracle import State
 from obbligato.server.alerts import Alerts
+from obbligato.server.supervisor import Items, Worker
 from oracle.db import OracleDatabase, Submission
 from oracle.intake.uploads import Uploads
 from oracle.payouts.payouts import Payouts
@@ -48,25 +48,29 @@ class HealthChecks:
     alerts: Alerts
     uploads: Uploads
     payouts: Payouts
+    items: Items[str] = field(init=False)
 
-    def run(self, stop: threading.Event) -> None:
-        """Check until `stop` is set."""
-        while not stop.is_set():
-            try:
-                self.tick()
-            except ChainError as error:
-                _log.warning("health checks cannot ask the chain", reason=str(error))
-            except Exception:
-                _log.exception("health checks failed")
-            stop.wait(min(EVERY_SECONDS, self.settings.payout_every_seconds))
+    def __post_init__(self) -> None:
+        self.items = Items("health checks", self.alerts)
+
+    def worker(self) -> Worker:
+        """The checks as a supervisor runs them."""
+        every = min(EVERY_SECONDS, self.settings.payout_every_seconds)
+        return Worker("health checks", self.tick, every)
 
     def tick(self) -> None:
-        """Check once, pay out, remove old uploads. Raises ChainError."""
-        self._look_at_gas_money()
-        self._look_at_work()
-        self._look_at_platforms()
-        self.payouts.tick()
-        self.uploads.sweep(int(time.time()))
+        """Look once; a check that fails is tried again later, the others go on."""
+        checks: dict[str, Callable[[], object]] = {
+            "gas money": self._look_at_gas_money,
+            "work": self._look_at_work,
+            "platforms": self._look_at_platforms,
+            "payouts": self.payouts.tick,
+            "uploads": lambda: self.uploads.sweep(int(time.time())),
+        }
+        for name, check in checks.items():
+            with self.items.attempt(name):
+                check()
+        self.items.report(list(checks))
 
     def _look_at_gas_money(self) -> None:
         address = to_checksum_address(self.sender_address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from obbligato.errors import InputError
 from obbligato.keys import Signer, open_keystore
 from obbligato.server.alerts import Alerts
 from obbligato.server.http import stopped_by
-from obbligato.server.process import Worker
+from obbligato.server.supervisor import Supervisor, Worker
 from obbligato.store import ContentStore
 from obbligato.transactions.fees import GIGAWEI, SendingSettings
 from obbligato.transactions.lock import KeyLock
@@ -131,6 +132,7 @@ class Leader:
             finality=settings.finality,
             wake=pipeline.wake,
             second=second,
+            alerts=alerts,
         )
         health_checks = HealthChecks(
             database=database,
@@ -171,6 +173,7 @@ class Leader:
                 status=self.status,
                 checks={
                     "process": stopped_by(self.stop),
+                    "workers": self.supervisor.ready,
                     "chain": self._chain_problem,
                     "database": self._database_problem,
                     "sender key": self._lock_problem,
@@ -196,15 +199,17 @@ class Leader:
         )
         return attester_api(attester, {"chain": self._chain_problem})
 
-    def workers(self) -> list[Worker]:
-        """The threads of this process."""
-        every = self.settings.poll_seconds
-        return [
-            self.pipeline.run,
-            self.sender.run,
-            lambda stop: self.keeper.run(stop, every=every),
-            self.health_checks.run,
+    @functools.cached_property
+    def supervisor(self) -> Supervisor:
+        """The workers of this process, in the order in which they end."""
+        keeper = Worker("keeper", self.keeper.tick, self.settings.poll_seconds)
+        workers = [
+            self.pipeline.worker(),
+            keeper,
+            self.health_checks.worker(),
+            self.sender.worker(),
         ]
+        return Supervisor(self.alerts, self.stop, workers)
 
     def status(self) -> dict[str, Any]:
         """What the status page says."""

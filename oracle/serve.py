@@ -69,4 +69,10 @@ def serve(
     start_log(as_json=settings.json_logs)
     stop = threading.Event()
     leader = Leader.open(settings, stop)
-    run(leader.api(), host=settings.host, port=settings.port, stop=stop, workers=leader.workers())
+    run(
+        leader.api(),
+        host=settings.host,
+        port=settings.port,
+        stop=stop,
+        supervisor=leader.supervisor,
+    )

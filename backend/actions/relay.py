@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
 from hexbytes import HexBytes
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from web3.exceptions import TransactionNotFound
 from web3.logs import DISCARD
@@ -22,11 +20,12 @@ from backend.actions.store import missing_block
 from backend.db.service_db import Act
 from backend.services import Services
 from obbligato.chain.client import Chain, answered
-from obbligato.errors import ChainError, InputError
+from obbligato.errors import InputError
 from obbligato.keys import Signer, open_keystore
 from obbligato.schemas.acts import ActState
 from obbligato.server.alerts import Alerts
 from obbligato.server.database import now as wall_clock
+from obbligato.server.supervisor import Items
 from obbligato.transactions import outbox
 from obbligato.transactions.fees import GIGAWEI, SendingSettings
 from obbligato.transactions.lock import KeyLock
@@ -46,25 +45,32 @@ _log = structlog.get_logger(__name__)
 class Follower:
     """Moves acts on, one step at a time; each step is one unit of work, and no node is asked within one."""
 
-    def __init__(self, services: Services, budget: Budget) -> None:
+    def __init__(self, services: Services, budget: Budget, alerts: Alerts | None = None) -> None:
         self._services = services
         self._budget = budget
+        self._items: Items[str] = Items("relay", alerts)
 
     def step(self) -> None:
-        """Move everything on as far as it goes now. Raises ChainError."""
+        """Move everything on as far as it goes now; an act that fails is put off, the others go on."""
         self._fail_unsigned()
         with self._services.service_db.reading() as session:
             acts = session.scalars(
                 select(Act).where(Act.state.in_(OPEN)).order_by(Act.signed_at, Act.id)
             ).all()
         for act in acts:
-            transaction = self._transaction(act)
-            if transaction is None and act.signature is None:
-                self._follow_own(act)
-            elif transaction is None or transaction.state == TransactionState.SUPERSEDED:
-                self._start(act)
-            else:
-                self._follow(act, transaction)
+            if self._items.is_due(act.id):
+                with self._items.attempt(act.id):
+                    self._step_of(act)
+        self._items.report([act.id for act in acts])
+
+    def _step_of(self, act: Act) -> None:
+        transaction = self._transaction(act)
+        if transaction is None and act.signature is None:
+            self._follow_own(act)
+        elif transaction is None or transaction.state == TransactionState.SUPERSEDED:
+            self._start(act)
+        else:
+            self._follow(act, transaction)
 
     # ---- on its way
 
@@ -172,8 +178,10 @@ class Follower:
         if expected is None:
             return None
         event = getattr(self._services.chain.contract(expected.contract).events, expected.event)
-        (log,) = event().process_receipt(receipt, errors=DISCARD)
-        values = {name: log["args"][argument] for name, argument in expected.members.items()}
+        logs = event().process_receipt(receipt, errors=DISCARD)
+        if not logs:  # a claim that pays nothing emits nothing
+            return None
+        values = {name: logs[0]["args"][argument] for name, argument in expected.members.items()}
         return {
             name: str(value) if name.endswith("_units") else int(value)
             for name, value in values.items()
@@ -259,32 +267,14 @@ def _fee_now(chain: Chain) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class RelayWorker:
-    """Follows acts and sends transactions, in two threads."""
+class Relay:
+    """What follows acts, and what sends their transactions."""
 
-    services: Services
     sender: Sender
     follower: Follower
-    alerts: Alerts
-
-    def follow(self, stop: threading.Event) -> None:
-        """Move acts on until `stop` is set."""
-        while not stop.is_set():
-            try:
-                self.follower.step()
-                self.alerts.clear("relay")
-            except (ChainError, SQLAlchemyError) as error:
-                self.alerts.stand(
-                    "relay", f"acts do not move on: {type(error).__name__}: {error}"[:500]
-                )
-            stop.wait(self.services.settings.poll_seconds)
-
-    def send(self, stop: threading.Event) -> None:
-        """Send until `stop` is set."""
-        self.sender.run(stop)
 
 
-def open_relay(services: Services, alerts: Alerts) -> RelayWorker:
+def open_relay(services: Services, alerts: Alerts) -> Relay:
     """The relay with the key of the settings. Raises InputError naming the setting."""
     settings = services.settings
     if settings.keystore is None:
@@ -308,4 +298,4 @@ def open_relay(services: Services, alerts: Alerts) -> RelayWorker:
         lock=KeyLock(signer.address, settings.keystore.absolute().parent, services.service_db),
         alerts=alerts,
     )
-    return RelayWorker(services, sender, Follower(services, Budget(settings)), alerts)
+    return Relay(sender, Follower(services, Budget(settings), alerts))

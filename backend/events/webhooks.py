@@ -13,7 +13,6 @@ import hmac
 import json
 import random
 import secrets
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +20,6 @@ import httpx
 import structlog
 from prometheus_client import Counter
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from backend.db.index_db import Following
@@ -29,7 +27,7 @@ from backend.db.service_db import Delivery, DeliveryState, Webhook
 from backend.events.events import END_OF_BLOCK, EventFilter, IndexedEvent, Key, read_indexed_events
 from backend.events.url_guard import resolve
 from backend.services import Services
-from obbligato.errors import InputError, ObbligatoError
+from obbligato.errors import InputError
 from obbligato.server.alerts import Alerts
 from obbligato.times import shown_moment
 
@@ -135,16 +133,6 @@ class WebhookWorker:
     def __init__(self, services: Services, alerts: Alerts) -> None:
         self._services = services
         self._alerts = alerts
-
-    def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set."""
-        while not stop.is_set():
-            try:
-                self.step()
-                self._alerts.clear("webhooks")
-            except (ObbligatoError, SQLAlchemyError) as error:
-                self._alerts.stand("webhooks", f"webhooks are not delivered: {error}"[:500])
-            stop.wait(self._services.settings.poll_seconds)
 
     def step(self) -> None:
         """Make the deliveries of new final blocks, and send what is due.

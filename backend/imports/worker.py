@@ -14,7 +14,6 @@ from typing import Any, Final
 import structlog
 from prometheus_client import Counter
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from backend.actions.authorization import forbidden_payees
 from backend.actions.calls import hexadecimal
@@ -26,7 +25,6 @@ from backend.imports.mint_tracker import MintFollower
 from backend.imports.parsing import Errors, content_of, isrc_of
 from backend.imports.validation import Defaults, Holders, Judge, Judged, Written
 from backend.services import Services
-from obbligato.errors import ObbligatoError
 from obbligato.protocol.eip712 import TypedStruct
 from obbligato.server.alerts import Alerts
 
@@ -176,9 +174,6 @@ def _kept(digest: bytes, made: TypedStruct) -> dict[str, Any]:
     return {"digest": hexadecimal(digest), **made.model_dump(mode="json")}
 
 
-CATALOGUES: Final = "catalogues"
-LONGEST_PAUSE_SECONDS: Final = 30.0
-
 MINTED = Counter("obbligato_catalogue_mints", "Lines of catalogues that became licences")
 
 _log = structlog.get_logger(__name__)
@@ -192,20 +187,6 @@ class CatalogueWorker:
         self._alerts = alerts
         self._every = services.settings.poll_seconds
         self._mints = MintFollower(services)
-
-    def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set."""
-        pause = self._every
-        while not stop.is_set():
-            try:
-                self.step(stop)
-            except (ObbligatoError, SQLAlchemyError) as error:
-                self._alerts.stand(CATALOGUES, f"catalogues do not move on: {error}"[:500])
-                pause = min(max(pause, 0.5) * 2, LONGEST_PAUSE_SECONDS)
-            else:
-                self._alerts.clear(CATALOGUES)
-                pause = self._every
-            stop.wait(pause)
 
     def step(self, stop: threading.Event) -> None:
         """Prepare all that waits, and see what was minted. Raises StoreError, ChainError, NotFound."""

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Final
 
 import structlog
 from prometheus_client import Counter, Gauge
-from sqlalchemy.exc import SQLAlchemyError
 
 from backend.indexer.sync import FinalityBroken, Index, Synced
 from obbligato.audit.recompute import OnProgress
-from obbligato.errors import ObbligatoError
 from obbligato.server.alerts import Alerts
 
-LONGEST_PAUSE_SECONDS: Final = 30.0
-INDEX: Final = "index"
+LONGEST_PAUSE_SECONDS: Final = 10.0
 FINALITY: Final = "finality"
 TOLD_EVERY_SECONDS: Final = 5.0
 
@@ -29,39 +25,27 @@ _log = structlog.get_logger(__name__)
 
 
 class IndexWorker:
-    """Syncs again and again; more slowly while the node, the store or the database fails."""
+    """Reads the chain on, and says how far it is."""
 
-    def __init__(self, index: Index, alerts: Alerts, *, every: float) -> None:
+    def __init__(self, index: Index, alerts: Alerts) -> None:
         self._index = index
         self._alerts = alerts
-        self._every = every
         self.broken: str | None = None
         """Why nothing is followed any more: what was final is not, and an operator has to decide."""
 
-    def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set."""
-        pause = self._every
-        while not stop.is_set():
-            well = self._sync()
-            pause = self._every if well else min(max(pause, 0.5) * 2, LONGEST_PAUSE_SECONDS)
-            stop.wait(pause)
-
-    def _sync(self) -> bool:
+    def tick(self) -> float | None:
+        """Read on to the node's newest block. Raises ObbligatoError, SQLAlchemyError."""
         try:
             told = self._index.sync(watch=_progress())
         except FinalityBroken as error:
             # It may be one node that is wrong: the next may be asked, and nothing was undone.
             self.broken = str(error)
             self._alerts.stand(FINALITY, str(error))
-            return False
-        except (ObbligatoError, SQLAlchemyError) as error:
-            self._alerts.stand(INDEX, f"the index does not move on: {error}"[:500])
-            return False
+            return LONGEST_PAUSE_SECONDS
         self.broken = None
-        self._alerts.clear(INDEX)
         self._alerts.clear(FINALITY)
         _count(told)
-        return True
+        return None
 
 
 def _progress() -> OnProgress:

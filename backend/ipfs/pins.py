@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Literal, NamedTuple
@@ -10,7 +9,6 @@ from typing import Final, Literal, NamedTuple
 import structlog
 from prometheus_client import Counter, Gauge
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from backend.db.head import read_head
@@ -21,7 +19,7 @@ from backend.ipfs.references import EVIDENCE, chunk_references, named_references
 from backend.services import Services
 from obbligato.audit.references import Reference
 from obbligato.documents.cid import digest_from_cid
-from obbligato.errors import DigestMismatch, InputError, NotFound, ObbligatoError
+from obbligato.errors import DigestMismatch, InputError, NotFound
 from obbligato.server.alerts import Alerts
 from obbligato.store import BlockState, BlockStatus, ContentStore, StoreError
 
@@ -76,11 +74,9 @@ MOST_PATIENCE_SECONDS: Final = 300
 ASKED_AT_ONCE: Final = 8
 IN_ONE_STEP: Final = 100
 NOTED_AT_ONCE: Final = 500
-LONGEST_PAUSE_SECONDS: Final = 30.0
 PATIENT_ATTEMPTS: Final = 3
 """A block that was not there so often is worth an alert."""
 
-PINS: Final = "pins"
 MISSING: Final = "pins-missing"
 VANISHED: Final = "pins-vanished"
 
@@ -111,20 +107,9 @@ class PinWorker:
         """Everything up to this block of the chain is among the pins."""
         self._lost_at: int | None = None
 
-    def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set; more slowly while a database or the store fails."""
-        every = self._services.settings.poll_seconds
-        pause = every
-        while not stop.is_set():
-            try:
-                asked = self.step()
-            except (ObbligatoError, SQLAlchemyError) as error:
-                self._alerts.stand(PINS, f"documents are not looked after: {error}"[:500])
-                pause = min(max(pause, 0.5) * 2, LONGEST_PAUSE_SECONDS)
-            else:
-                self._alerts.clear(PINS)
-                pause = 0.0 if asked == IN_ONE_STEP else every
-            stop.wait(pause)
+    def tick(self) -> float | None:
+        """One step; at once another one where more is due. Raises StoreError, SQLAlchemyError."""
+        return 0.0 if self.step() == IN_ONE_STEP else None
 
     def step(self) -> int:
         """Note what is new, ask for what is due; how many were asked for. Raises StoreError."""

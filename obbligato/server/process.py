@@ -6,12 +6,13 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
+
+from obbligato.server.supervisor import Supervisor
 
 
 def start_log(*, as_json: bool) -> None:
@@ -48,14 +49,16 @@ def start_log(*, as_json: bool) -> None:
 
 _log = structlog.get_logger(__name__)
 
-Worker = Callable[[threading.Event], None]
-"""Runs until the event is set."""
-
 GRACE_SECONDS = 30
 
 
 def serve(
-    app: FastAPI, *, host: str, port: int, stop: threading.Event, workers: Sequence[Worker] = ()
+    app: FastAPI,
+    *,
+    host: str,
+    port: int,
+    stop: threading.Event,
+    supervisor: Supervisor | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. A request in flight and a worker's step in hand are finished."""
     server = _Server(
@@ -72,22 +75,18 @@ def serve(
         ),
         stop,
     )
-    threads = [
-        threading.Thread(target=worker, args=(stop,), name=_name(worker), daemon=True)
-        for worker in workers
-    ]
-    for asked in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal once more when it has ended: by default that would end the workers, too.
-        signal.signal(asked, lambda *_: stop.set())
-    for thread in threads:
-        thread.start()
+        signal.signal(number, lambda *_: stop.set())
+    if supervisor is not None:
+        supervisor.start()
     _log.info("serving", host=host, port=port)
     try:
         server.run()
     finally:
         stop.set()
-        for thread in threads:
-            thread.join(timeout=GRACE_SECONDS)
+        if supervisor is not None:
+            supervisor.join()
         _log.info("stopped")
 
 
@@ -101,7 +100,3 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: Any) -> None:
         self._stop.set()
         super().handle_exit(sig, frame)
-
-
-def _name(worker: Worker) -> str:
-    return str(getattr(worker, "__qualname__", "worker"))

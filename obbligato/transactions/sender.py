@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from obbligato.chain.client import Chain
 from obbligato.chain.rpc import WrongChain
@@ -15,14 +13,13 @@ from obbligato.errors import ChainError, ContractRefused
 from obbligato.keys import Signer, sign_transaction
 from obbligato.server.alerts import Alerts
 from obbligato.server.database import Database
+from obbligato.server.supervisor import Worker, backoff
 from obbligato.transactions import outbox
 from obbligato.transactions.fees import Fees, SendingSettings, bumped, first_fees
 from obbligato.transactions.lock import KeyLock
 from obbligato.transactions.node import Head, Node, Receipt
 from obbligato.transactions.outbox import Records
 from obbligato.transactions.tables import Broadcast, Transaction, TransactionState
-
-LONGEST_PAUSE_SECONDS: Final = 30.0
 
 KEY_LOCK: Final = "sender key"
 WRONG_CHAIN: Final = "wrong chain"
@@ -33,7 +30,6 @@ GAS_MONEY: Final = "gas money"
 BASE_FEE: Final = "base fee"
 FEE_CAP: Final = "fee cap"
 NOT_TAKEN: Final = "not taken"
-DATABASE: Final = "database"
 _OF_A_TICK: Final = (
     WRONG_CHAIN,
     NODE,
@@ -80,25 +76,18 @@ class Sender:
         self._alerts = alerts
         self._records = Records(database)
         self._problems: dict[str, str] = {}
+        self._failures = 0
+        """Ticks in a row in which the node did not answer."""
         self._overtaken_since: dict[int, int] = {}
         """Transactions whose nonce others used, and the newest block when that was first seen."""
 
-    def run(self, stop: threading.Event) -> None:
-        """Tick until `stop` is set; more slowly while the node or the database fails."""
-        pause = self._settings.poll_seconds
-        try:
-            while not stop.is_set():
-                try:
-                    well = self.tick()
-                    self._alerts.clear(DATABASE)
-                except SQLAlchemyError as error:
-                    self._alerts.stand(DATABASE, f"the database fails: {type(error).__name__}")
-                    well = False
-                longer = min(pause * 2, LONGEST_PAUSE_SECONDS)
-                pause = self._settings.poll_seconds if well else longer
-                stop.wait(pause)
-        finally:
-            self._lock.release()
+    def worker(self) -> Worker:
+        """The sender as a supervisor runs it: slower while the node fails, and letting the key go at its end."""
+        return Worker("sender", self._work, self._settings.poll_seconds, close=self._lock.release)
+
+    def _work(self) -> float | None:
+        self._failures = 0 if self.tick() else self._failures + 1
+        return backoff(self._failures) if self._failures else None
 
     def tick(self) -> bool:
         """Do what can be done now, without waiting; whether the node answered."""

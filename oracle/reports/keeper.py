@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,8 @@ from obbligato.chain.views import EscrowView, ReportView
 from obbligato.errors import ChainError
 from obbligato.protocol.constants import ReportState
 from obbligato.schemas.oracle import State
+from obbligato.server.alerts import Alerts
+from obbligato.server.supervisor import Items
 from obbligato.transactions.outbox import latest, want
 from obbligato.transactions.tables import Transaction, TransactionState
 from oracle.db import OracleDatabase, Report
@@ -61,28 +62,25 @@ class Keeper:
     finality: Finality
     wake: Callable[[], None]
     second: Chain | None = None
+    alerts: Alerts | None = None
     news: News = field(init=False)
+    items: Items[int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.news = News(self.chain)
+        self.items = Items("keeper", self.alerts)
 
     def tick(self) -> None:
-        """Compare every open report with the chain once, and act on it. Raises ChainError."""
+        """Look once, and act; a report that fails is put off, the others go on. Raises ChainError."""
         block, touched = self.news.look()
-        for key in self._due(block, touched):
-            self._follow(key, block)
+        # What failed is looked at again even where no event names it any more.
+        due = dict.fromkeys([*self._due(block, touched), *self.items.failing()])
+        for key in due:
+            if self.items.is_due(key):
+                with self.items.attempt(key):
+                    self._follow(key, block)
+        self.items.report(list(due))
         self._confirm(block)
-
-    def run(self, stop: threading.Event, *, every: float) -> None:
-        """Work until `stop` is set."""
-        while not stop.is_set():
-            try:
-                self.tick()
-            except ChainError as error:
-                _log.warning("the keeper cannot ask the chain", reason=str(error))
-            except Exception:
-                _log.exception("the keeper failed")
-            stop.wait(every)
 
     def _due(self, block: Block, touched: frozenset[bytes] | None) -> list[int]:
         """Reports to look at: in flight, named by an event, or with a window that is over."""

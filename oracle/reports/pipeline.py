@@ -17,6 +17,7 @@ from obbligato.chain.client import Chain
 from obbligato.errors import ChainError, NotFound, ObbligatoError, RefusedError
 from obbligato.protocol.typed_data import Contract, UsageReport
 from obbligato.schemas.oracle import State
+from obbligato.server.supervisor import Worker
 from obbligato.store import StoreError
 from oracle.db import Answer, OracleDatabase, Report, Submission
 from oracle.reports.headers import make_headers, want_submission
@@ -78,24 +79,31 @@ class Pipeline:
         self._pauses = Pauses()
         self._busy: set[Stream] = set()
         self._guard = threading.Lock()
+        self._ended = threading.Event()
+        self._pool = ThreadPoolExecutor(STREAMS_AT_ONCE, thread_name_prefix="stream")
         self._metering = threading.Lock()
 
     def wake(self) -> None:
         """There is something to do."""
         self._wake.set()
 
-    def run(self, stop: threading.Event) -> None:
-        """Work until told to stop; steps in hand are finished."""
-        with ThreadPoolExecutor(STREAMS_AT_ONCE, thread_name_prefix="stream") as pool:
-            while not stop.is_set():
-                self._wake.clear()
-                for stream in self._streams():
-                    with self._guard:
-                        if stream in self._busy:
-                            continue
-                        self._busy.add(stream)
-                    pool.submit(self._advance, stream, stop)
-                self._wake.wait(self._poll_seconds)
+    def worker(self) -> Worker:
+        """The pipeline as a supervisor runs it; at its end, steps in hand are finished."""
+        return Worker("pipeline", self.tick, self._poll_seconds, wake=self._wake, close=self.close)
+
+    def tick(self) -> None:
+        """Begin a step of every stream that has none in hand."""
+        for stream in self._streams():
+            with self._guard:
+                if stream in self._busy:
+                    continue
+                self._busy.add(stream)
+            self._pool.submit(self._advance, stream)
+
+    def close(self) -> None:
+        """Begin no further step, and wait for those in hand."""
+        self._ended.set()
+        self._pool.shutdown(cancel_futures=True)
 
     def _streams(self) -> list[Stream]:
         with self._database.work() as session:
@@ -106,9 +114,9 @@ class Pipeline:
             )
             return [(platform_id, model_id) for platform_id, model_id in found]
 
-    def _advance(self, stream: Stream, stop: threading.Event) -> None:
+    def _advance(self, stream: Stream) -> None:
         try:
-            while not stop.is_set() and self.step(stream):
+            while not self._ended.is_set() and self.step(stream):
                 pass
         except Exception:
             _log.exception("a stream stopped", platform_id=stream[0], model_id=stream[1].hex())
@@ -123,8 +131,13 @@ class Pipeline:
         for submission in submissions:
             if not self._pauses.over(submission.id):
                 continue
-            if submission.state == State.RECEIVED and submission.summary is None:
-                return self._try(submission, self._meter_one)
+            waits = submission.state == State.RECEIVED and submission.summary is None
+            # Another stream's file may take minutes: this stream's reports go on meanwhile.
+            if waits and self._metering.acquire(blocking=False):
+                try:
+                    return self._try(submission, self._meter_one)
+                finally:
+                    self._metering.release()
         for submission in submissions:
             if submission.dry_run or submission.summary is None:
                 continue
@@ -152,8 +165,7 @@ class Pipeline:
         return more
 
     def _meter_one(self, submission: Submission) -> bool:
-        with self._metering:
-            reason = self._meter.step(submission)
+        reason = self._meter.step(submission)
         if reason is not None:
             self._wait(submission.id, reason)
         return reason is None

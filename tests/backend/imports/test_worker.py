@@ -15,6 +15,7 @@ from backend.imports.worker import CHUNK, CatalogueWorker
 from obbligato.documents import LicenseDocument, cid_from_digest, legal_text
 from obbligato.documents.cid import cid_of
 from obbligato.server.alerts import Alerts
+from obbligato.server.supervisor import Supervisor, Worker
 from obbligato.store import BlockStatus, ContentStore, StoreError
 from tests.backend.imports.conftest import ImportsEnv, song, written
 from tests.onchain import LABEL
@@ -106,8 +107,11 @@ def test_while_the_store_is_down_nothing_is_half_done_and_then_it_goes_on(
     catalogue_id = imports_env.as_(LABEL).take_in(written([song(f"Song {n}") for n in range(250)]))
     store.left = 150
     stop = threading.Event()
-    worker = threading.Thread(target=CatalogueWorker(services, alerts).run, args=(stop,))
-    worker.start()
+    worker = CatalogueWorker(services, alerts)
+    supervisor = Supervisor(
+        alerts, stop, [Worker("catalogues", lambda: worker.step(stop), 0.01)], jitter=lambda: 0
+    )
+    supervisor.start()
     try:
         until(lambda: alerts.words("catalogues") is not None, "nobody was told")
         assert "the node does not answer" in str(alerts.words("catalogues"))
@@ -120,7 +124,7 @@ def test_while_the_store_is_down_nothing_is_half_done_and_then_it_goes_on(
         until(lambda: not alerts.standing(), "the alert stands for ever")
     finally:
         stop.set()
-        worker.join()
+        supervisor.join()
 
 
 def test_the_legal_text_is_stored_with_the_documents(imports_env: ImportsEnv) -> None:

@@ -10,6 +10,7 @@ from backend.imports.worker import CatalogueWorker
 from backend.services import Services
 from backend.settings import BackendSettings
 from obbligato.server.alerts import Alerts
+from obbligato.server.supervisor import Supervisor, Worker
 
 
 def main() -> None:
@@ -17,7 +18,11 @@ def main() -> None:
     settings = BackendSettings(
         rpc_urls=(url,), deployment=Path(manifest), folder=Path(folder), store=Path(blocks)
     )
-    CatalogueWorker(Services.open(settings), Alerts()).run(threading.Event())
+    stop, alerts = threading.Event(), Alerts()
+    worker = CatalogueWorker(Services.open(settings), alerts)
+    supervisor = Supervisor(alerts, stop, [Worker("catalogues", lambda: worker.step(stop), 1)])
+    supervisor.start()
+    supervisor.join()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from backend.ipfs.pins import DAY_SECONDS, MISSING, VANISHED, PinWorker
 from backend.ipfs.references import all_references
 from backend.services import Services
 from obbligato.documents import cid_of
+from obbligato.server.supervisor import Supervisor, Worker
 from obbligato.store import EmbeddedStore, GatewayStore, LayeredStore, StoreError
 from tests.backend.ipfs.conftest import Keeping
 from tests.store.test_gateway import HTML, gateway
@@ -147,8 +148,8 @@ def test_a_store_that_is_down_changes_nothing_and_is_asked_again(keeping: Keepin
         pinner.step()
     assert pin(services, next(iter(expected(keeping)))).state == "unknown"
     stop, seen = threading.Event(), threading.Event()
-    thread = threading.Thread(target=pinner.run, args=(stop,))
-    thread.start()
+    supervisor = Supervisor(keeping.alerts, stop, [Worker("pins", pinner.tick, 0.01)])
+    supervisor.start()
     try:
         for _ in range(200):
             if keeping.alerts.words("pins"):
@@ -163,6 +164,6 @@ def test_a_store_that_is_down_changes_nothing_and_is_asked_again(keeping: Keepin
             stop.wait(0.05)
     finally:
         stop.set()
-        thread.join(20)
+        supervisor.join()
     settled(pinner)
     assert {pin(services, cid).state for cid in expected(keeping)} == {"pinned"}

@@ -1,0 +1,290 @@
+"""The supervisor of a process's background workers: it loops them, restarts them, and says how they do."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from obbligato.server.alerts import Alerts
+
+UP = Gauge("obbligato_worker_up", "1 while a worker does its work", ["worker"])
+RESTARTS = Counter("obbligato_worker_restarts", "Threads of workers started anew", ["worker"])
+FAILURES = Counter("obbligato_worker_failures", "Ticks of a worker that failed", ["worker"])
+ITEM_FAILURES = Counter("obbligato_worker_item_failures", "Items that failed", ["worker"])
+LAST_TICK = Gauge(
+    "obbligato_worker_last_tick_seconds", "When a worker last ended a tick, since 1970", ["worker"]
+)
+
+FIRST_PAUSE_SECONDS: Final = 1.0
+LONGEST_PAUSE_SECONDS: Final = 30.0
+JITTER: Final = 0.2
+"""Part of a pause that is left to chance, so that processes do not ask a weak node all at once."""
+CHECK_SECONDS: Final = 1.0
+END_SECONDS: Final = 30.0
+"""How long one worker may take to end its step in hand."""
+
+Key = TypeVar("Key", int, str)
+"""What names an item."""
+
+_log = structlog.get_logger(__name__)
+
+
+def backoff(failures: int, longest: float = LONGEST_PAUSE_SECONDS) -> float:
+    """Seconds until the next try after so many failures in a row: 1, 2, 4 … up to `longest`."""
+    return min(FIRST_PAUSE_SECONDS * (1 << min(failures - 1, 20)), longest)
+
+
+class Items(Generic[Key]):
+    """The items of one worker that failed: each is put off by its own backoff, the others go on."""
+
+    def __init__(
+        self,
+        worker: str,
+        alerts: Alerts | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        longest: float = 60.0,
+    ) -> None:
+        self._worker = worker
+        self._alerts = alerts
+        self._clock = clock
+        self._longest = longest
+        self._failed: dict[Key, tuple[int, float, str]] = {}
+
+    def failing(self) -> list[Key]:
+        """The items that failed and are not repaired yet."""
+        return list(self._failed)
+
+    def is_due(self, key: Key) -> bool:
+        """Whether an item may be tried now."""
+        return key not in self._failed or self._clock() >= self._failed[key][1]
+
+    @contextmanager
+    def attempt(self, key: Key) -> Iterator[None]:
+        """One item. An exception within is logged with the item, counted, and ends here."""
+        try:
+            yield
+        except MemoryError:
+            raise
+        except Exception as error:
+            ITEM_FAILURES.labels(self._worker).inc()
+            _log.exception("an item failed", worker=self._worker, item=str(key))
+            self.failed(key, f"{type(error).__name__}: {error}")
+        else:
+            self.succeeded(key)
+
+    def failed(self, key: Key, reason: str = "") -> None:
+        """Put an item off."""
+        failures = self._failed[key][0] + 1 if key in self._failed else 1
+        until = self._clock() + backoff(failures, self._longest)
+        self._failed[key] = failures, until, reason
+
+    def succeeded(self, key: Key) -> None:
+        """An item works, or is no longer there."""
+        self._failed.pop(key, None)
+
+    def report(self, present: Sequence[Key]) -> None:
+        """Forget items that are no longer there; stand or clear the alert about those that fail."""
+        for key in self._failed.keys() - set(present):
+            del self._failed[key]
+        if self._alerts is None:
+            return
+        if not self._failed:
+            self._alerts.clear(f"{self._worker} items")
+            return
+        key, (_, _, reason) = next(iter(self._failed.items()))
+        words = f"{len(self._failed)} fail and are tried again, {key} for one: {reason}"
+        self._alerts.stand(f"{self._worker} items", words[:500])
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What runs again and again in a thread of its own.
+
+    `tick` does what can be done now. It returns the seconds until it wants to run again, or None for
+    `every_seconds`. An exception ends the tick: the next one comes after a backoff.
+    """
+
+    name: str
+    tick: Callable[[], float | None]
+    every_seconds: float
+    stalled_seconds: float = 600.0
+    """A tick that takes longer is said to be stalled."""
+    wake: threading.Event = field(default_factory=threading.Event)
+    """Set to tick at once."""
+    close: Callable[[], None] | None = None
+    """Called once the worker's thread has ended for good."""
+
+
+@dataclass
+class _State:
+    """How one worker does."""
+
+    worker: Worker
+    ending: threading.Event = field(default_factory=threading.Event)
+    thread: threading.Thread | None = None
+    last_tick: float = 0.0
+    failures: int = 0
+    """Failed ticks in a row."""
+    deaths: int = 0
+    """Deaths since the last tick that went well."""
+    restarts: int = 0
+    restart_at: float | None = None
+    error: str = ""
+
+
+class Supervisor:
+    """Runs workers until `stop` is set, then ends them one after the other in the order given."""
+
+    def __init__(
+        self,
+        alerts: Alerts,
+        stop: threading.Event,
+        workers: Sequence[Worker] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+        end_seconds: float = END_SECONDS,
+    ) -> None:
+        self._alerts = alerts
+        self._stop = stop
+        self._clock = clock
+        self._jitter = jitter
+        self._end_seconds = end_seconds
+        self._states = [_State(worker) for worker in workers]
+        self._monitor = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Start every worker and the thread that looks after them."""
+        for state in self._states:
+            self._start(state)
+        self._monitor.start()
+
+    def join(self) -> None:
+        """Wait until all have ended, after `stop` was set."""
+        if self._monitor.is_alive():
+            self._monitor.join()
+
+    def check(self) -> None:
+        """Restart what died, and say what stands: alerts and metrics."""
+        for state in self._states:
+            dead = state.thread is not None and not state.thread.is_alive()
+            if dead and state.restart_at is None:  # it died without a word
+                self._died(state, "its thread ended")
+            if dead and state.restart_at is not None and self._clock() >= state.restart_at:
+                state.restarts += 1
+                RESTARTS.labels(state.worker.name).inc()
+                _log.warning("worker restarted", worker=state.worker.name, restarts=state.restarts)
+                self._start(state)
+            self._tell(state)
+
+    def ready(self) -> str | None:
+        """Why not all workers work: each of them that is down, in backoff or stalled; None where all do."""
+        reasons = [
+            f"{state.worker.name}: {reason}"
+            for state in self._states
+            if (reason := self._problem(state)) is not None
+        ]
+        return "; ".join(reasons) or None
+
+    def restarts(self, name: str) -> int:
+        """How often a worker was started anew."""
+        return next(state.restarts for state in self._states if state.worker.name == name)
+
+    # ---- within a worker's thread
+
+    def _start(self, state: _State) -> None:
+        state.restart_at = None
+        state.last_tick = self._clock()
+        state.thread = threading.Thread(
+            target=self._run, args=(state,), name=state.worker.name, daemon=True
+        )
+        state.thread.start()
+
+    def _run(self, state: _State) -> None:
+        try:
+            while not state.ending.is_set():
+                pause = self._tick(state)
+                state.worker.wake.wait(pause)
+                state.worker.wake.clear()
+        except BaseException as error:  # also SystemExit: nothing may end a worker unseen
+            _log.exception("worker died", worker=state.worker.name)
+            self._died(state, f"{type(error).__name__}: {error}")
+
+    def _tick(self, state: _State) -> float:
+        """One tick; the seconds until the next."""
+        name = state.worker.name
+        try:
+            pause = state.worker.tick()
+        except MemoryError:
+            raise
+        except Exception as error:
+            state.failures += 1
+            state.error = f"{type(error).__name__}: {error}"[:500]
+            FAILURES.labels(name).inc()
+            _log.exception("a tick failed", worker=name)
+            pause = self._pause(state.failures)
+        else:
+            state.failures = state.deaths = 0
+        state.last_tick = self._clock()
+        LAST_TICK.labels(name).set(time.time())
+        self._tell(state)
+        return state.worker.every_seconds if pause is None else pause
+
+    def _pause(self, failures: int) -> float:
+        return backoff(failures) * (1 + JITTER * self._jitter())
+
+    def _died(self, state: _State, error: str) -> None:
+        state.deaths += 1
+        state.error = error[:500]
+        state.restart_at = self._clock() + self._pause(state.deaths)
+
+    # ---- what is said
+
+    def _problem(self, state: _State) -> str | None:
+        if state.thread is None:
+            return "not started"
+        if state.restart_at is not None or not state.thread.is_alive():
+            return f"down, to be restarted: {state.error}"
+        if state.failures:
+            return f"in backoff after {state.failures} failures: {state.error}"
+        idle = self._clock() - state.last_tick
+        if idle > state.worker.stalled_seconds + state.worker.every_seconds:
+            return f"stalled: no tick ended for {idle:.0f} s"
+        return None
+
+    def _tell(self, state: _State) -> None:
+        name, reason = state.worker.name, self._problem(state)
+        UP.labels(name).set(reason is None)
+        if reason is None:
+            self._alerts.clear(name)
+        else:
+            self._alerts.stand(name, reason)
+
+    # ---- the thread that looks after them
+
+    def _watch(self) -> None:
+        while not self._stop.wait(CHECK_SECONDS):
+            try:
+                self.check()
+            except Exception:
+                _log.exception("the supervisor failed")
+        for state in self._states:
+            self._end(state)
+
+    def _end(self, state: _State) -> None:
+        state.ending.set()
+        state.worker.wake.set()
+        assert state.thread is not None
+        state.thread.join(self._end_seconds)
+        if state.thread.is_alive():
+            _log.error("a worker does not end", worker=state.worker.name)
+        elif state.worker.close is not None:
+            state.worker.close()
