@@ -51,7 +51,7 @@ def backend(folder: Path) -> FastAPI:
         service_db=ServiceDatabase(f"sqlite:///{folder / 'records.db'}"),
     )
     app = create_app(services)
-    app.include_router(_constant)
+    app.router.routes.extend(_constant.routes)  # found as our own routes are
     return app
 
 
