@@ -67,7 +67,7 @@ def _line(operation: Operation) -> str:
             f"`{operation.name}`",
             ", ".join(f"`{name}`" for name in contents(described.get("requestBody", {}))),
             f"{', '.join(sorted(answers))} {', '.join(f'`{name}`' for name in models)}".strip(),
-            ", ".join(status for status in described["responses"] if status >= "4"),
+            ", ".join(sorted(status for status in described["responses"] if status >= "4")),
             f"{operation.summary} |",
         ]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from pydantic import Field
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from backend.db.index_db import License, Operator, Platform, Reporter, SplitPayee
@@ -40,8 +40,8 @@ class Roles(AnswerModel):
 def roles_of(session: Session, account: str) -> Roles:
     """The roles of a checksummed account."""
 
-    def count(table: type[License | SplitPayee], *where: object) -> int:
-        return session.scalar(select(func.count()).select_from(table).where(*where)) or 0  # type: ignore[arg-type]
+    def count(table: type[License | SplitPayee], *where: ColumnElement[bool]) -> int:
+        return session.scalar(select(func.count()).select_from(table).where(*where)) or 0
 
     acting = (Operator.operator == account, Operator.approved)
     owners = session.scalars(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final, NamedTuple
@@ -100,7 +100,7 @@ class Limits:
         self._known: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         self._proxies = tuple(_network(each) for each in settings.trusted_proxies)
 
-    def take(self, scope: dict[str, Any]) -> tuple[Allowance, Headers]:
+    def take(self, scope: Mapping[str, Any]) -> tuple[Allowance, Headers]:
         """Count a request of this scope; what is left, as headers too."""
         address = self.address_of(scope)
         digest = _token_digest(scope["headers"])
@@ -123,7 +123,7 @@ class Limits:
             headers.append((b"retry-after", str(found.wait).encode()))
         return found, headers
 
-    def learn(self, scope: dict[str, Any], status: int) -> None:
+    def learn(self, scope: Mapping[str, Any], status: int) -> None:
         """Remember whose token it was, or forget a token that was refused."""
         caller: Caller | None = scope.get("state", {}).get("caller")
         if caller is None and status != 401:
@@ -138,7 +138,7 @@ class Limits:
             if len(self._known) > MOST_KNOWN:
                 self._known.popitem(last=False)
 
-    def address_of(self, scope: dict[str, Any]) -> str:
+    def address_of(self, scope: Mapping[str, Any]) -> str:
         """Where a request comes from: the peer, or whom the trusted proxies saw. IPv6 by its /64."""
         client = scope.get("client")
         peer = str(client[0]) if client else "nobody"

@@ -155,7 +155,7 @@ class Gate:
 
     async def _pass(self, scope: Scope, body: _Body, answer: _Answer) -> None:
         if scope["path"] not in NEVER_LIMITED:
-            allowance, headers = self._limits.take(scope)  # type: ignore[arg-type]  # a dict it is
+            allowance, headers = self._limits.take(scope)
             answer.headers.extend(headers)
             if not allowance.granted:
                 await answer.problem(
@@ -173,7 +173,7 @@ class Gate:
             await answer.problem(
                 413, "Too large", TOO_LARGE.format(most=self._most), most_bytes=self._most
             )
-        self._limits.learn(scope, answer.status)  # type: ignore[arg-type]
+        self._limits.learn(scope, answer.status)
 
     def _headers(self, scope: Scope, identity: str) -> list[tuple[bytes, bytes]]:
         always = self._docs if scope["path"] in DOCS else self._closed

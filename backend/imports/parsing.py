@@ -7,7 +7,8 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,6 +21,9 @@ from obbligato.protocol.constants import Flag, Tier
 from obbligato.protocol.types import ZERO_ADDRESS, checked_address, checked_bytes32
 from obbligato.schemas.terms import PayeeInput, SplitInput
 from obbligato.server.http import Problem
+
+if TYPE_CHECKING:
+    from _csv import Reader as _CsvReader
 
 PRICES: Final = ("training_run_units", "generation_units", "playback_units", "grant_fee_units")
 PRICE_COLUMNS: Final = tuple(f"{tier.name}.{price}" for tier in Tier for price in PRICES)
@@ -113,10 +117,10 @@ def read_file(data: bytes, *, extra: Sequence[str] = ()) -> list[FileLine]:
     return lines
 
 
-def _records(reader: Iterator[list[str]], header: list[str]) -> Iterator[FileLine]:
-    begins: int = reader.line_num + 1  # type: ignore[attr-defined]  # csv.reader has no public type
+def _records(reader: _CsvReader, header: list[str]) -> Iterator[FileLine]:
+    begins = reader.line_num + 1
     for values in reader:
-        line, begins = begins, reader.line_num + 1  # type: ignore[attr-defined]
+        line, begins = begins, reader.line_num + 1
         if not any(value.strip() for value in values):
             continue
         problem = None
@@ -201,7 +205,7 @@ def recording(cells: Mapping[str, str], errors: Errors) -> Recording | None:
     known: dict[str, Any] = {}
     for column, read in _FACTS.items():
         if column in cells:
-            known[column] = errors.read(column, lambda r=read, c=column: r(cells[c]))  # type: ignore[misc]
+            known[column] = errors.read(column, partial(read, cells[column]))
         elif column in ("title", "artists", "content_hash"):
             errors.add(column, "is empty: every line needs it")
     if len(errors.found) > before:

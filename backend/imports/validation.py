@@ -148,7 +148,7 @@ class Judged:
     """Their digest."""
 
 
-Remembered = tuple[Any, list[dict[str, Any]]]
+Wrong = list[dict[str, Any]]
 
 
 @dataclass
@@ -157,8 +157,8 @@ class Judge:
 
     defaults: Defaults
     forbidden: tuple[str, ...]
-    _offers: dict[tuple[str | None, ...], Remembered] = field(default_factory=dict)
-    _splits: dict[tuple[str | None, str], Remembered] = field(default_factory=dict)
+    _offers: dict[tuple[str | None, ...], tuple[Offer | None, Wrong]] = field(default_factory=dict)
+    _splits: dict[tuple[str | None, str], tuple[Pays | None, Wrong]] = field(default_factory=dict)
 
     def owner_of(self, cells: Mapping[str, str]) -> str | None:
         """Whose licence a line asks for, where that can be read."""
@@ -199,7 +199,7 @@ class Judge:
             self._offers[key] = _offer(cells, self.defaults.preset, own), own.found
         offer, found = self._offers[key]
         errors.found.extend(found)
-        return offer  # type: ignore[no-any-return]  # what is remembered is of two kinds
+        return offer
 
     def _pays(self, cells: Mapping[str, str], owner: str, errors: Errors) -> Pays | None:
         key = cells.get("payees"), owner
@@ -210,7 +210,7 @@ class Judge:
             self._splits[key] = own.read("payees", lambda: self._split(key[0], owner)), own.found
         pays, found = self._splits[key]
         errors.found.extend(found)
-        return pays  # type: ignore[no-any-return]
+        return pays
 
     def _split(self, cell: str | None, owner: str) -> Pays:
         split = (

@@ -20,7 +20,7 @@ from obbligato.errors import DigestMismatch, InputError, NotFound
 from obbligato.protocol.constants import Role
 from obbligato.protocol.eip712 import Contract, Domain, Message
 from obbligato.protocol.splits import Payee, Split
-from obbligato.protocol.typed_data import AcceptSplit
+from obbligato.protocol.typed_data import AcceptSplit, Challenge, Mint
 from obbligato.schemas.acts import (
     ActRequest,
     ActResponse,
@@ -59,9 +59,9 @@ def verify_act(
     documents: ContentStore,
     latest_deadline: int | None = None,
 ) -> Message:
-    """The message of a prepared act, once it is certain that it says what was request.
+    """The message of a prepared act, once it is certain that it says what was requested.
 
-    `documents` is where the licence document has to be found: it must already be there, and say what was request.
+    `documents` is where the licence document has to be found: it must already be there, and say what was requested.
     `latest_deadline` bounds how long the signature may be used. Raises ActRefused.
     """
     if act.kind != request.kind:
@@ -72,7 +72,8 @@ def verify_act(
         if value != due:
             raise ActRefused(f"it says {_text(value)}, requested was {_text(due)}", field=name)
     if isinstance(request, BoundedChallengeRequest):
-        bond = message.maximum_bond  # type: ignore[attr-defined]
+        assert isinstance(message, Challenge)
+        bond = message.maximum_bond
         if bond > request.most_bond_units:
             raise ActRefused(
                 f"{bond} millionths of a dollar, more than the {request.most_bond_units} allowed",
@@ -81,7 +82,8 @@ def verify_act(
     if isinstance(request, MintRequest | AmendRequest):
         verify_document(documents, request.document())
     if isinstance(request, LineAsked):
-        request.check(_document(documents, message.document))  # type: ignore[attr-defined]
+        assert isinstance(message, Mint)
+        request.check(_document(documents, message.document))
     return message
 
 
@@ -152,7 +154,7 @@ def _message(
         message = kind.from_json(typed_data.get("message"))
     except InputError as error:
         raise ActRefused(error.reason, field=error.field) from error
-    deadline: int = message.deadline  # type: ignore[attr-defined]
+    deadline: int = message.deadline  # type: ignore[attr-defined]  # every act has one
     if latest_deadline is not None and deadline > latest_deadline:
         raise ActRefused(
             f"it could be used until {shown_moment(deadline)}, {shown_moment(latest_deadline)} is the latest",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import FastAPI, Header, Path, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
@@ -38,7 +38,7 @@ from obbligato.server.http import (
 from obbligato.store import ContentStore
 from oracle.db import ApiKey, OracleDatabase, Payout
 from oracle.intake.callers import Caller, Callers, check_digest, new_key, read_body
-from oracle.intake.responses import priced_rows, submission_answer, submission_line
+from oracle.intake.responses import known_key, priced_rows, submission_answer, submission_line
 from oracle.intake.submissions import Submissions
 from oracle.intake.uploads import Uploads
 
@@ -52,8 +52,6 @@ MAX_ERRORS: Final = 100
 """How many wrong fields of a body are named."""
 PLATFORM: Final = "/v1/platforms/{platform_id}"
 BINARY: Final = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-READING: Final = problems(401, 403, 404, 422, 503)
-WRITING: Final = problems(401, 403, 404, 409, 413, 422, 503)
 
 
 @dataclass(frozen=True)
@@ -79,6 +77,10 @@ class Intake:
         """The caller, who may do this for the platform. Raises Problem 401 or 403."""
         return await run_in_threadpool(self.callers.of_platform, request, platform_id, *scopes)
 
+    async def read(self, request: Request, platform_id: int, scope: str) -> bytes:
+        """The body of a caller who may do this for the platform. Raises Problem 401, 403 or 413."""
+        return await read_body(request, await self.allow(request, platform_id, scope))
+
 
 def intake_api(intake: Intake) -> FastAPI:
     """The application."""
@@ -91,10 +93,8 @@ def intake_api(intake: Intake) -> FastAPI:
     add_errors(app)
     add_health(app, intake.checks)
     add_blocks(app, intake.store)
-    _add_uploads(app, intake)
-    _add_reports(app, intake)
-    _add_keys(app, intake)
-    _add_payouts(app, intake)
+    for routes in (_uploads, _reports, _keys, _payouts):
+        app.include_router(routes(intake))
     add_description(app, ReportRequest, SignaturesRequest, KeyRequest, PayoutRequest)
 
     @app.get("/v1/status", tags=["status"], operation_id="oracle_status", responses=problems(503))
@@ -105,15 +105,24 @@ def intake_api(intake: Intake) -> FastAPI:
     return app
 
 
-def _add_uploads(app: FastAPI, intake: Intake) -> None:
-    path = PLATFORM + "/uploads/{sha256}"
+def _router(prefix: str, tag: str, *statuses: int) -> APIRouter:
+    """Routes of one subject, each with these problems among its answers and its function as operation id."""
+    return APIRouter(
+        prefix=prefix,
+        tags=[tag],
+        responses=problems(*statuses),
+        generate_unique_id_function=lambda route: route.name,
+    )
 
-    @app.head(
-        path,
-        tags=["uploads"],
+
+def _uploads(intake: Intake) -> APIRouter:
+    routes = _router(PLATFORM + "/uploads", "uploads", 401, 403, 422, 503)
+
+    @routes.head(
+        "/{sha256}",
         operation_id="upload_is_here",
         response_class=Response,
-        responses=READING,
+        responses=problems(404),
     )
     def is_here(platform_id: PlatformId, sha256: Sha256, request: Request) -> Response:
         """Whether the whole file is here."""
@@ -121,15 +130,13 @@ def _add_uploads(app: FastAPI, intake: Intake) -> None:
         known = intake.uploads.known(platform_id, sha256)
         return Response(status_code=200 if known else 404)
 
-    @app.put(
-        path,
-        tags=["uploads"],
-        operation_id="upload",
+    @routes.put(
+        "/{sha256}",
         status_code=201,
         openapi_extra={"requestBody": {"required": True, "content": BINARY}},
         responses={
             200: {"model": schemas.StoredFile, "description": "It was here already"},
-            **problems(400, 401, 403, 413, 422, 503, 507),
+            **problems(400, 413, 507),
         },
     )
     async def upload(
@@ -144,30 +151,29 @@ def _add_uploads(app: FastAPI, intake: Intake) -> None:
         stored = known or await intake.uploads.receive(request, platform_id, sha256)
         return schemas.StoredFile(sha256=stored.sha256, size=stored.size)
 
+    return routes
 
-def _add_reports(app: FastAPI, intake: Intake) -> None:
-    reports = PLATFORM + "/reports"
+
+def _reports(intake: Intake) -> APIRouter:
+    routes = _router(PLATFORM, "reports", 401, 403, 404, 422, 503)
     taking: dict[str, Any] = {
-        "tags": ["reports"],
         "status_code": 202,
         "openapi_extra": body_of(ReportRequest),
         "response_model_exclude_unset": True,
         "responses": {
             200: {"model": schemas.Submission, "description": "The key was used for it before"},
-            **WRITING,
+            **problems(409, 413),
         },
     }
     changing: dict[str, Any] = {
-        "tags": ["reports"],
         "response_model_exclude_unset": True,
-        "responses": WRITING,
+        "responses": problems(409, 413),
     }
 
     async def take(
         request: Request, response: Response, platform_id: int, key: str, scope: str
     ) -> schemas.Submission:
-        caller = await intake.allow(request, platform_id, scope)
-        content = await read_body(request, caller)
+        content = await intake.read(request, platform_id, scope)
 
         def store() -> tuple[schemas.Submission, bool]:
             report, dry_run = _parsed(ReportRequest, content), scope == "quotes"
@@ -182,21 +188,33 @@ def _add_reports(app: FastAPI, intake: Intake) -> None:
             response.status_code = 200
         return submission
 
-    @app.post(reports, operation_id="submit", **taking)
+    async def change(
+        request: Request, platform_id: int, submission_id: str, act: Callable[[bytes], None]
+    ) -> schemas.Submission:
+        content = await intake.read(request, platform_id, "reports:write")
+
+        def store() -> schemas.Submission:
+            act(content)
+            intake.wake()
+            return intake.answer(platform_id, submission_id)
+
+        return await run_in_threadpool(store)
+
+    @routes.post("/reports", **taking)
     async def submit(
         platform_id: PlatformId, request: Request, response: Response, key: Key
     ) -> schemas.Submission:
         """Report usage of one model in one period; once for each idempotency key."""
         return await take(request, response, platform_id, key, "reports:write")
 
-    @app.post(PLATFORM + "/quotes", operation_id="quote", **taking)
+    @routes.post("/quotes", **taking)
     async def quote(
         platform_id: PlatformId, request: Request, response: Response, key: Key
     ) -> schemas.Submission:
         """What a report would come to: the same, but nothing is ever submitted."""
         return await take(request, response, platform_id, key, "quotes")
 
-    @app.get(reports, tags=["reports"], operation_id="list_reports", responses=READING)
+    @routes.get("/reports")
     def list_reports(
         platform_id: PlatformId,
         request: Request,
@@ -211,13 +229,7 @@ def _add_reports(app: FastAPI, intake: Intake) -> None:
         more = items[-1].id if len(rows) > limit else None
         return schemas.SubmissionPage(items=items, next=more)
 
-    @app.get(
-        reports + "/{submission_id}",
-        tags=["reports"],
-        operation_id="report_status",
-        response_model_exclude_unset=True,
-        responses=READING,
-    )
+    @routes.get("/reports/{submission_id}", response_model_exclude_unset=True)
     def report_status(
         platform_id: PlatformId, submission_id: SubmissionId, request: Request
     ) -> schemas.Submission:
@@ -225,12 +237,7 @@ def _add_reports(app: FastAPI, intake: Intake) -> None:
         intake.callers.of_platform(request, platform_id, "reports:read", "quotes")
         return intake.answer(platform_id, submission_id)
 
-    @app.get(
-        reports + "/{submission_id}/rows",
-        tags=["reports"],
-        operation_id="report_rows",
-        responses=READING,
-    )
+    @routes.get("/reports/{submission_id}/rows")
     def report_rows(
         platform_id: PlatformId,
         submission_id: SubmissionId,
@@ -242,45 +249,38 @@ def _add_reports(app: FastAPI, intake: Intake) -> None:
         with intake.database.work() as session:
             return priced_rows(intake.submissions.part(session, platform_id, submission_id, part))
 
-    @app.post(
-        reports + "/{submission_id}/signatures",
-        operation_id="sign_report",
-        openapi_extra=body_of(SignaturesRequest),
-        **changing,
+    @routes.post(
+        "/reports/{submission_id}/signatures", openapi_extra=body_of(SignaturesRequest), **changing
     )
     async def sign_report(
         platform_id: PlatformId, submission_id: SubmissionId, request: Request
     ) -> schemas.Submission:
         """The reporter's signatures of the headers: from here on it goes to the chain."""
-        caller = await intake.allow(request, platform_id, "reports:write")
-        signatures = _parsed(SignaturesRequest, await read_body(request, caller))
-        await run_in_threadpool(intake.submissions.sign, platform_id, submission_id, signatures)
-        intake.wake()
-        return await run_in_threadpool(intake.answer, platform_id, submission_id)
 
-    @app.post(reports + "/{submission_id}/withdrawal", operation_id="withdraw_report", **changing)
+        def sign(content: bytes) -> None:
+            signatures = _parsed(SignaturesRequest, content)
+            intake.submissions.sign(platform_id, submission_id, signatures)
+
+        return await change(request, platform_id, submission_id, sign)
+
+    @routes.post("/reports/{submission_id}/withdrawal", **changing)
     async def withdraw_report(
         platform_id: PlatformId, submission_id: SubmissionId, request: Request
     ) -> schemas.Submission:
         """Take back a report that was not signed."""
-        caller = await intake.allow(request, platform_id, "reports:write")
-        await read_body(request, caller)
-        await run_in_threadpool(intake.submissions.withdraw, platform_id, submission_id)
-        intake.wake()
-        return await run_in_threadpool(intake.answer, platform_id, submission_id)
+
+        def withdraw(_: bytes) -> None:
+            intake.submissions.withdraw(platform_id, submission_id)
+
+        return await change(request, platform_id, submission_id, withdraw)
+
+    return routes
 
 
-def _add_keys(app: FastAPI, intake: Intake) -> None:
-    path = PLATFORM + "/keys"
+def _keys(intake: Intake) -> APIRouter:
+    routes = _router(PLATFORM + "/keys", "keys", 401, 403, 422, 503)
 
-    @app.post(
-        path,
-        tags=["keys"],
-        operation_id="create_key",
-        status_code=201,
-        openapi_extra=body_of(KeyRequest),
-        responses=problems(401, 403, 413, 422, 503),
-    )
+    @routes.post("", status_code=201, openapi_extra=body_of(KeyRequest), responses=problems(413))
     async def create_key(
         platform_id: PlatformId, request: Request, response: Response
     ) -> schemas.NewKey:
@@ -293,33 +293,15 @@ def _add_keys(app: FastAPI, intake: Intake) -> None:
         response.headers["cache-control"] = "no-store"
         return schemas.NewKey(id=key.id, key=text, label=body.label, scopes=body.scopes)
 
-    @app.get(path, tags=["keys"], operation_id="list_keys", responses=problems(401, 403, 422, 503))
+    @routes.get("")
     def list_keys(platform_id: PlatformId, request: Request) -> schemas.KnownKeys:
         """The API keys, without their secrets."""
         intake.callers.admin(request, platform_id)
+        keys = select(ApiKey).where(ApiKey.platform_id == platform_id).order_by(ApiKey.created_at)
         with intake.database.work() as session:
-            rows = session.scalars(
-                select(ApiKey).where(ApiKey.platform_id == platform_id).order_by(ApiKey.created_at)
-            ).all()
-        keys = (
-            schemas.KnownKey(
-                id=row.id,
-                label=row.label,
-                scopes=tuple(row.scopes.split()),
-                created_at=row.created_at,
-                revoked_at=row.revoked_at,
-            )
-            for row in rows
-        )
-        return schemas.KnownKeys(items=tuple(keys))
+            return schemas.KnownKeys(items=tuple(map(known_key, session.scalars(keys))))
 
-    @app.delete(
-        path + "/{key_id}",
-        tags=["keys"],
-        operation_id="revoke_key",
-        status_code=204,
-        responses=READING,
-    )
+    @routes.delete("/{key_id}", status_code=204, responses=problems(404))
     def revoke_key(platform_id: PlatformId, key_id: str, request: Request) -> None:
         """Revoke an API key."""
         intake.callers.admin(request, platform_id)
@@ -329,9 +311,11 @@ def _add_keys(app: FastAPI, intake: Intake) -> None:
                 raise Problem(404, "Not found", f"Platform {platform_id} has no key {key_id}.")
             key.revoked_at = key.revoked_at or int(time.time())
 
+    return routes
 
-def _add_payouts(app: FastAPI, intake: Intake) -> None:
-    path = "/v1/payouts/{account}"
+
+def _payouts(intake: Intake) -> APIRouter:
+    routes = _router("/v1/payouts", "payouts", 401, 403, 422)
 
     def own(request: Request, account: str) -> Caller:
         """The account itself, by its signature of the request. Raises Problem 401 or 403."""
@@ -340,13 +324,7 @@ def _add_payouts(app: FastAPI, intake: Intake) -> None:
             raise Problem(403, "Not your account", f"Sign the request with {payee} itself.")
         return caller
 
-    @app.put(
-        path,
-        tags=["payouts"],
-        operation_id="ask_for_payouts",
-        openapi_extra=body_of(PayoutRequest),
-        responses=problems(401, 403, 413, 422),
-    )
+    @routes.put("/{account}", openapi_extra=body_of(PayoutRequest), responses=problems(413))
     async def ask_for_payouts(account: str, request: Request) -> schemas.PayoutAnswer:
         """A payee asks to be paid without claiming, whenever it has earned at least `minimum`."""
         caller = own(request, account)
@@ -356,13 +334,7 @@ def _add_payouts(app: FastAPI, intake: Intake) -> None:
             session.merge(payout)
         return schemas.PayoutAnswer(account=payout.account, minimum=payout.minimum)
 
-    @app.delete(
-        path,
-        tags=["payouts"],
-        operation_id="stop_payouts",
-        status_code=204,
-        responses=problems(401, 403, 422),
-    )
+    @routes.delete("/{account}", status_code=204)
     def stop_payouts(account: str, request: Request) -> None:
         """The payee claims for itself again."""
         payee = own(request, account).account
@@ -370,6 +342,8 @@ def _add_payouts(app: FastAPI, intake: Intake) -> None:
             payout = session.get(Payout, payee)
             if payout is not None:
                 session.delete(payout)
+
+    return routes
 
 
 def _parsed(model: type[Body], content: bytes) -> Body:

@@ -11,20 +11,17 @@ from obbligato.schemas import oracle as schemas
 from obbligato.transactions.tables import Transaction
 from oracle import db
 
+LINE = ("id", "model_id", "dry_run", "state", "created_at")
+SUBMISSION = ("platform_id", "waiting", "updated_at", "problem", "salt", "summary")
+PART = ("part", "state", "report_id", "header", "window_end", "final", "waiting")
+ATTESTATION = ("url", "signer", "outcome", "reason")
+
 
 def submission_answer(session: Session, submission: db.Submission) -> schemas.Submission:
     """Everything about one submission but its rows."""
+    parts = [_part(session, report) for report in submission.reports]
     return schemas.Submission.model_validate(
-        {
-            **_line(submission),
-            "platform_id": submission.platform_id,
-            "waiting": submission.waiting,
-            "updated_at": submission.updated_at,
-            "problem": submission.problem,
-            "salt": submission.salt,
-            "summary": submission.summary,
-            "reports": [_part(session, report) for report in submission.reports],
-        }
+        {**_line(submission), **_columns(submission, SUBMISSION), "reports": parts}
     )
 
 
@@ -51,15 +48,23 @@ def priced_rows(report: db.Report) -> schemas.PricedRows:
     )
 
 
+def known_key(key: db.ApiKey) -> schemas.KnownKey:
+    """An API key without its secret."""
+    columns = _columns(key, ("id", "label", "created_at", "revoked_at"))
+    return schemas.KnownKey.model_validate({**columns, "scopes": tuple(key.scopes.split())})
+
+
+def _columns(row: db.Base, names: tuple[str, ...]) -> dict[str, object]:
+    """The columns of a row that are answered under their own names."""
+    return {name: getattr(row, name) for name in names}
+
+
 def _line(submission: db.Submission) -> dict[str, object]:
+    request = submission.request
     return {
-        "id": submission.id,
-        "model_id": submission.model_id,
-        "period": submission.request["period"],
-        "pricing": submission.request["pricing"],
-        "dry_run": submission.dry_run,
-        "state": submission.state,
-        "created_at": submission.created_at,
+        **_columns(submission, LINE),
+        "period": request["period"],
+        "pricing": request["pricing"],
     }
 
 
@@ -67,37 +72,18 @@ def _part(session: Session, report: db.Report) -> dict[str, object]:
     answers: list[db.Answer] = []
     transaction = None
     if report.report_id is not None:
-        answers = list(
-            session.scalars(
-                select(db.Answer)
-                .where(db.Answer.report_id == report.report_id)
-                .order_by(db.Answer.url)
-            )
-        )
+        of_report = select(db.Answer).where(db.Answer.report_id == report.report_id)
+        answers = list(session.scalars(of_report.order_by(db.Answer.url)))
         transaction = session.scalars(
             select(Transaction.hash)
             .where(Transaction.purpose == "submit", Transaction.subject == report.report_id.hex())
             .order_by(Transaction.id.desc())
         ).first()
     return {
-        "part": report.part,
-        "state": report.state,
-        "report_id": report.report_id,
-        "header": report.header,
+        **_columns(report, PART),
         "rows": len(report.rows) // ROW_BYTES,
         "total_units": report.total,
         "evidence": cid_from_digest(report.evidence),
-        "window_end": report.window_end,
-        "final": report.final,
         "transaction": transaction,
-        "waiting": report.waiting,
-        "attestations": [
-            {
-                "url": answer.url,
-                "signer": answer.signer,
-                "outcome": answer.outcome,
-                "reason": answer.reason,
-            }
-            for answer in answers
-        ],
+        "attestations": [_columns(answer, ATTESTATION) for answer in answers],
     }
