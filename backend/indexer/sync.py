@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.orm import Session
 
 from backend.db.base import Base, table_of
 from backend.db.index_db import (
@@ -26,104 +23,15 @@ from backend.db.index_db import (
 from backend.indexer import dump as dumping
 from backend.indexer.documents import read_documents
 from backend.indexer.handlers import apply_block
-from backend.indexer.node import Finality, Header, Logs, Node, NodeRefused
 from backend.indexer.reorg import make_final, undo_after
 from backend.indexer.state import State
 from obbligato.audit.recompute import OnProgress
 from obbligato.chain.abis import DEPLOYED
+from obbligato.chain.blocks import Finality
 from obbligato.chain.client import Chain
-from obbligato.chain.events import Event
-from obbligato.errors import ChainError
+from obbligato.chain.follower import BlockId, Follower, NewBlocks, Position, Undone
 from obbligato.server.database import DatabaseError
 from obbligato.store import ContentStore
-
-BLOCKS_IN_A_RANGE: Final = 2_000
-"""Final blocks asked for at once, while the node does not refuse that many."""
-BLOCKS_BY_HASH: Final = 64
-"""Blocks followed at once that can still be undone."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Blocks after `base` up to `head`, with all of their events."""
-
-    base: bytes
-    """The hash of the block before the first; empty where nothing was read before."""
-    head: Header
-    final: bool
-    headers: Sequence[Header]
-    """The blocks to remember: those with events, and those that can still be undone."""
-    events: Sequence[Event]
-    counts: dict[str, int] | None
-    """What the contracts count at the head; None where the node no longer knows."""
-
-    def by_block(self) -> Iterator[tuple[int, list[Event]]]:
-        """The events block by block."""
-        for number, events in groupby(self.events, key=lambda event: event.block):
-            yield number, list(events)
-
-
-class Reader:
-    """Reads batch after batch, in ranges as large as the node allows."""
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._range = BLOCKS_IN_A_RANGE
-
-    def read(self, base: bytes, first: int, last: int, final: int) -> Batch | None:
-        """The next batch of `first..last`; None where `first` does not follow `base`: the chain changed.
-
-        Raises ChainError.
-        """
-        if first <= final:
-            return self._read_final(base, first, min(last, final))
-        return self._read_by_hash(base, first, min(last, first + BLOCKS_BY_HASH - 1))
-
-    def _read_final(self, base: bytes, first: int, last: int) -> Batch | None:
-        logs, last = self._in_range(first, last)
-        lowest, head = self._node.headers([first, last])
-        if not _follows(lowest, base):
-            return None
-        return Batch(base, head, True, [*logs.blocks, head], logs.events, self._counts_of(head))
-
-    def _in_range(self, first: int, last: int) -> tuple[Logs, int]:
-        """The logs from `first` on, and the block up to which they go."""
-        while True:
-            end = min(last, first + self._range - 1)
-            try:
-                logs = self._node.logs_between(first, end)
-            except NodeRefused:
-                if end == first:
-                    raise
-                self._range = max(1, (end - first + 1) // 2)
-                continue
-            self._range = min(self._range * 2, BLOCKS_IN_A_RANGE)
-            return logs, end
-
-    def _counts_of(self, head: Header) -> dict[str, int] | None:
-        try:
-            return self._node.counts(head)
-        except NodeRefused:
-            return None
-
-    def _read_by_hash(self, base: bytes, first: int, last: int) -> Batch | None:
-        headers = self._node.headers(range(first, last + 1))
-        parent = base
-        for header in headers:
-            if not _follows(header, parent):
-                return None
-            parent = header.hash
-        events = self._node.logs_of(headers).events
-        counts = self._node.counts(headers[-1])
-        return Batch(base, headers[-1], False, headers, events, counts)
-
-
-def _follows(header: Header, parent: bytes) -> bool:
-    return parent in (b"", header.parent)
-
-
-TRIES: Final = 5
-"""How often a chain that changes while it is read is begun again with."""
 
 _FOLLOWING: Final = table_of(Following)
 _COUNTED: Final[dict[str, type[Base]]] = {
@@ -136,8 +44,10 @@ _COUNTED: Final[dict[str, type[Base]]] = {
 }
 
 
-class FinalityBroken(ChainError):  # noqa: N818 -- says what happened
-    """A block that was final is not on the node's chain: nothing was undone."""
+_REMEDY: Final = (
+    "; if that does not help, an earlier answer was incomplete: delete the database and let the index be built "
+    "anew"
+)
 
 
 class Synced(NamedTuple):
@@ -147,12 +57,6 @@ class Synced(NamedTuple):
     final: int
     events: int
     undone: int
-
-
-class _Head(NamedTuple):
-    number: int
-    hash: bytes
-    final: int
 
 
 def _unwatched(what: str, done: int, total: int) -> None:
@@ -180,8 +84,7 @@ class Index:
         Raises DatabaseError where the database holds the index of another deployment.
         """
         self._database = database
-        self._node = Node(chain, finality)
-        self._reader = Reader(self._node)
+        self._follower = Follower(chain, self, finality=finality)
         self._store = store
         self._clock = clock
         self._state = State()
@@ -195,28 +98,19 @@ class Index:
         A node that is behind the index changes nothing. Raises FinalityBroken where a final block is gone,
         and ChainError, also where the node left events out: what was read before that is kept.
         """
-        latest = self._node.latest()
-        target = latest.number if until is None else until
-        if target > latest.number:
-            raise ChainError(f"the node does not hold block {target}: ask another one")
-        final = self._node.final(latest).number
-        undone = self._undo_what_is_gone(latest)
-        events = tries = 0
-        first = self._head().number
-        while (head := self._head()).number < target:
-            batch = self._reader.read(head.hash, head.number + 1, target, final)
-            if batch is None:
-                tries += 1
-                if tries == TRIES:
-                    raise ChainError("the chain changed while it was read: read it again")
-                undone += self._undo_what_is_gone(self._node.latest())
-                continue
-            events += self._keep(head, batch)
-            watch("reading blocks", batch.head.number - first, target - first)
-        self._advance_final(final)
+        first = self.position().number
+        events = undone = 0
+        for step in self._follower.steps(until):
+            if isinstance(step, NewBlocks):
+                events += self._keep(step)
+                watch("reading blocks", step.head.number - first, step.target - first)
+            elif isinstance(step, Undone):
+                undone += self._undo(step)
+            else:
+                self._advance_final(step.number)
         if self._store is not None:
             read_documents(self._database, self._store, int(self._clock()), watch)
-        reached = self._head()
+        reached = self.position()
         return Synced(reached.number, reached.final, events, undone)
 
     def dump(self) -> bytes:
@@ -249,24 +143,32 @@ class Index:
                     "give this one a database of its own"
                 )
 
-    def _head(self) -> _Head:
+    def position(self) -> Position:
+        """The last block that is in the database, and the last final one."""
         with self._database.reading() as session:
-            return _head_of(session.connection())
+            return _position(session.connection())
+
+    def known_blocks(self, lowest: int, highest: int) -> Sequence[BlockId]:
+        """The blocks that are in the database, from the highest down."""
+        query = select(Block.number, Block.hash).where(Block.number.between(lowest, highest))
+        with self._database.reading() as session:
+            rows = session.execute(query.order_by(Block.number.desc())).all()
+        return [BlockId(row.number, row.hash) for row in rows]
 
     # ---- forwards
 
-    def _keep(self, head: _Head, batch: Batch) -> int:
+    def _keep(self, batch: NewBlocks) -> int:
         """Apply a batch and keep it, all or nothing; the events that were new."""
         try:
             with self._database.work() as session:
                 connection = session.connection()
-                if _head_of(connection, lock=True) != head:
+                if _position(connection, lock=True) != batch.base:
                     return 0  # another process was faster
-                if self._state_at != head.hash:
+                if self._state_at != batch.base.hash:
                     self._state.forget()
                 self._apply(connection, batch)
                 _check_counts(connection, batch)
-                _move(connection, head, batch)
+                _move(connection, batch)
         except BaseException:
             self._state_at = b""
             self._state.forget()
@@ -274,105 +176,61 @@ class Index:
         self._state_at = batch.head.hash
         return len(batch.events)
 
-    def _apply(self, connection: Connection, batch: Batch) -> None:
+    def _apply(self, connection: Connection, batch: NewBlocks) -> None:
         self._state.connection = connection
         for number, events in batch.by_block():
             apply_block(self._state, number, events, journaled=not batch.final)
         self._state.write(connection)
         self._state.connection = None
 
-    def _advance_final(self, final: int) -> None:
-        """What the node calls final is never undone, as far as it was read."""
-        head = self._head()
-        number = min(final, head.number)
-        if number <= head.final:
-            return
-        found = self._node.header(number)
+    def _advance_final(self, number: int) -> None:
         with self._database.work() as session:
             connection = session.connection()
-            known = session.get(Block, number)
-            same = known is not None and found is not None and known.hash == found.hash
-            if same and _head_of(connection, lock=True) == head:
+            before = _position(connection, lock=True)
+            if before.final < number <= before.number:
                 connection.execute(update(_FOLLOWING).values(final_number=number))
-                make_final(connection, head.final, number)
+                make_final(connection, before.final, number)
 
     # ---- backwards
 
-    def _undo_what_is_gone(self, latest: Header) -> int:
-        """Undo the blocks that are no longer on the chain; how many they were. Raises FinalityBroken."""
-        head = self._head()
-        top = min(head.number, latest.number)
-        if not head.hash or top < head.final:
-            return 0  # nothing to compare: the node is behind what is final
-        with self._database.reading() as session:
-            known = _blocks_between(session, head.final, top)
-        if self._on_chain(known[:1]):
-            return 0
-        common = next((block for block in known[1:] if self._on_chain([block])), None)
-        if common is None and known[-1].number == head.final:
-            raise FinalityBroken(
-                f"block {head.final} was final and is not on the node's chain: ask another node; if all of "
-                "them agree, delete the database and let the index be built anew"
-            )
-        # Without a common block, and none that is final, the index goes back to before its first.
-        number, digest = (head.final, b"") if common is None else (common.number, common.hash)
+    def _undo(self, step: Undone) -> int:
+        """Undo the blocks after the last common one; how many they were."""
         with self._database.work() as session:
             connection = session.connection()
-            if _head_of(connection, lock=True) != head:
-                return 0
-            undo_after(connection, number, digest)
-        return head.number - number
-
-    def _on_chain(self, blocks: list[Block]) -> bool:
-        found = [self._node.header(block.number) for block in blocks]
-        return all(
-            header is not None and header.hash == block.hash
-            for header, block in zip(found, blocks, strict=True)
-        )
+            before = _position(connection, lock=True)
+            if before != step.base:
+                return 0  # another process was faster
+            undo_after(connection, step.number, step.hash)
+        return before.number - step.number
 
 
-def _head_of(connection: Connection, *, lock: bool = False) -> _Head:
-    asked = select(_FOLLOWING.c.head_number, _FOLLOWING.c.head_hash, _FOLLOWING.c.final_number)
-    row = connection.execute(asked.with_for_update() if lock else asked).one()
-    return _Head(*row)
+def _position(connection: Connection, *, lock: bool = False) -> Position:
+    query = select(_FOLLOWING.c.head_number, _FOLLOWING.c.head_hash, _FOLLOWING.c.final_number)
+    row = connection.execute(query.with_for_update() if lock else query).one()
+    return Position(*row)
 
 
-def _blocks_between(session: Session, lowest: int, highest: int) -> list[Block]:
-    """The blocks that are known, from the highest down."""
-    asked = select(Block).where(Block.number.between(lowest, highest))
-    return list(session.scalars(asked.order_by(Block.number.desc())))
-
-
-def _check_counts(connection: Connection, batch: Batch) -> None:
+def _check_counts(connection: Connection, batch: NewBlocks) -> None:
     """Nothing is missing that the contracts count. A node that lags answers with no logs and no error."""
-    for event, counted in (batch.counts or {}).items():
-        table = table_of(_COUNTED[event])
+    for event, model in _COUNTED.items():
+        table = table_of(model)
         (key,) = table.primary_key
         known = connection.execute(select(func.max(key))).scalar() or 0
-        if known != counted:
-            raise ChainError(
-                f"{table.name} number {counted} in block {batch.head.number}, the node's logs tell of "
-                f"{known}: it left some out, ask another one; if that does not help, an earlier answer "
-                "was incomplete: delete the database and let the index be built anew"
-            )
+        batch.check_count(event, known, _REMEDY)
 
 
-def _move(connection: Connection, head: _Head, batch: Batch) -> None:
+def _move(connection: Connection, batch: NewBlocks) -> None:
     """Remember the blocks, and where the index is now."""
-    blocks: dict[int, dict[str, Any]] = {
-        header.number: {
-            "number": header.number,
-            "hash": header.hash,
-            "timestamp": header.timestamp,
-        }
+    rows = [
+        {"number": header.number, "hash": header.hash, "timestamp": header.timestamp}
         for header in batch.headers
-    }
-    connection.execute(insert(table_of(Block)), list(blocks.values()))
-    final = batch.head.number if batch.final else head.final
+    ]
+    connection.execute(insert(table_of(Block)), rows)
+    final = batch.head.number if batch.final else batch.base.final
     connection.execute(
         update(_FOLLOWING).values(
             head_number=batch.head.number, head_hash=batch.head.hash, final_number=final
         )
     )
     if batch.final:
-        make_final(connection, head.final, final)
+        make_final(connection, batch.base.final, final)

@@ -8,8 +8,9 @@ from typing import Final
 import structlog
 from prometheus_client import Counter, Gauge
 
-from backend.indexer.sync import FinalityBroken, Index, Synced
+from backend.indexer.sync import Index, Synced
 from obbligato.audit.recompute import OnProgress
+from obbligato.chain.follower import FinalityBroken
 from obbligato.server.alerts import Alerts
 
 LONGEST_PAUSE_SECONDS: Final = 10.0

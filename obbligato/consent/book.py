@@ -9,9 +9,11 @@ from typing import Final, TypeVar
 
 from obbligato.audit.recompute import OnProgress
 from obbligato.audit.replay import Replay
+from obbligato.chain.blocks import Header
 from obbligato.chain.client import Chain
+from obbligato.chain.events import Event
+from obbligato.chain.follower import MemoryFollower, NewBlocks, Step, Undone
 from obbligato.consent.answers import Allowed, Named, allowed_in, named_in
-from obbligato.consent.following import Change, Following, Mark
 from obbligato.consent.recordings import Recordings
 from obbligato.documents.evidence import Period
 from obbligato.errors import ChainError, NotFound
@@ -20,6 +22,7 @@ from obbligato.protocol.constants import Pricing
 from obbligato.protocol.history import LicenseHistory
 from obbligato.store import ContentStore
 
+CONTRACTS: Final = ("LicenseRegistry", "Grants")
 ANSWERS_KEPT: Final = 64
 """Answers remembered until a follow changes something."""
 
@@ -51,13 +54,16 @@ class LicenseBook:
     ) -> None:
         """`clock`, in seconds, decides when documents that were missing are asked for again."""
         self._chain = chain
-        self._following = Following(chain)
+        self._follower = MemoryFollower(chain, contracts=CONTRACTS)
+        self._pending: list[Step] = []
+        """What was read and is not applied yet: a follow that fails changes no answer."""
+        self._events: list[Event] = []
         self._recordings = Recordings(store, clock)
         self._follows = Lock()
         """Held by the one thread that follows, node and store included."""
         self._lock = RLock()
         """Held for computing only."""
-        self._head: Mark | None = None
+        self._head: Header | None = None
         self._replay = Replay(chain.deployment)
         self._allowed: dict[tuple[Period, int, bytes, Pricing], Allowed] = {}
         self._named: dict[Period, Named] = {}
@@ -71,9 +77,9 @@ class LicenseBook:
         minutes. Raises ChainError, also where the node left events out.
         """
         with self._follows:
-            change = self._following.step(until, watch)
+            self._read(until, watch)
             with self._lock:
-                self._apply(change)
+                self._apply()
                 documents = self._documents()
             answers = self._recordings.ask_for(documents, watch)
             if answers:
@@ -97,7 +103,7 @@ class LicenseBook:
     @property
     def time(self) -> int:
         """The time of the last followed block, in seconds since 1970."""
-        return self._at().time
+        return self._at().timestamp
 
     # ---- licences
 
@@ -184,25 +190,45 @@ class LicenseBook:
 
     # ---- within
 
-    def _at(self) -> Mark:
+    def _at(self) -> Header:
         head = self._head
         if head is None:
             raise ChainError("the book of licences was not read yet: follow the chain first")
         return head
 
-    def _apply(self, change: Change) -> None:
-        if change.rewound:
-            self._replay = Replay(self._chain.deployment)
-        for event in self._following.events if change.rewound else change.new:
+    def _read(self, until: int | None, watch: OnProgress) -> None:
+        """Read on. What is read before an error stays pending."""
+        first = self._follower.position().number
+        for step in self._follower.steps(until):
+            self._pending.append(step)
+            if isinstance(step, NewBlocks):
+                watch("reading licences", step.head.number - first, step.target - first)
+
+    def _apply(self) -> None:
+        """Let the answers be those of the last block that was read."""
+        undone = False
+        new: list[Event] = []
+        for step in self._pending:
+            if isinstance(step, Undone):
+                undone = True
+                self._events = [event for event in self._events if event.block <= step.number]
+                new = []
+            elif isinstance(step, NewBlocks):
+                self._events += step.events
+                new += step.events
+        self._pending = []
+        if undone:
+            self._replay, new = Replay(self._chain.deployment), self._events
+        for event in new:
             self._replay.apply(event)
-        if change.rewound or change.new:
+        if undone or new:
             self._forget_answers()
         if self._replay.differences:
             first = self._replay.differences[0]
-            self._head, self._replay = None, Replay(self._chain.deployment)
-            self._following.forget()
+            self._head, self._replay, self._events = None, Replay(self._chain.deployment), []
+            self._follower.forget()
             raise ChainError(f"the node's events do not follow from each other: {first}")
-        self._head = self._following.head
+        self._head = self._follower.head
 
     def _documents(self) -> list[bytes]:
         """Every document that was in force or waits to be."""

@@ -25,19 +25,26 @@ def served(answer: Answer, *, node: str = "", status: int = 200) -> Iterator[str
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             request = json.loads(body)
-            found = answer(request)
-            if found is PASS:
-                passed = urllib.request.Request(node, body, {"Content-Type": "application/json"})
-                with urllib.request.urlopen(passed, timeout=10) as response:
-                    data = response.read()
-            elif isinstance(found, bytes):
-                data = found
+            if isinstance(request, list):
+                data = b"[" + b",".join(self._response_to(each) for each in request) + b"]"
             else:
-                data = json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": found}).encode()
+                data = self._response_to(request)
             self.send_response(status)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
+
+        def _response_to(self, request: Request) -> bytes:
+            result = answer(request)
+            if result is PASS:
+                body = json.dumps(request).encode()
+                passed = urllib.request.Request(node, body, {"Content-Type": "application/json"})
+                with urllib.request.urlopen(passed, timeout=10) as response:
+                    data: bytes = response.read()
+                return data
+            if isinstance(result, bytes):
+                return result
+            return json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}).encode()
 
         def log_message(self, *arguments: Any) -> None:
             """Say nothing."""

@@ -8,7 +8,7 @@ import pytest
 from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
-from backend.indexer.decoding import event_of
+from obbligato.chain.events import event_of
 from obbligato.errors import ChainError
 
 PAYEES = [("0x" + "0" * 38 + "aa", 400_000, 1), ("0x" + "0" * 38 + "bb", 600_000, 9)]

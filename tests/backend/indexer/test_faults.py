@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from backend.db.index_db import IndexDatabase
-from backend.indexer.decoding import event_of
 from backend.indexer.sync import Index, Synced
 from obbligato.chain.abis import DEPLOYED
 from obbligato.chain.client import Chain
+from obbligato.chain.events import event_of
 from obbligato.errors import ChainError
 from scripts.demo.cast import POOL_PLATFORM
 from scripts.toolchain import ROOT
@@ -33,13 +33,13 @@ from pathlib import Path
 from backend.db.index_db import IndexDatabase
 from backend.indexer import Index, sync
 from backend.indexer.state import State
-from obbligato.chain.abis import DEPLOYED
+from obbligato.chain import events, follower
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
 
-sync.BLOCKS_IN_A_RANGE = sync.BLOCKS_BY_HASH = 7
+events.BLOCKS_PER_QUERY = follower.BLOCKS_BY_HASH = 7
 url, node, manifest, place, nth = sys.argv[1:]
-owner, name = {"reading": (sync.Reader, "read"), "applying": (Index, "_apply"),
+owner, name = {"reading": (follower.Follower, "_read"), "applying": (Index, "_apply"),
     "writing": (State, "write"), "moving": (sync, "_move"), "finality": (sync, "make_final")}[place]
 whole, calls = getattr(owner, name), 0
 

@@ -19,8 +19,9 @@ from backend.db.index_db import (
     RawEvent,
 )
 from backend.indexer.reorg import undo_after
-from backend.indexer.sync import FinalityBroken, Index
+from backend.indexer.sync import Index
 from obbligato.chain.client import Chain
+from obbligato.chain.follower import FinalityBroken
 from obbligato.errors import ChainError
 from obbligato.server.database import DatabaseError
 from scripts.demo.cast import ARBITER, METERED_PLATFORM, POOL_PLATFORM, RELAY
