@@ -143,11 +143,11 @@ def test_what_the_chain_has_and_what_would_leave_a_gap_is_refused(
             ({"sequence": 1}, "the stream is at number 1"),
             ({**follows, "sequence": 3}, "the stream is at number 1"),
             ({**follows, "previous": bytes(32)}, "the stream is at number 1"),
-            ({**follows, "period_start": middle + 1}, f"covered until {middle}"),
-            ({**follows, "period_start": middle - 1}, f"covered until {middle}"),
+            ({**follows, "period_start": middle + 1}, f"reported until {middle}"),
+            ({**follows, "period_start": middle - 1}, f"reported until {middle}"),
             (
                 {**follows, "period_end": middle},
-                f"covered until {middle}: no use would say nothing",
+                f"reported until {middle}: a statement of no use would say nothing",
             ),
         ]
         for changes, words in wrong:
