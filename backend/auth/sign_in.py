@@ -160,7 +160,8 @@ def _optional_seconds(text: str | None) -> int | None:
 
 
 def _written(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Unlike strftime's %Y, isoformat writes years of four digits.
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _malformed(why: str) -> InputError:

@@ -269,7 +269,7 @@ class MemoryFollower(Follower):
     """A follower that is its own cursor. It begins at the deployment's first block.
 
     Nothing is ever lost by beginning again, so it never raises FinalityBroken: where no known block is
-    left, all of them are undone. A consumer that cannot undo a part asks for `undoes_all`.
+    left, all of them are undone.
     """
 
     shorter_chain_undoes = True
@@ -280,10 +280,8 @@ class MemoryFollower(Follower):
         *,
         finality: Finality = USUAL_DEPTH,
         contracts: Sequence[str] = DEPLOYED,
-        undoes_all: bool = False,
     ) -> None:
         super().__init__(chain, self, finality=finality, contracts=contracts)
-        self._undoes_all = undoes_all
         self.forget()
 
     def forget(self) -> None:
@@ -306,10 +304,9 @@ class MemoryFollower(Follower):
 
     def known_blocks(self, lowest: int, highest: int) -> Sequence[BlockId]:
         """The blocks that are remembered, from the highest down."""
-        remembered = self._headers[-1:] if self._undoes_all else self._headers
         return [
             BlockId(header.number, header.hash)
-            for header in reversed(remembered)
+            for header in reversed(self._headers)
             if lowest <= header.number <= highest
         ]
 

@@ -74,7 +74,7 @@ class _LoadedLater:
             loaded: Any = get_command(self.entry_point.load())
         except Exception as error:
             # Whatever it is: the list of all commands must still be printed.
-            reason = f"cannot be loaded: {type(error).__name__}: {error}"
+            reason = _reason(error)
             if name in ("help", "short_help"):
                 return reason
             raise NotLoaded(f"`obbligato {self.entry_point.name}` {reason}") from error

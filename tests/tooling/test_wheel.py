@@ -14,17 +14,21 @@ from scripts.toolchain import ROOT
 UV = ROOT / ".toolchain" / "uv" / "bin" / "uv"
 
 
-def run(*command: str | Path, folder: Path, **changed: str) -> str:
-    """What a command prints, started in a folder that is not the repository."""
-    outside = {
+def outside() -> dict[str, str]:
+    """This environment without what points into the repository."""
+    return {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("PYTHON", "OBBLIGATO_", "UV_PROJECT", "VIRTUAL_ENV"))
     }
+
+
+def run(*command: str | Path, folder: Path, **changed: str) -> str:
+    """What a command prints, started in a folder that is not the repository."""
     done = subprocess.run(
         [str(word) for word in command],
         cwd=folder,
-        env={**outside, **changed},
+        env={**outside(), **changed},
         capture_output=True,
         text=True,
         check=False,
@@ -67,8 +71,19 @@ def test_the_library_and_its_commands_need_none_of_the_services_parts(installed:
 
 
 def test_a_service_that_is_not_installed_says_how_to_get_it(installed: Path) -> None:
-    listed = run(installed / "obbligato", "--help", folder=installed)
-    assert "pip install 'obbligato[services]'" in " ".join(listed.split())
+    for command in (["serve"], ["oracle", "serve"]):
+        done = subprocess.run(
+            [installed / "obbligato", *command],
+            cwd=installed,
+            env=outside(),
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+        )
+        assert done.returncode != 0
+        assert "pip install 'obbligato[services]'" in " ".join(done.stderr.split())
 
 
 def test_the_services_start_from_the_wheel(wheel: Path, installed: Path) -> None:
