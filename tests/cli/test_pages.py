@@ -1,4 +1,4 @@
-"""The pages for readers: their commands parse, their targets exist, their links lead somewhere."""
+"""The pages for readers: their commands parse, their targets exist, their links and paths lead somewhere."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ PAGES = [*sorted(Path(ROOT).glob("*.md")), *sorted(Path(ROOT, "docs").glob("*.md
 COMMAND = re.compile(r"^\s*\$ (.+)$", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 FENCE = re.compile(r"```.*?```", re.DOTALL)
+PATH = re.compile(
+    r"(?:`|^)((?:backend|oracle|obbligato|scripts|contracts|tests)/[^\s`,]*)(?:`|[ ,])",
+    re.MULTILINE,
+)
+"""A file, folder or glob of this repository: in backticks, or at the start of a line, as lists of folders have them."""
 
 
 def told(program: str) -> list[tuple[str, str]]:
@@ -65,6 +70,14 @@ def shown(default: object) -> str:
 def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
     for target in LINK.findall(FENCE.sub("", page.read_text())):
         assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_that_a_page_names_exists(page: Path) -> None:
+    if page.name == "CHANGELOG.md":  # it names what there was
+        return
+    missing = [path for path in PATH.findall(page.read_text()) if not any(Path(ROOT).glob(path))]
+    assert not missing, f"{page.name}: {missing}"
 
 
 def settings_of(kind: type[BaseSettings]) -> dict[str, FieldInfo]:
