@@ -156,13 +156,20 @@ class Follower:
         tries = 0
         while (position := self._cursor.position()).number < target:
             step = self._read(position, target, final)
-            if step is not None:
-                self._check_complete(step)
-                yield step
-                continue
             tries += 1
-            if tries == TRIES:
+            if step is None and tries == TRIES:
                 raise ChainError("the chain changed while it was read: read it again")
+            if step is not None:
+                try:
+                    self._check_complete(step)
+                except ChainError:
+                    # A node that is taking in a block contradicts itself for a moment.
+                    if tries == TRIES:
+                        raise
+                else:
+                    yield step
+                    tries = 0
+                    continue
             yield from self._undone(blocks.latest(self._chain))
         yield from self._finalized(final)
 

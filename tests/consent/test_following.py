@@ -147,6 +147,23 @@ def test_a_node_that_leaves_logs_out_is_refused_and_changes_nothing(acts: Acts) 
         assert book.license_count == known + 1
 
 
+def test_a_node_that_contradicts_itself_for_a_moment_is_asked_again(acts: Acts) -> None:
+    hidden = iter(())
+
+    def answer(request: dict[str, Any]) -> Any:
+        return [] if request["method"] == "eth_getLogs" and next(hidden, False) else PASS
+
+    with served(answer, node=acts.protocol.url) as url:
+        book = LicenseBook(Chain.connect(url, acts.chain.deployment), acts.protocol.store)
+        book.follow()
+        known = book.license_count
+        mint(acts, ARTIST, OPEN, "seen at the second look", ISRC)
+        hidden = iter([True])
+        book.follow()
+        assert next(hidden, None) is None  # the first look was answered with nothing
+        assert book.license_count == known + 1
+
+
 def test_terms_that_the_logs_left_out_are_noticed_too(acts: Acts) -> None:
     silent = False
 
