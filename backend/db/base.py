@@ -1,4 +1,4 @@
-"""Inserting many rows at once: the statement and its conversions are worked out once a table, not once a row."""
+"""Writing many rows at once: the statement and its conversions are worked out once a table, not once a row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Dialect, LargeBinary, String, Table, insert
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Insert,
+    LargeBinary,
+    String,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    insert,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from obbligato.server.database import ADDRESS, COLUMN_TYPES, Units
@@ -64,7 +75,15 @@ class _Statement(NamedTuple):
 
 def insert_all(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows that have a value for every column of the table. There must be one at least."""
-    statement = _statement(table, connection.dialect)
+    _execute(connection, _inserting(table, connection.dialect), rows)
+
+
+def update_all(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Write every column of rows that are there. There must be one at least."""
+    _execute(connection, _updating(table, connection.dialect), rows)
+
+
+def _execute(connection: Connection, statement: _Statement, rows: Sequence[dict[str, Any]]) -> None:
     columns = statement.columns
     converted = (
         {name: row[name] if convert is None else convert(row[name]) for name, convert in columns}
@@ -77,8 +96,21 @@ def insert_all(connection: Connection, table: Table, rows: Sequence[dict[str, An
 
 
 @cache
-def _statement(table: Table, dialect: Dialect) -> _Statement:
-    compiled: Any = insert(table).compile(dialect=dialect)
+def _inserting(table: Table, dialect: Dialect) -> _Statement:
+    return _statement(insert(table), table, dialect)
+
+
+@cache
+def _updating(table: Table, dialect: Dialect) -> _Statement:
+    keys = and_(*(column == bindparam(column.name) for column in table.primary_key))
+    values: dict[str, Any] = {
+        column.name: bindparam(column.name) for column in table.columns if not column.primary_key
+    }
+    return _statement(Update(table).where(keys).values(values), table, dialect)
+
+
+def _statement(statement: Insert | Update, table: Table, dialect: Dialect) -> _Statement:
+    compiled: Any = statement.compile(dialect=dialect)
     names = compiled.positiontup or [column.name for column in table.columns]
     return _Statement(
         sql=str(compiled),

@@ -6,7 +6,7 @@ What a block that can still be undone changed is remembered in the journal, as i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -18,18 +18,16 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     Table,
-    Update,
     and_,
     bindparam,
     delete,
     func,
     insert,
     select,
-    update,
 )
 from sqlalchemy.exc import IntegrityError
 
-from backend.db.base import LARGE, Base, insert_all, table_of
+from backend.db.base import LARGE, Base, insert_all, table_of, update_all
 from backend.db.index_db import JournalEntry
 from obbligato.errors import ChainError
 
@@ -39,6 +37,8 @@ ROWS_KEPT: Final = 200_000
 FETCHED_AT_ONCE: Final = 500
 
 Row = dict[str, Any]
+Sums = dict[Any, list[int]]
+"""By the first part of a key: what to add to each number of the row, the first block that did, and the last."""
 Key = tuple[Table, tuple[Any, ...]]
 
 
@@ -49,13 +49,15 @@ class State:
         self.connection: Connection | None = None
         self.memory: dict[Any, Any] = {}
         """What later events of the same transaction need to know of earlier ones."""
+        self.shares: dict[int, list[tuple[str, int]]] = {}
+        """Payees of splits, which never change. Those that are not here are in the database."""
         self._known: dict[Key, Row | None] = {}
         self._stored: dict[Key, bool] = {}
         """What this batch changed, and whether the database has a row of that key."""
         self._before: dict[Key, Row | None] = {}
         """What this block changed, as it was before it; kept only where `_journaled`."""
-        self._groups: dict[Key, set[tuple[Any, ...]]] = {}
-        """Keys of all rows that begin with a part of a key."""
+        self._sums: defaultdict[tuple[Table, tuple[Any, ...]], Sums] = defaultdict(dict)
+        """What is still to be added to rows, by the table and all of the key but its first part."""
         self._appended: defaultdict[Table, list[Row]] = defaultdict(list)
         self._large: set[Key] = set()
         """Rows too large to remember them for longer than a batch."""
@@ -67,10 +69,11 @@ class State:
         """Drop everything that was not written, and all that was remembered."""
         self.connection = None
         self.memory.clear()
+        self.shares.clear()
         self._known.clear()
         self._stored.clear()
         self._before.clear()
-        self._groups.clear()
+        self._sums.clear()
         self._appended.clear()
         self._large.clear()
         self._numbers.clear()
@@ -83,6 +86,9 @@ class State:
 
     def end_block(self) -> None:
         """Remember in the journal what the block changed."""
+        if not self._journaled:
+            return
+        self._add_sums()
         journal = self._appended[table_of(JournalEntry)]
         for (table, key), image in self._before.items():
             if image is not None:
@@ -117,38 +123,23 @@ class State:
             raise self._left_out(table_of(model), key)
         return found
 
-    def fetch(self, model: type[Base], keys: Iterable[tuple[Any, ...]]) -> None:
-        """Look up rows that are asked for next, many at once: those whose keys differ in their first part alone."""
+    def stored_rows(self, model: type[Base], firsts: Iterable[Any]) -> Iterator[Row]:
+        """Rows whose key begins with one of these, as they were before this batch."""
         assert self.connection is not None, "rows are read within a batch"
         table = table_of(model)
-        first, *others = (table.c[name] for name in _key_names(table))
-        groups: defaultdict[tuple[Any, ...], list[Any]] = defaultdict(list)
-        for key in keys:
-            if (table, key) not in self._known:
-                self._known[table, key] = None
-                groups[key[1:]].append(key[0])
-        for rest, firsts in groups.items():
-            same = and_(*(column == value for column, value in zip(others, rest, strict=True)))
-            for start in range(0, len(firsts), FETCHED_AT_ONCE):
-                some = first.in_(firsts[start : start + FETCHED_AT_ONCE])
-                for row in self.connection.execute(select(table).where(same, some)):
-                    key = tuple(row._mapping[name] for name in _key_names(table))
-                    self._known[table, key] = dict(row._mapping)
+        first = table.c[_key_names(table)[0]]
+        keys = list(firsts)
+        for start in range(0, len(keys), FETCHED_AT_ONCE):
+            some = first.in_(keys[start : start + FETCHED_AT_ONCE])
+            for row in self.connection.execute(select(table).where(some)):
+                yield dict(row._mapping)
 
-    def rows_of(self, model: type[Base], first: Any) -> list[Mapping[str, Any]]:
-        """All rows whose key begins with this, to read. None of them may be removed by later events."""
-        table = table_of(model)
-        if (table, (first,)) not in self._groups:
-            assert self.connection is not None, "rows are read within a batch"
-            column = table.c[_key_names(table)[0]]
-            keys = {key for known, key in self._stored if known is table and key[0] == first}
-            for row in self.connection.execute(select(table).where(column == first)):
-                key = tuple(row._mapping[name] for name in _key_names(table))
-                self._known.setdefault((table, key), dict(row._mapping))
-                keys.add(key)
-            self._groups[table, (first,)] = keys
-        rows = (self._row((table, key)) for key in self._groups[table, (first,)])
-        return [row for row in rows if row is not None]
+    def sums(self, model: type[Base], *rest: Any) -> Sums:
+        """What to add to the rows whose key is a first part and this rest.
+
+        It is added when the block ends, or the batch where nothing is journaled: until then such rows are not read.
+        """
+        return self._sums[table_of(model), rest]
 
     def change(self, model: type[Base], *key: Any) -> Row:
         """The row of a key, to change. Raises ChainError where there is none."""
@@ -169,9 +160,6 @@ class State:
         if "changed_in" in table.columns:
             made["changed_in"] = self._block
         self._remember(place, made)
-        group = self._groups.get((table, place[1][:1]))
-        if group is not None:
-            group.add(place[1])
         return made
 
     def add_numbered(self, model: type[Base], **row: Any) -> Row:
@@ -234,11 +222,12 @@ class State:
 
     def write(self, connection: Connection) -> None:
         """Write what the batch changed."""
+        self._add_sums()
         made, changed, gone = self._sorted()
         for table, keys in gone.items():
             connection.execute(_delete(table), [_bound(table, key) for key in keys])
         for table, rows in changed.items():
-            connection.execute(_update(table), [_with_key(table, row) for row in rows])
+            update_all(connection, table, rows)
         try:
             for rows_by_table in (made, self._appended):
                 for table, rows in rows_by_table.items():
@@ -253,9 +242,39 @@ class State:
         for place in self._large:
             del self._known[place]
         self._large.clear()
-        if len(self._known) > ROWS_KEPT:
+        if len(self._known) + len(self.shares) > ROWS_KEPT:
             self._known.clear()
-            self._groups.clear()
+            self.shares.clear()
+
+    def _add_sums(self) -> None:
+        """Add what was put aside. Each row is looked up and changed once, however often it was added to."""
+        for (table, rest), sums in self._sums.items():
+            self._fetch(table, rest, sums)
+            names = _number_names(table)
+            for first, (*numbers, made_in, changed_in) in sums.items():
+                place = (table, (first, *rest))
+                row = self._known[place]
+                self._touch(place, row)
+                if row is None:
+                    row = dict(zip(_key_names(table), place[1], strict=True))
+                    row |= {**dict.fromkeys(names, 0), "block_number": made_in}
+                    self._known[place] = row
+                for name, number in zip(names, numbers, strict=True):
+                    row[name] += number
+                row["changed_in"] = changed_in
+        self._sums.clear()
+
+    def _fetch(self, table: Table, rest: tuple[Any, ...], firsts: Iterable[Any]) -> None:
+        """Look up all rows whose keys differ in their first part alone."""
+        assert self.connection is not None, "rows are read within a batch"
+        column, *others = (table.c[name] for name in _key_names(table))
+        same = and_(*(other == value for other, value in zip(others, rest, strict=True)))
+        unknown = [first for first in firsts if (table, (first, *rest)) not in self._known]
+        self._known |= {(table, (first, *rest)): None for first in unknown}
+        for start in range(0, len(unknown), FETCHED_AT_ONCE):
+            some = column.in_(unknown[start : start + FETCHED_AT_ONCE])
+            for row in self.connection.execute(select(table).where(same, some)).mappings():
+                self._known[table, (row[column], *rest)] = dict(row)
 
     def _sorted(self) -> tuple[dict[Table, list[Row]], dict[Table, list[Row]], dict[Table, Any]]:
         """What to insert, what to update, and the keys to delete."""
@@ -308,9 +327,10 @@ def _delete(table: Table) -> Delete:
 
 
 @cache
-def _update(table: Table) -> Update:
-    names = [column.name for column in table.columns if not column.primary_key]
-    return update(table).where(_is(table)).values({name: bindparam(name) for name in names})
+def _number_names(table: Table) -> tuple[str, ...]:
+    """The columns that are added to."""
+    apart = {*_key_names(table), "block_number", "changed_in"}
+    return tuple(column.name for column in table.columns if column.name not in apart)
 
 
 def _is(table: Table) -> ColumnElement[bool]:
@@ -319,13 +339,6 @@ def _is(table: Table) -> ColumnElement[bool]:
 
 def _bound(table: Table, key: tuple[Any, ...]) -> Row:
     return {f"key_{name}": value for name, value in zip(_key_names(table), key, strict=True)}
-
-
-def _with_key(table: Table, row: Row) -> Row:
-    """A row to update; its key is given apart from its columns."""
-    names = _key_names(table)
-    changing = {name: value for name, value in row.items() if name not in names}
-    return {**changing, **{f"key_{name}": row[name] for name in names}}
 
 
 # ---- JSON

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -88,44 +88,37 @@ def earn(state: State, event: Event, source: Source, credited: Iterable[Earned])
     _add_up(state, rows)
 
 
-def _add_up(state: State, rows: Iterable[Row]) -> None:
+def _add_up(state: State, rows: Sequence[Row]) -> None:
     """Add each payee's part of these credits to its sums. A part is what the payee's entitlement grows by."""
-    sums: dict[tuple[Any, ...], list[int]] = {}
-    payees: dict[int, list[tuple[str, int]]] = {}
+    shares = _shares(state, {row["split_id"] for row in rows})
     for row in rows:
-        split_id = row["split_id"]
-        if split_id not in payees:
-            shares = state.rows_of(SplitPayee, split_id)
-            payees[split_id] = [(payee["account"], payee["share_ppm"]) for payee in shares]
-        group = (
-            row["month"],
-            *(
-                NO_NUMBER if row[name] is None else row[name]
-                for name in ("platform_id", "tier", "metric")
-            ),
-        )
-        before, amount = row["received_rest"], row["amount_units"]
-        for account, share in payees[split_id]:
-            added = sums.setdefault((account, *group), [0, 0, 0])
-            added[0] += (before + amount) * share // PPM - before * share // PPM
-            added[1] += row["quantity_millionths"]
+        group = ("platform_id", "tier", "metric")
+        numbers = (NO_NUMBER if row[name] is None else row[name] for name in group)
+        sums = state.sums(PayeeEarning, row["month"], *numbers)
+        block, quantity = row["block_number"], row["quantity_millionths"]
+        before = row["received_rest"]
+        after = before + row["amount_units"]
+        for account, share in shares[row["split_id"]]:
+            part = after * share // PPM - before * share // PPM
+            added = sums.get(account)
+            if added is None:
+                sums[account] = [part, quantity, 1, block, block]
+                continue
+            added[0] += part
+            added[1] += quantity
             added[2] += 1
-    state.fetch(PayeeEarning, sums)
-    for key, (amount, quantity, credits_) in sums.items():
-        if state.find(PayeeEarning, *key) is None:
-            names = ("account", "month", "platform_id", "tier", "metric")
-            state.add(
-                PayeeEarning,
-                **dict(zip(names, key, strict=True)),
-                amount_units=amount,
-                quantity_millionths=quantity,
-                credits=credits_,
-            )
-            continue
-        known = state.change(PayeeEarning, *key)
-        known["amount_units"] += amount
-        known["quantity_millionths"] += quantity
-        known["credits"] += credits_
+            added[4] = block
+
+
+def _shares(state: State, split_ids: Iterable[int]) -> dict[int, list[tuple[str, int]]]:
+    """Payees with their shares, by split: no event changes these."""
+    kept: dict[int, list[tuple[str, int]]] = state.shares
+    unknown = [split_id for split_id in split_ids if split_id not in kept]
+    for split_id in unknown:
+        kept[split_id] = []
+    for payee in state.stored_rows(SplitPayee, unknown):
+        kept[payee["split_id"]].append((payee["account"], payee["share_ppm"]))
+    return kept
 
 
 def lines(amount: int, quantity: int) -> Iterator[tuple[int, int]]:
@@ -160,6 +153,7 @@ def use_of(report: Any, key: tuple[int, int, int]) -> Use:
 def split_interned(state: State, event: Event) -> None:
     split_id = event["splitId"]
     state.add_numbered(Split, split_id=split_id, digest=event["digest"], received_units=0)
+    state.shares[split_id] = [(payee["account"], payee["share"]) for payee in event["payees"]]
     for payee in event["payees"]:
         state.add(
             SplitPayee,

@@ -17,7 +17,14 @@ from backend.db.index_db import (
     Split,
     SplitPayee,
 )
-from backend.indexer.handlers.payees import MOST_IN_A_LINE, Earned, Use, earn, month_of
+from backend.indexer.handlers.payees import (
+    MOST_IN_A_LINE,
+    Earned,
+    Use,
+    earn,
+    month_of,
+    split_interned,
+)
 from backend.indexer.state import State
 from backend.payees.earnings import EarningFilter, list_earnings
 from backend.payees.schemas import EarningGroup, GroupName
@@ -46,9 +53,11 @@ def earned(
             session.execute(delete(table))
         state.connection = session.connection()
         state.begin_block(9, journaled=False)
-        state.add(Split, split_id=SPLIT_ID, digest=bytes(32), received_units=0)
-        payee = {"account": PAYEE, "share_ppm": share, "role": 1, "claimed_units": 0}
-        state.add(SplitPayee, split_id=SPLIT_ID, **payee)
+        payees = [{"account": PAYEE, "share": share, "role": 1}]
+        interned = {"splitId": SPLIT_ID, "digest": bytes(32), "payees": payees}
+        split_interned(
+            state, Event("LicenseRegistry", "SplitInterned", interned, 9, 1_767_225_600, 0, "0x")
+        )
         for number, (amount, quantity, platform) in enumerate(credited):
             use = Use(license_id=1, platform_id=platform)
             earn(
