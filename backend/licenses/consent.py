@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from backend.db.head import IndexHead, certainty
+from backend.db.head import IndexHead
 from backend.http.names import LicenseState, TierName, license_state
 from backend.http.schemas import AnswerModel, Certainty, Seconds
-from backend.licenses.history import Known, read_history
+from backend.licenses.history import KnownLicense, read_history
 from backend.licenses.terms import TierPrices, tier_prices
 from obbligato.consent.checks import why_not
 from obbligato.protocol.constants import Flag, Tier
@@ -71,7 +71,7 @@ def read_consent(
 ) -> ConsentAnswer:
     """What a licence allows of some tiers at a moment (default: the head's). Raises NotFound."""
     moment = head.head_time if at is None else at
-    known = read_history(session, license_id)
+    known = read_history(session, head, license_id)
     history = known.history
     version = history.version_at(moment)
     return ConsentAnswer(
@@ -81,17 +81,17 @@ def read_consent(
         state=license_state(history.minted_at, history.ends_at, moment),
         terms_id=None if version is None else version.terms_id,
         tiers=[tier_consent(history, tier, moment) for tier in tiers],
-        certainty=certainty(head, known.changed_in),
+        certainty=known.certainty,
     )
 
 
 def read_consent_history(session: Session, head: IndexHead, license_id: int) -> ConsentHistory:
     """Raises NotFound."""
-    known = read_history(session, license_id)
+    known = read_history(session, head, license_id)
     return ConsentHistory(
         license_id=license_id,
         tiers=[TierHistory(tier=tier.name, intervals=_intervals(known, tier)) for tier in Tier],
-        certainty=certainty(head, known.changed_in),
+        certainty=known.certainty,
     )
 
 
@@ -113,7 +113,7 @@ def tier_consent(history: LicenseHistory, tier: Tier, at: int) -> TierConsent:
     )
 
 
-def _intervals(known: Known, tier: Tier) -> list[ConsentInterval]:
+def _intervals(known: KnownLicense, tier: Tier) -> list[ConsentInterval]:
     """Not empty, in order; what touches and has the same terms is one."""
     history = known.history
     ends = [version.start for version in history.versions[1:]] + [history.ends_at]

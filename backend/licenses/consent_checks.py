@@ -16,12 +16,12 @@ from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from backend.db.base import table_of
-from backend.db.head import IndexHead, certainty
+from backend.db.head import IndexHead
 from backend.db.index_db import Document, DocumentState, Grant, License, LicenseVersion
 from backend.http.names import TierName
 from backend.http.schemas import AnswerModel, Certainty, Seconds
 from backend.licenses.consent import tier_consent
-from backend.licenses.history import Known, read_histories
+from backend.licenses.history import KnownLicense, read_histories
 from obbligato.documents.identifiers import Isrc
 from obbligato.errors import InputError
 from obbligato.protocol.constants import MAX_TIME, Tier
@@ -146,9 +146,8 @@ def check_uses(session: Session, head: IndexHead, asked: ConsentQuestions) -> Co
 class _Desk:
     """All that the questions are about, read at once."""
 
-    head: IndexHead
     at: int
-    known: dict[int, Known]
+    known: dict[int, KnownLicense]
     by_isrc: dict[str, list[int]]
     by_content: dict[bytes, list[int]]
     granted: set[tuple[int, int, int, bytes]]
@@ -167,10 +166,9 @@ class _Desk:
         license_ids = {use.license_id for use in uses if use.license_id is not None}
         for found in (*by_isrc.values(), *by_content.values()):
             license_ids.update(found)
-        known = read_histories(session, license_ids)
+        known = read_histories(session, head, license_ids)
         unnamed = isrcs - by_isrc.keys()
         return cls(
-            head=head,
             at=at,
             known=known,
             by_isrc=by_isrc,
@@ -213,7 +211,7 @@ class _Desk:
             has_grant=has_grant,
             reason=reason,
             rivals=rivals,
-            certainty=certainty(self.head, known.changed_in),
+            certainty=known.certainty,
         )
 
     def _license(self, use: ConsentUse) -> tuple[int | None, list[int]]:
@@ -261,7 +259,7 @@ def _listed(rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[Any, list[int]]:
 
 
 def _granted(
-    session: Session, known: dict[int, Known], uses: Sequence[ConsentUse], at: int
+    session: Session, known: dict[int, KnownLicense], uses: Sequence[ConsentUse], at: int
 ) -> set[tuple[int, int, int, bytes]]:
     platforms = {use.platform_id for use in uses if use.platform_id is not None}
     if not platforms or not known:

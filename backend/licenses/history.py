@@ -11,7 +11,7 @@ from sqlalchemy import Row, and_, bindparam, exists, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from backend.db.base import table_of
-from backend.db.head import IndexHead, certainty
+from backend.db.head import Certainty, IndexHead, certainty
 from backend.db.index_db import ActKind, Document, License, LicenseAct, LicenseVersion
 from backend.db.prepared import Prepared
 from backend.http.paging import decode_cursor, page
@@ -21,7 +21,6 @@ from backend.licenses.terms import terms_of, terms_rows
 from obbligato.documents.cid import cid_from_digest
 from obbligato.errors import NotFound
 from obbligato.protocol.history import LicenseHistory, Version
-from obbligato.protocol.terms import Terms
 
 _LICENSES: Final = table_of(License)
 _VERSIONS: Final = table_of(LicenseVersion)
@@ -32,9 +31,14 @@ _LICENSES_BY_ID: Final = Prepared(
         _LICENSES.c.license_id,
         _LICENSES.c.owner,
         _LICENSES.c.content,
+        _LICENSES.c.document,
+        _LICENSES.c.split_id,
         _LICENSES.c.ends_at,
         _LICENSES.c.changed_in,
-    ).where(_LICENSES.c.license_id.in_(bindparam("license_ids", expanding=True)))
+        _DOCUMENTS.c.title,
+    )
+    .outerjoin(_DOCUMENTS, _DOCUMENTS.c.digest == _LICENSES.c.document)
+    .where(_LICENSES.c.license_id.in_(bindparam("license_ids", expanding=True)))
 )
 
 _VERSIONS_BY_ID: Final = Prepared(
@@ -53,25 +57,54 @@ _VERSIONS_BY_ID: Final = Prepared(
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """One licence in time."""
+class KnownLicense:
+    """A licence with its history, as the index has it at its head."""
 
+    head: IndexHead
     license_id: int
     owner: str
     content: bytes
+    document: bytes
+    """The newest digest, in force or still pending."""
+    title: str | None
+    """What the newest document says; None where it is not read."""
+    split_id: int
     history: LicenseHistory
     changed_in: int
     isrcs: dict[bytes, str | None]
-    """The ISRC that each of its documents names, by the document's digest; None where it names none or is not read."""
+    """The ISRC of each of its documents by the document's digest; None where it has none or is not read."""
+
+    @property
+    def now(self) -> int:
+        """The time of the newest block that the index has read."""
+        return self.head.head_time
+
+    @property
+    def current_document(self) -> bytes:
+        """The digest of the document in force: messages name it."""
+        return self.history.document_at(self.now) or self.document
+
+    @property
+    def name(self) -> str:
+        """The licence as previews name it: `“Title” (licence 3)`."""
+        named = f"licence {self.license_id}"
+        return f"“{self.title}” ({named})" if self.title else named
+
+    @property
+    def certainty(self) -> Certainty:
+        """Whether the last change of it can still be undone."""
+        return certainty(self.head, self.changed_in)
 
     def isrc_at(self, moment: int) -> str | None:
-        """The ISRC that its document names at a moment."""
+        """The ISRC of its document at a moment."""
         document = self.history.document_at(moment)
         return None if document is None else self.isrcs.get(document)
 
 
-def read_histories(session: Session, license_ids: Collection[int]) -> dict[int, Known]:
-    """The licences that there are of these ids: one query for each of licences, versions and terms."""
+def read_histories(
+    session: Session, head: IndexHead, license_ids: Collection[int]
+) -> dict[int, KnownLicense]:
+    """The licences with these ids, by id; one query each for licences, versions and terms. Unknown ids are left out."""
     if not license_ids:
         return {}
     ids = sorted(set(license_ids))
@@ -81,12 +114,25 @@ def read_histories(session: Session, license_ids: Collection[int]) -> dict[int, 
     terms_ids = {row.terms_id for rows in versions.values() for row in rows}
     terms = {row.terms_id: terms_of(row) for row in terms_rows(session, terms_ids)}
     return {
-        row.license_id: Known(
+        row.license_id: KnownLicense(
+            head=head,
             license_id=row.license_id,
             owner=row.owner,
             content=row.content,
+            document=row.document,
+            title=row.title,
+            split_id=row.split_id,
             history=LicenseHistory(
-                tuple(_version(version, terms) for version in versions[row.license_id]),
+                tuple(
+                    Version(
+                        terms_id=version.terms_id,
+                        terms=terms[version.terms_id],
+                        start=version.start,
+                        anchor=version.anchor,
+                        document=version.document,
+                    )
+                    for version in versions[row.license_id]
+                ),
                 ends_at=row.ends_at,
             ),
             changed_in=row.changed_in,
@@ -96,22 +142,12 @@ def read_histories(session: Session, license_ids: Collection[int]) -> dict[int, 
     }
 
 
-def read_history(session: Session, license_id: int) -> Known:
-    """Raises NotFound for an id that was never minted."""
-    found = read_histories(session, [license_id]).get(license_id)
-    if found is None:
-        raise NotFound(f"no licence {license_id}: ids count from 1")
-    return found
-
-
-def _version(row: Any, terms: dict[int, Terms]) -> Version:
-    return Version(
-        terms_id=row.terms_id,
-        terms=terms[row.terms_id],
-        start=row.start,
-        anchor=row.anchor,
-        document=row.document,
-    )
+def read_history(session: Session, head: IndexHead, license_id: int) -> KnownLicense:
+    """The licence with its history. Raises NotFound for an id that was never minted."""
+    license_ = read_histories(session, head, [license_id]).get(license_id)
+    if license_ is None:
+        raise NotFound(f"there is no licence {license_id}: ids count from 1")
+    return license_
 
 
 _ACTS: Final = table_of(LicenseAct)

@@ -222,7 +222,7 @@ def read_license(session: Session, head: IndexHead, license_id: int) -> LicenseA
     row = _ONE.first(session, license_id=license_id, at=now)
     if row is None:
         raise NotFound(f"no licence {license_id}: ids count from 1")
-    known = read_history(session, license_id)
+    known = read_history(session, head, license_id)
     version, pending = known.history.version_at(now), known.history.pending_at(now)
     in_time = [each for each in (version, pending) if each is not None]
     terms = {
@@ -366,13 +366,13 @@ def _document_word(state: str | None) -> DocumentWord:
 
 def document_cid(session: Session, head: IndexHead, license_id: int) -> str:
     """The CID of the document that the licence has, or had when it ended. Raises NotFound."""
-    history = read_history(session, license_id).history
+    history = read_history(session, head, license_id).history
     return cid_from_digest(history.document_at(head.head_time) or history.versions[0].document)
 
 
 def legal_text_cid(session: Session, head: IndexHead, license_id: int) -> str:
     """The CID of the legal text of the terms in force; after the end, of the last. Raises NotFound."""
-    history = read_history(session, license_id).history
+    history = read_history(session, head, license_id).history
     last = head.head_time
     if history.ends_at is not None:
         last = min(last, history.ends_at - 1)

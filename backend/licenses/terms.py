@@ -24,8 +24,9 @@ from obbligato.documents.wording import (
     tier_title,
 )
 from obbligato.errors import NotFound
+from obbligato.protocol import splits
 from obbligato.protocol import terms as rules
-from obbligato.protocol.constants import NOT_OFFERED, Tier, tiers_of
+from obbligato.protocol.constants import NOT_OFFERED, Role, Tier, tiers_of
 
 _TERMS: Final = table_of(Terms)
 _SPLITS: Final = table_of(Split)
@@ -116,6 +117,16 @@ def read_split(session: Session, head: IndexHead, split_id: int) -> SplitAnswer:
         ],
         received_units=row.received_units,
         certainty=certainty(head, row.changed_in),
+    )
+
+
+def split_of(session: Session, split_id: int) -> splits.Split:
+    """The split with this id, as the rules take it."""
+    return splits.Split.of(
+        [
+            splits.Payee(account=row.account, share=row.share_ppm, role=Role(row.role))
+            for row in _PAYEES_OF.all(session, split_id=split_id)
+        ]
     )
 
 

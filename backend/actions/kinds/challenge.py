@@ -7,12 +7,13 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.actions.authorization import known_license
 from backend.actions.calls import VAULT, Call
 from backend.actions.kinds.claims import owed_splits
 from backend.actions.store import PreparedAct, store_blocks
+from backend.db.head import read_head
 from backend.db.index_db import Report, ReportPayload
 from backend.http.callers import Caller
+from backend.licenses.history import read_history
 from backend.services import Services
 from obbligato.documents import cid_from_digest
 from obbligato.documents.wording import dollars, tier_title
@@ -37,7 +38,7 @@ def prepare_challenge(services: Services, caller: Caller, request: ChallengeRequ
     evidence = request.evidence_digest()
     with services.index_db.reading() as session:
         report, payload = _report(session, request.report_id)
-        known = known_license(session, request.license_id)
+        known = read_history(session, read_head(session), request.license_id)
         splits = owed_splits(session, caller.account)
     key = (known.license_id, Tier[request.tier], Metric[request.metric])
     header, rows = _header(report), unpack_rows(payload.rows)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from backend.actions.authorization import (
-    KnownLicense,
     check_may_mint_for,
     document_of,
     forbidden_payees,
@@ -23,6 +22,7 @@ from backend.actions.previews import amend_preview, mint_preview
 from backend.actions.store import PreparedAct, store_blocks
 from backend.db.index_db import License
 from backend.http.callers import Caller
+from backend.licenses.history import KnownLicense
 from backend.licenses.rivals import rivals
 from backend.services import Services
 from obbligato.documents import LicenseDocument, Recording, legal_text, license_document

@@ -7,6 +7,7 @@ from backend.actions.calls import REGISTRY, Call, raw_payees
 from backend.actions.previews import split_preview
 from backend.actions.store import Invitee, PreparedAct
 from backend.http.callers import Caller
+from backend.licenses.terms import split_of
 from backend.services import Services
 from obbligato.errors import RefusedError
 from obbligato.schemas.acts import ChangeSplitRequest
@@ -22,7 +23,8 @@ def prepare_split_change(
     Raises InputError, RefusedError, NotFound, Problem 403, ChainError.
     """
     known = license_of_caller(services, caller, request.license_id)
-    before = known.split
+    with services.index_db.reading() as session:
+        before = split_of(session, known.split_id)
     after = request.split(None, forbidden=forbidden_payees(services))
     if after == before:
         raise RefusedError(f"{known.name} has this split already: there is nothing to change")
