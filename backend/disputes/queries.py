@@ -1,20 +1,20 @@
-"""What contests reports and licences: challenges of rows, and rival claims."""
+"""Challenges of rows with what rulings made of them, and rival claims. Source: docs/rules.md, "Rulings"."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from collections.abc import Iterable
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Row, bindparam, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from backend.db.base import table_of
 from backend.db.head import IndexHead, certainty
-from backend.db.index_db import Challenge, Report, RivalClaim
-from backend.disputes.rulings import Outcome, outcome_of
+from backend.db.index_db import Challenge, DisputeState, Report, RivalClaim
+from backend.http.deps import AddressQuery, Bytes32Query, IdQuery
 from backend.http.names import MetricName, TierName, metric_name, tier_name
-from backend.http.paging import decode_cursor, page
+from backend.http.paging import ListQuery, equal, read_page
 from backend.http.schemas import (
     Account,
     AnswerModel,
@@ -30,6 +30,7 @@ from obbligato.documents.cid import cid_from_digest
 from obbligato.errors import NotFound
 
 DisputeWord = Literal["open", "ruled", "lapsed"]
+ChallengeOutcome = Literal["open", "upheld", "dismissed", "drawn", "lapsed"]
 
 _CHALLENGES: Final = table_of(Challenge)
 _REPORTS: Final = table_of(Report)
@@ -63,7 +64,7 @@ class ChallengeAnswer(AnswerModel):
     evidence: Cid
     opened_at: Seconds
     state: DisputeWord
-    outcome: Outcome
+    outcome: ChallengeOutcome
     """`upheld`: the challenger was nearer to what was ruled; `dismissed`: the platform was."""
     closed_at: Seconds | None
     ruled_quantity: Quantity | None
@@ -93,40 +94,39 @@ class RivalClaimAnswer(AnswerModel):
     certainty: Certainty
 
 
-@dataclass(frozen=True, slots=True)
-class ChallengeFilter:
-    """What a list of challenges is narrowed to; None narrows nothing."""
+class ChallengeQuery(ListQuery):
+    """What a list of challenges can be narrowed to."""
 
-    report_id: bytes | None = None
-    license_id: int | None = None
-    platform_id: int | None = None
-    challenger: str | None = None
+    report_id: Bytes32Query = None
+    license_id: IdQuery = None
+    platform_id: IdQuery = None
+    challenger: AddressQuery = None
+    state: DisputeWord | None = None
+
+
+class RivalClaimQuery(ListQuery):
+    """What a list of rival claims can be narrowed to."""
+
+    license_id: IdQuery = None
     state: DisputeWord | None = None
 
 
 def list_challenges(
-    session: Session, head: IndexHead, wanted: ChallengeFilter, *, limit: int, cursor: str | None
+    session: Session, head: IndexHead, query: ChallengeQuery
 ) -> Page[ChallengeAnswer]:
     """Challenges, newest first. Raises InputError for a cursor."""
-    conditions: list[ColumnElement[bool]] = [
-        column == value
-        for column, value in (
-            (_CHALLENGES.c.report_id, wanted.report_id),
-            (_CHALLENGES.c.license_id, wanted.license_id),
-            (_REPORTS.c.platform_id, wanted.platform_id),
-            (_CHALLENGES.c.challenger, wanted.challenger),
-            (_CHALLENGES.c.state, wanted.state),
-        )
-        if value is not None
-    ]
-    if cursor is not None:
-        (last,) = decode_cursor(cursor, int)
-        conditions.append(_CHALLENGES.c.challenge_id < last)
-    newest = _CHALLENGES.c.challenge_id.desc()
-    rows = session.execute(_WITH_REPORT.where(*conditions).order_by(newest).limit(limit + 1)).all()
-    return page(
-        rows, limit, lambda row: (row.challenge_id,), lambda row: challenge_answer(row, head)
+    conditions = equal(
+        {
+            _CHALLENGES.c.report_id: query.report_id,
+            _CHALLENGES.c.license_id: query.license_id,
+            _REPORTS.c.platform_id: query.platform_id,
+            _CHALLENGES.c.challenger: query.challenger,
+            _CHALLENGES.c.state: query.state,
+        }
     )
+    keys = [_CHALLENGES.c.challenge_id]
+    selected = _WITH_REPORT.where(*conditions)
+    return read_page(session, selected, keys, query, lambda row: challenge_answer(row, head))
 
 
 def read_challenge(session: Session, head: IndexHead, challenge_id: int) -> ChallengeAnswer:
@@ -138,25 +138,47 @@ def read_challenge(session: Session, head: IndexHead, challenge_id: int) -> Chal
 
 
 def list_rival_claims(
-    session: Session,
-    head: IndexHead,
-    *,
-    license_id: int | None,
-    state: DisputeWord | None,
-    limit: int,
-    cursor: str | None,
+    session: Session, head: IndexHead, query: RivalClaimQuery
 ) -> Page[RivalClaimAnswer]:
     """Rival claims, newest first. Raises InputError for a cursor."""
-    query = select(_CLAIMS).order_by(_CLAIMS.c.claim_id.desc()).limit(limit + 1)
-    if license_id is not None:
-        query = query.where(_CLAIMS.c.license_id == license_id)
-    if state is not None:
-        query = query.where(_CLAIMS.c.state == state)
-    if cursor is not None:
-        (last,) = decode_cursor(cursor, int)
-        query = query.where(_CLAIMS.c.claim_id < last)
-    rows = session.execute(query).all()
-    return page(rows, limit, lambda row: (row.claim_id,), lambda row: _claim(row, head))
+    conditions = equal({_CLAIMS.c.license_id: query.license_id, _CLAIMS.c.state: query.state})
+    selected = select(_CLAIMS).where(*conditions)
+    return read_page(session, selected, [_CLAIMS.c.claim_id], query, lambda row: _claim(row, head))
+
+
+class Standing(NamedTuple):
+    """A row as rulings left it."""
+
+    quantity_millionths: int
+    amount_units: int
+
+
+def outcome_of(challenge: Row[*tuple[Any, ...]]) -> ChallengeOutcome:
+    """What became of a challenge. The nearer side wins; a ruling as far from one as from the other is a draw."""
+    ruled = challenge.ruled_millionths
+    if challenge.state == DisputeState.OPEN:
+        return "open"
+    if ruled is None:
+        return "lapsed"
+    if challenge.challenger_won:
+        return "upheld"
+    to_reported = abs(ruled - challenge.reported_millionths)
+    return "drawn" if to_reported == abs(ruled - challenge.claimed_millionths) else "dismissed"
+
+
+def standing_of(as_reported: Standing, challenges: Iterable[Row[*tuple[Any, ...]]]) -> Standing:
+    """A row as it stands, by the challenges of it, in any order.
+
+    A ruling that raised it is not undone by a reduction, and a claim of more that failed left it as it was. Of
+    those that raised it each begins where the one before ended: the last that was opened has the last word.
+    """
+    ruled = [each for each in challenges if each.ruled_millionths is not None]
+    raised = [each for each in ruled if each.ruled_millionths > each.reported_millionths]
+    lowered = [each for each in ruled if each.claimed_millionths < each.reported_millionths]
+    decisive = max(raised or lowered, key=lambda each: each.challenge_id, default=None)
+    if decisive is None:
+        return as_reported
+    return Standing(decisive.ruled_millionths, decisive.ruled_units)
 
 
 def challenge_answer(row: Row[*tuple[Any, ...]], head: IndexHead) -> ChallengeAnswer:
@@ -178,13 +200,7 @@ def challenge_answer(row: Row[*tuple[Any, ...]], head: IndexHead) -> ChallengeAn
         evidence=cid_from_digest(row.evidence),
         opened_at=row.opened_at,
         state=row.state,
-        outcome=outcome_of(
-            row.state,
-            reported=row.reported_millionths,
-            claimed=row.claimed_millionths,
-            ruled=row.ruled_millionths,
-            won=bool(row.challenger_won),
-        ),
+        outcome=outcome_of(row),
         closed_at=row.closed_at,
         ruled_quantity=row.ruled_millionths,
         ruled_units=row.ruled_units,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from backend.disputes.queries import (
     ChallengeAnswer,
-    ChallengeFilter,
-    DisputeWord,
+    ChallengeQuery,
     RivalClaimAnswer,
+    RivalClaimQuery,
     list_challenges,
     list_rival_claims,
     read_challenge,
 )
 from backend.http.caching import IndexRoute
-from backend.http.deps import AddressQuery, Bytes32Query, HeadDep, IdPath, IdQuery, IndexDep
-from backend.http.paging import CursorQuery, LimitQuery
+from backend.http.deps import HeadDep, IdPath, IndexDep
 from backend.http.schemas import Page, problems
 
 router = APIRouter(prefix="/v1", tags=["platforms"], route_class=IndexRoute)
@@ -24,35 +25,18 @@ router = APIRouter(prefix="/v1", tags=["platforms"], route_class=IndexRoute)
 @router.get(
     "/challenges",
     operation_id="list_challenges",
-    response_model=Page[ChallengeAnswer],
     responses=problems(422),
 )
 def challenges(
-    session: IndexDep,
-    head: HeadDep,
-    report_id: Bytes32Query = None,
-    license_id: IdQuery = None,
-    platform_id: IdQuery = None,
-    challenger: AddressQuery = None,
-    state: DisputeWord | None = None,
-    limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    session: IndexDep, head: HeadDep, query: Annotated[ChallengeQuery, Query()]
 ) -> Page[ChallengeAnswer]:
     """List challenges of rows, newest first."""
-    wanted = ChallengeFilter(
-        report_id=report_id,
-        license_id=license_id,
-        platform_id=platform_id,
-        challenger=challenger,
-        state=state,
-    )
-    return list_challenges(session, head, wanted, limit=limit, cursor=cursor)
+    return list_challenges(session, head, query)
 
 
 @router.get(
     "/challenges/{challenge_id}",
     operation_id="get_challenge",
-    response_model=ChallengeAnswer,
     responses=problems(404, 422),
 )
 def challenge(session: IndexDep, head: HeadDep, challenge_id: IdPath) -> ChallengeAnswer:
@@ -63,18 +47,10 @@ def challenge(session: IndexDep, head: HeadDep, challenge_id: IdPath) -> Challen
 @router.get(
     "/rival-claims",
     operation_id="list_rival_claims",
-    response_model=Page[RivalClaimAnswer],
     responses=problems(422),
 )
 def rival_claims(
-    session: IndexDep,
-    head: HeadDep,
-    license_id: IdQuery = None,
-    state: DisputeWord | None = None,
-    limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    session: IndexDep, head: HeadDep, query: Annotated[RivalClaimQuery, Query()]
 ) -> Page[RivalClaimAnswer]:
     """List bonded claims that a licence is somebody else's recording, newest first."""
-    return list_rival_claims(
-        session, head, license_id=license_id, state=state, limit=limit, cursor=cursor
-    )
+    return list_rival_claims(session, head, query)

@@ -7,9 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from backend.http.caching import IndexRoute
-from backend.http.deps import AddressQuery, HeadDep, IdPath, IdQuery, IndexDep, MomentQuery
+from backend.http.deps import HeadDep, IdPath, IndexDep, MomentQuery
 from backend.http.names import TierName
-from backend.http.paging import CursorQuery, LimitQuery
 from backend.http.schemas import Page, problems
 from backend.licenses.consent import (
     ConsentAnswer,
@@ -20,13 +19,16 @@ from backend.licenses.consent import (
 from backend.licenses.consent_checks import ConsentAnswers, ConsentQuestions, check_uses
 from backend.licenses.grants import (
     GrantAnswer,
+    GrantQuery,
     GrantRequestAnswer,
+    GrantRequestQuery,
     OperatorAnswer,
+    OperatorQuery,
     list_grant_requests,
     list_grants,
     list_operators,
 )
-from obbligato.protocol.constants import MAX_TIME, Tier
+from obbligato.protocol.constants import Tier
 
 consent_index = APIRouter(prefix="/v1", tags=["licenses"], route_class=IndexRoute)
 checks = APIRouter(prefix="/v1", tags=["licenses"])
@@ -35,7 +37,6 @@ checks = APIRouter(prefix="/v1", tags=["licenses"])
 @consent_index.get(
     "/licenses/{license_id}/consent",
     operation_id="get_consent",
-    response_model=ConsentAnswer,
     responses=problems(404, 422),
 )
 def consent(
@@ -56,7 +57,6 @@ def consent(
 @consent_index.get(
     "/licenses/{license_id}/consent/history",
     operation_id="get_consent_history",
-    response_model=ConsentHistory,
     responses=problems(404, 422),
 )
 def consent_history(session: IndexDep, head: HeadDep, license_id: IdPath) -> ConsentHistory:
@@ -67,7 +67,6 @@ def consent_history(session: IndexDep, head: HeadDep, license_id: IdPath) -> Con
 @checks.post(
     "/consent-checks",
     operation_id="check_consent",
-    response_model=ConsentAnswers,
     responses=problems(422),
 )
 def check(session: IndexDep, head: HeadDep, asked: ConsentQuestions) -> ConsentAnswers:
@@ -85,88 +84,37 @@ grants_router = APIRouter(prefix="/v1", tags=["licenses"], route_class=IndexRout
 @grants_router.get(
     "/grants",
     operation_id="list_grants",
-    response_model=Page[GrantAnswer],
     responses=problems(422),
 )
 def grants(
-    session: IndexDep,
-    head: HeadDep,
-    license_id: IdQuery = None,
-    platform_id: IdQuery = None,
-    active_at: Annotated[
-        int | None, Query(ge=0, le=MAX_TIME, description="Only those in force then.")
-    ] = None,
-    limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    session: IndexDep, head: HeadDep, query: Annotated[GrantQuery, Query()]
 ) -> Page[GrantAnswer]:
     """List grants, newest first."""
-    return list_grants(
-        session,
-        head,
-        license_id=license_id,
-        platform_id=platform_id,
-        active_at=active_at,
-        limit=limit,
-        cursor=cursor,
-    )
+    return list_grants(session, head, query)
 
 
 @grants_router.get(
     "/grant-requests",
     operation_id="list_grant_requests",
-    response_model=Page[GrantRequestAnswer],
     responses=problems(422),
 )
 def grant_requests(
-    session: IndexDep,
-    head: HeadDep,
-    license_id: IdQuery = None,
-    owner: AddressQuery = None,
-    platform_id: IdQuery = None,
-    open_: Annotated[
-        bool, Query(alias="open", description="Only those that nobody approved yet.")
-    ] = False,
-    limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    session: IndexDep, head: HeadDep, query: Annotated[GrantRequestQuery, Query()]
 ) -> Page[GrantRequestAnswer]:
     """List what platforms asked licensors for, newest first.
 
     `owner` gives those that somebody is to answer.
     """
-    return list_grant_requests(
-        session,
-        head,
-        license_id=license_id,
-        owner=owner,
-        platform_id=platform_id,
-        unanswered=open_,
-        limit=limit,
-        cursor=cursor,
-    )
+    return list_grant_requests(session, head, query)
 
 
 @grants_router.get(
     "/operators",
     operation_id="list_operators",
-    response_model=Page[OperatorAnswer],
     responses=problems(422),
 )
 def operators(
-    session: IndexDep,
-    head: HeadDep,
-    owner: AddressQuery = None,
-    operator: AddressQuery = None,
-    approved: bool | None = None,
-    limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    session: IndexDep, head: HeadDep, query: Annotated[OperatorQuery, Query()]
 ) -> Page[OperatorAnswer]:
     """List who acts for which owner, those who no longer do included."""
-    return list_operators(
-        session,
-        head,
-        owner=owner,
-        operator=operator,
-        approved=approved,
-        limit=limit,
-        cursor=cursor,
-    )
+    return list_operators(session, head, query)

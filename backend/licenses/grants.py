@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+from fastapi import Query
 from pydantic import Field
-from sqlalchemy import Row, select, tuple_
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from backend.db.base import table_of
 from backend.db.head import IndexHead, certainty
 from backend.db.index_db import Grant, GrantRequest, License, Operator
+from backend.http.deps import AddressQuery, IdQuery
 from backend.http.names import TierName, tier_name
-from backend.http.paging import decode_cursor, page
+from backend.http.paging import ListQuery, equal, read_page
 from backend.http.schemas import Account, AnswerModel, Certainty, Hex32, Page, Seconds, Units
+from obbligato.protocol.constants import MAX_TIME
 from obbligato.protocol.types import ZERO_DIGEST
 
 _GRANTS: Final = table_of(Grant)
@@ -65,96 +68,89 @@ class OperatorAnswer(AnswerModel):
     certainty: Certainty
 
 
-def list_grants(
-    session: Session,
-    head: IndexHead,
-    *,
-    license_id: int | None,
-    platform_id: int | None,
-    active_at: int | None,
-    limit: int,
-    cursor: str | None,
-) -> Page[GrantAnswer]:
+class GrantQuery(ListQuery):
+    """What a list of grants can be narrowed to."""
+
+    license_id: IdQuery = None
+    platform_id: IdQuery = None
+    active_at: Annotated[
+        int | None, Query(ge=0, le=MAX_TIME, description="Only those in force then.")
+    ] = None
+
+
+class GrantRequestQuery(ListQuery):
+    """What a list of requests for grants can be narrowed to."""
+
+    license_id: IdQuery = None
+    owner: AddressQuery = None
+    platform_id: IdQuery = None
+    is_open: Annotated[
+        bool, Query(alias="open", description="Only those that nobody approved yet.")
+    ] = False
+
+
+class OperatorQuery(ListQuery):
+    """What a list of operators can be narrowed to."""
+
+    owner: AddressQuery = None
+    operator: AddressQuery = None
+    approved: bool | None = None
+
+
+def list_grants(session: Session, head: IndexHead, query: GrantQuery) -> Page[GrantAnswer]:
     """Grants, newest first; only those in force at a moment. Raises InputError for a cursor."""
-    place = tuple_(_GRANTS.c.block_number, _GRANTS.c.log_index)
-    query = select(_GRANTS)
-    if license_id is not None:
-        query = query.where(_GRANTS.c.license_id == license_id)
-    if platform_id is not None:
-        query = query.where(_GRANTS.c.platform_id == platform_id)
-    if active_at is not None:
-        query = query.where(_GRANTS.c.start <= active_at, _GRANTS.c.end > active_at)
-    if cursor is not None:
-        query = query.where(place < tuple_(*decode_cursor(cursor, int, int)))
-    query = query.order_by(_GRANTS.c.block_number.desc(), _GRANTS.c.log_index.desc())
-    rows = session.execute(query.limit(limit + 1)).all()
-    return page(
-        rows, limit, lambda row: (row.block_number, row.log_index), lambda row: _grant(row, head)
+    conditions = equal(
+        {_GRANTS.c.license_id: query.license_id, _GRANTS.c.platform_id: query.platform_id}
     )
+    if query.active_at is not None:
+        conditions += [_GRANTS.c.start <= query.active_at, _GRANTS.c.end > query.active_at]
+    selected, keys = (
+        select(_GRANTS).where(*conditions),
+        [_GRANTS.c.block_number, _GRANTS.c.log_index],
+    )
+    return read_page(session, selected, keys, query, lambda row: _grant(row, head))
 
 
 def list_grant_requests(
-    session: Session,
-    head: IndexHead,
-    *,
-    license_id: int | None,
-    owner: str | None,
-    platform_id: int | None,
-    unanswered: bool,
-    limit: int,
-    cursor: str | None,
+    session: Session, head: IndexHead, query: GrantRequestQuery
 ) -> Page[GrantRequestAnswer]:
-    """What was asked for, newest first; `owner` is the licence's. Raises InputError for a cursor."""
-    query = select(_REQUESTS)
-    if license_id is not None:
-        query = query.where(_REQUESTS.c.license_id == license_id)
-    if owner is not None:
-        owned = select(_LICENSES.c.license_id).where(_LICENSES.c.owner == owner)
-        query = query.where(_REQUESTS.c.license_id.in_(owned))
-    if platform_id is not None:
-        query = query.where(_REQUESTS.c.platform_id == platform_id)
-    if unanswered:
-        query = query.where(_REQUESTS.c.approved_by.is_(None))
-    if cursor is not None:
-        (last,) = decode_cursor(cursor, int)
-        query = query.where(_REQUESTS.c.request_id < last)
-    rows = session.execute(query.order_by(_REQUESTS.c.request_id.desc()).limit(limit + 1)).all()
-    return page(rows, limit, lambda row: (row.request_id,), lambda row: _request(row, head))
+    """Requests for grants, newest first; `owner` is the licence's. Raises InputError for a cursor."""
+    conditions = equal(
+        {_REQUESTS.c.license_id: query.license_id, _REQUESTS.c.platform_id: query.platform_id}
+    )
+    if query.owner is not None:
+        owned = select(_LICENSES.c.license_id).where(_LICENSES.c.owner == query.owner)
+        conditions.append(_REQUESTS.c.license_id.in_(owned))
+    if query.is_open:
+        conditions.append(_REQUESTS.c.approved_by.is_(None))
+    selected = select(_REQUESTS).where(*conditions)
+    return read_page(
+        session, selected, [_REQUESTS.c.request_id], query, lambda row: _request(row, head)
+    )
 
 
-def list_operators(
-    session: Session,
-    head: IndexHead,
-    *,
-    owner: str | None,
-    operator: str | None,
-    approved: bool | None,
-    limit: int,
-    cursor: str | None,
-) -> Page[OperatorAnswer]:
+def list_operators(session: Session, head: IndexHead, query: OperatorQuery) -> Page[OperatorAnswer]:
     """Who acts, or acted, for whom. Raises InputError for a cursor."""
-    key = tuple_(_OPERATORS.c.owner, _OPERATORS.c.operator)
-    query = select(_OPERATORS)
-    if owner is not None:
-        query = query.where(_OPERATORS.c.owner == owner)
-    if operator is not None:
-        query = query.where(_OPERATORS.c.operator == operator)
-    if approved is not None:
-        query = query.where(_OPERATORS.c.approved.is_(approved))
-    if cursor is not None:
-        query = query.where(key > tuple_(*decode_cursor(cursor, str, str)))
-    query = query.order_by(_OPERATORS.c.owner, _OPERATORS.c.operator).limit(limit + 1)
-    rows = session.execute(query).all()
-    return page(
-        rows,
-        limit,
-        lambda row: (row.owner, row.operator),
+    columns = _OPERATORS.c
+    conditions = equal(
+        {
+            columns.owner: query.owner,
+            columns.operator: query.operator,
+            columns.approved: query.approved,
+        }
+    )
+    return read_page(
+        session,
+        select(_OPERATORS).where(*conditions),
+        [columns.owner, columns.operator],
+        query,
         lambda row: OperatorAnswer(
             owner=row.owner,
             operator=row.operator,
             approved=row.approved,
             certainty=certainty(head, row.changed_in),
         ),
+        newest_first=False,
     )
 
 

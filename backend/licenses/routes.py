@@ -49,7 +49,6 @@ def _by_key(named: dict[str, Any]) -> bool:
 @index.get(
     "",
     operation_id="list_licenses",
-    response_model=Page[LicenseSummary],
     responses=problems(404, 422),
 )
 @lookup(_by_key)
@@ -92,7 +91,6 @@ def licenses(
 @index.get(
     "/retired",
     operation_id="list_retired_licenses",
-    response_model=Page[RetiredLicense],
     responses=problems(422),
 )
 def retired(
@@ -114,7 +112,6 @@ def retired(
 @index.get(
     "/{license_id}",
     operation_id="get_license",
-    response_model=LicenseAnswer,
     responses=problems(404, 422),
 )
 @lookup()
@@ -129,7 +126,6 @@ def license_(session: IndexDep, head: HeadDep, license_id: IdPath) -> LicenseAns
 @index.get(
     "/{license_id}/history",
     operation_id="list_license_acts",
-    response_model=Page[ActAnswer],
     responses=problems(404, 422),
 )
 @lookup()
@@ -200,7 +196,6 @@ terms_router = APIRouter(prefix="/v1", tags=["licenses"], route_class=IndexRoute
 @terms_router.get(
     "/terms/{terms_id}",
     operation_id="get_terms",
-    response_model=TermsAnswer,
     responses=problems(404, 422),
 )
 @lookup()
@@ -212,7 +207,6 @@ def terms(session: IndexDep, head: HeadDep, terms_id: IdPath) -> TermsAnswer:
 @terms_router.get(
     "/splits/{split_id}",
     operation_id="get_split",
-    response_model=SplitAnswer,
     responses=problems(404, 422),
 )
 @lookup()

@@ -63,7 +63,6 @@ ModelQuery = Annotated[str | None, Query(pattern="^0x[0-9a-fA-F]{64}$")]
 @router.get(
     "/{account}",
     operation_id="get_balance",
-    response_model=Balance,
     responses=problems(404, 422),
 )
 @lookup()
@@ -81,7 +80,6 @@ def _is_summed(named: dict[str, Any]) -> bool:
 @router.get(
     "/{account}/earnings",
     operation_id="list_earnings",
-    response_model=Page[EarningGroup],
     responses=problems(404, 422),
 )
 @lookup(_is_summed)
@@ -127,7 +125,6 @@ def earnings(
 @router.get(
     "/{account}/credits",
     operation_id="list_credits",
-    response_model=Page[Credit],
     responses=problems(404, 422),
 )
 @lookup()
@@ -145,7 +142,6 @@ def credits_(
 @router.get(
     "/{account}/payments",
     operation_id="list_payments",
-    response_model=Page[PaymentAnswer],
     responses=problems(404, 422),
 )
 @lookup()
@@ -163,7 +159,6 @@ def payments(
 @router.get(
     "/{account}/statements",
     operation_id="list_statements",
-    response_model=StatementMonths,
     responses=problems(404, 422),
 )
 def statements(session: IndexDep, head: HeadDep, account: AccountPath) -> StatementMonths:

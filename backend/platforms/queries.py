@@ -21,8 +21,8 @@ from backend.db.index_db import (
     Reserve,
     Stream,
 )
-from backend.disputes.rulings import outcome_of
-from backend.http.paging import decode_cursor, page
+from backend.disputes.queries import outcome_of
+from backend.http.paging import ListQuery, decode_cursor, page
 from backend.http.schemas import Account, AnswerModel, Certainty, Hex32, Page, Seconds, Units
 from backend.status import contract_names
 from obbligato.errors import InputError, NotFound
@@ -96,11 +96,11 @@ class PlatformRecord(AnswerModel):
 
 
 def read_record(session: Session, head: IndexHead, platform_id: int) -> PlatformRecord:
-    """The record of a platform; of one that there is not, an empty one."""
-    asked = {"platform_id": platform_id}
-    reports = session.execute(_REPORTS_OF, asked).all()
+    """The record of a platform; an empty one for an unknown platform."""
+    parameters = {"platform_id": platform_id}
+    reports = session.execute(_REPORTS_OF, parameters).all()
     states = Counter(report.state for report in reports)
-    streams, covered_until = session.execute(_STREAMS_OF, asked).one()
+    streams, covered_until = session.execute(_STREAMS_OF, parameters).one()
     return PlatformRecord(
         reports=ReportCounts(
             unfunded=states[ReportState.UNFUNDED],
@@ -109,7 +109,7 @@ def read_record(session: Session, head: IndexHead, platform_id: int) -> Platform
             zero_statements=sum(report.row_count == 0 for report in reports),
         ),
         paid_units=sum(report.settled_units + report.ruled_units for report in reports),
-        contested=_contested(session, asked),
+        contested=_contested(session, platform_id),
         streams=streams,
         longest_behind_seconds=0
         if covered_until is None
@@ -117,26 +117,19 @@ def read_record(session: Session, head: IndexHead, platform_id: int) -> Platform
     )
 
 
-def _contested(session: Session, asked: dict[str, int]) -> ContestCounts:
-    found = session.execute(_CHALLENGES_OF, asked).all()
-    outcomes = Counter(
-        outcome_of(
-            each.state,
-            reported=each.reported_millionths,
-            claimed=each.claimed_millionths,
-            ruled=each.ruled_millionths,
-            won=bool(each.challenger_won),
-        )
-        for each in found
-    )
+def _contested(session: Session, platform_id: int) -> ContestCounts:
+    challenges = session.execute(_CHALLENGES_OF, {"platform_id": platform_id}).all()
+    outcomes = Counter(outcome_of(each) for each in challenges)
     return ContestCounts(
-        rows=len({(each.report_id, each.license_id, each.tier, each.metric) for each in found}),
+        rows=len(
+            {(each.report_id, each.license_id, each.tier, each.metric) for each in challenges}
+        ),
         open=outcomes["open"],
         upheld=outcomes["upheld"],
         dismissed=outcomes["dismissed"],
         drawn=outcomes["drawn"],
         lapsed=outcomes["lapsed"],
-        arrears_units=sum(each.arrears_units for each in found),
+        arrears_units=sum(each.arrears_units for each in challenges),
     )
 
 
@@ -220,19 +213,17 @@ class StreamAnswer(AnswerModel):
     certainty: Certainty
 
 
-def list_platforms(
-    session: Session, head: IndexHead, *, limit: int, cursor: str | None
-) -> Page[PlatformSummary]:
+def list_platforms(session: Session, head: IndexHead, query: ListQuery) -> Page[PlatformSummary]:
     """Platforms in the order in which they registered. Raises InputError for a cursor."""
-    query = select(_PLATFORMS).order_by(_PLATFORMS.c.platform_id).limit(limit + 1)
-    if cursor is not None:
-        (last,) = decode_cursor(cursor, int)
-        query = query.where(_PLATFORMS.c.platform_id > last)
-    rows = session.execute(query).all()
+    selected = select(_PLATFORMS).order_by(_PLATFORMS.c.platform_id).limit(query.limit + 1)
+    if query.cursor is not None:
+        (last,) = decode_cursor(query.cursor, int)
+        selected = selected.where(_PLATFORMS.c.platform_id > last)
+    rows = session.execute(selected).all()
     reserves = _reserves(session, rows)
     return page(
         rows,
-        limit,
+        query.limit,
         lambda row: (row.platform_id,),
         lambda row: PlatformSummary(**_summary(row, reserves[row.platform_id], head)),
     )
@@ -245,32 +236,32 @@ def read_platform(session: Session, head: IndexHead, platform_id: int) -> Platfo
         raise NotFound(f"no platform {platform_id}: ids count from 1")
     row = rows[0]
     names = contract_names(session)
-    asked = {"platform_id": platform_id}
+    parameters = {"platform_id": platform_id}
     return PlatformAnswer(
         **_summary(row, _reserves(session, rows)[platform_id], head),
         next_admin=row.next_admin,
-        reporters=list(session.scalars(_REPORTERS_OF, asked)),
-        modules=[names.get(module, module) for module in session.scalars(_MODULES_OF, asked)],
+        reporters=list(session.scalars(_REPORTERS_OF, parameters)),
+        modules=[names.get(module, module) for module in session.scalars(_MODULES_OF, parameters)],
         record=read_record(session, head, platform_id),
     )
 
 
 def list_streams(
-    session: Session, head: IndexHead, platform_id: int, *, limit: int, cursor: str | None
+    session: Session, head: IndexHead, platform_id: int, query: ListQuery
 ) -> Page[StreamAnswer]:
     """A platform's streams, ordered by model. Raises NotFound, InputError for a cursor."""
-    query = select(_STREAMS).where(_STREAMS.c.platform_id == platform_id)
-    if cursor is not None:
-        (model_id,) = decode_cursor(cursor, str)
-        query = query.where(_STREAMS.c.model_id > _model(model_id))
-    rows = session.execute(query.order_by(_STREAMS.c.model_id).limit(limit + 1)).all()
-    if not rows and cursor is None:
-        known = select(_PLATFORMS.c.platform_id).where(_PLATFORMS.c.platform_id == platform_id)
-        if session.scalar(known) is None:
+    selected = select(_STREAMS).where(_STREAMS.c.platform_id == platform_id)
+    if query.cursor is not None:
+        (model_id,) = decode_cursor(query.cursor, str)
+        selected = selected.where(_STREAMS.c.model_id > _model(model_id))
+    rows = session.execute(selected.order_by(_STREAMS.c.model_id).limit(query.limit + 1)).all()
+    if not rows and query.cursor is None:
+        platform = select(_PLATFORMS.c.platform_id).where(_PLATFORMS.c.platform_id == platform_id)
+        if session.scalar(platform) is None:
             raise NotFound(f"no platform {platform_id}: ids count from 1")
     return page(
         rows,
-        limit,
+        query.limit,
         lambda row: (row.model_id.hex(),),
         lambda row: StreamAnswer(
             model_id=row.model_id,
@@ -298,12 +289,13 @@ def _reserves(
 ) -> defaultdict[int, list[ReservedUnits]]:
     """What modules hold of these platforms' money."""
     names = contract_names(session)
-    found: defaultdict[int, list[ReservedUnits]] = defaultdict(list)
+    by_platform: defaultdict[int, list[ReservedUnits]] = defaultdict(list)
     platform_ids = [row.platform_id for row in rows]
     for row in session.execute(_RESERVES_OF, {"platform_ids": platform_ids}):
         module = names.get(row.module, row.module)
-        found[row.platform_id].append(ReservedUnits(module=module, amount_units=row.amount_units))
-    return found
+        reserved = ReservedUnits(module=module, amount_units=row.amount_units)
+        by_platform[row.platform_id].append(reserved)
+    return by_platform
 
 
 def _summary(

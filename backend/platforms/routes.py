@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from backend.http.caching import IndexRoute
 from backend.http.deps import HeadDep, IdPath, IndexDep
-from backend.http.paging import CursorQuery, LimitQuery
+from backend.http.paging import PageQuery
 from backend.http.schemas import Page, problems
 from backend.platforms.queries import (
     PlatformAnswer,
@@ -23,20 +23,16 @@ router = APIRouter(prefix="/v1/platforms", tags=["platforms"], route_class=Index
 @router.get(
     "",
     operation_id="list_platforms",
-    response_model=Page[PlatformSummary],
     responses=problems(422),
 )
-def platforms(
-    session: IndexDep, head: HeadDep, limit: LimitQuery = 50, cursor: CursorQuery = None
-) -> Page[PlatformSummary]:
+def platforms(session: IndexDep, head: HeadDep, query: PageQuery) -> Page[PlatformSummary]:
     """List platforms in the order in which they registered."""
-    return list_platforms(session, head, limit=limit, cursor=cursor)
+    return list_platforms(session, head, query)
 
 
 @router.get(
     "/{platform_id}",
     operation_id="get_platform",
-    response_model=PlatformAnswer,
     responses=problems(404, 422),
 )
 def platform(session: IndexDep, head: HeadDep, platform_id: IdPath) -> PlatformAnswer:
@@ -50,15 +46,13 @@ def platform(session: IndexDep, head: HeadDep, platform_id: IdPath) -> PlatformA
 @router.get(
     "/{platform_id}/streams",
     operation_id="list_platform_streams",
-    response_model=Page[StreamAnswer],
     responses=problems(404, 422),
 )
 def streams(
     session: IndexDep,
     head: HeadDep,
     platform_id: IdPath,
-    limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    query: PageQuery,
 ) -> Page[StreamAnswer]:
     """List how far a platform's reports reach, for each of its models."""
-    return list_streams(session, head, platform_id, limit=limit, cursor=cursor)
+    return list_streams(session, head, platform_id, query)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Row, bindparam, func, select, tuple_
+from sqlalchemy import Row, bindparam, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from backend.db.base import table_of
 from backend.db.head import IndexHead, certainty
 from backend.db.index_db import Challenge, Report, ReportRow
-from backend.disputes.rulings import Outcome, Standing, outcome_of, standing_of
+from backend.disputes.queries import ChallengeOutcome, Standing, outcome_of, standing_of
+from backend.http.deps import Bytes32Query, IdQuery
 from backend.http.names import (
     MetricName,
     PricingName,
@@ -22,7 +22,7 @@ from backend.http.names import (
     pricing_name,
     tier_name,
 )
-from backend.http.paging import decode_cursor, page
+from backend.http.paging import ListQuery, decode_cursor, equal, page, read_page
 from backend.http.schemas import (
     Account,
     AnswerModel,
@@ -118,7 +118,7 @@ class RowRuling(AnswerModel):
     """One challenge of a row."""
 
     challenge_id: int
-    outcome: Outcome
+    outcome: ChallengeOutcome
     claimed_quantity: Quantity
     ruled_quantity: Quantity | None
     ruled_units: Units | None
@@ -143,47 +143,41 @@ class RowAnswer(AnswerModel):
     challenges: list[RowRuling]
 
 
-@dataclass(frozen=True, slots=True)
-class ReportFilter:
-    """What a list of reports is narrowed to; None narrows nothing."""
+class ReportQuery(ListQuery):
+    """What a list of reports can be narrowed to."""
 
-    platform_id: int | None = None
-    model_id: bytes | None = None
+    platform_id: IdQuery = None
+    model_id: Bytes32Query = None
     state: ReportWord | None = None
-    license_id: int | None = None
+    license_id: IdQuery = None
     """With a row of this licence."""
 
 
-def list_reports(
-    session: Session, head: IndexHead, wanted: ReportFilter, *, limit: int, cursor: str | None
-) -> Page[ReportSummary]:
+def list_reports(session: Session, head: IndexHead, query: ReportQuery) -> Page[ReportSummary]:
     """Reports, newest first. Raises InputError for a cursor."""
-    conditions: list[ColumnElement[bool]] = [
-        column == value
-        for column, value in (
-            (_REPORTS.c.platform_id, wanted.platform_id),
-            (_REPORTS.c.model_id, wanted.model_id),
-            (_REPORTS.c.state, wanted.state),
-        )
-        if value is not None
-    ]
-    if wanted.license_id is not None:
-        naming = select(_ROWS.c.report_number).where(_ROWS.c.license_id == wanted.license_id)
-        conditions.append(_REPORTS.c.number.in_(naming))
-    if cursor is not None:
-        (last,) = decode_cursor(cursor, int)
-        conditions.append(_REPORTS.c.number < last)
-    query = select(_REPORTS).where(*conditions).order_by(_REPORTS.c.number.desc())
-    rows = session.execute(query.limit(limit + 1)).all()
-    return page(
-        rows, limit, lambda row: (row.number,), lambda row: ReportSummary(**_summary(row, head))
+    conditions = equal(
+        {
+            _REPORTS.c.platform_id: query.platform_id,
+            _REPORTS.c.model_id: query.model_id,
+            _REPORTS.c.state: query.state,
+        }
+    )
+    if query.license_id is not None:
+        numbers = select(_ROWS.c.report_number).where(_ROWS.c.license_id == query.license_id)
+        conditions.append(_REPORTS.c.number.in_(numbers))
+    return read_page(
+        session,
+        select(_REPORTS).where(*conditions),
+        [_REPORTS.c.number],
+        query,
+        lambda row: ReportSummary(**_summary(row, head)),
     )
 
 
 def read_report(session: Session, head: IndexHead, report_id: bytes) -> ReportAnswer:
     """One report. Raises NotFound."""
     row = _report(session, report_id)
-    counted = {
+    counts = {
         each.state: each.challenges for each in session.execute(_COUNTED, {"report_id": report_id})
     }
     return ReportAnswer(
@@ -197,27 +191,25 @@ def read_report(session: Session, head: IndexHead, report_id: bytes) -> ReportAn
         config_version=row.config_version,
         held_rows=row.held,
         challenges=ChallengeCounts(
-            **{word: counted.get(word, 0) for word in ("open", "ruled", "lapsed")}
+            **{word: counts.get(word, 0) for word in ("open", "ruled", "lapsed")}
         ),
         transaction=row.transaction,
     )
 
 
-def list_rows(
-    session: Session, report_id: bytes, *, limit: int, cursor: str | None
-) -> Page[RowAnswer]:
+def list_rows(session: Session, report_id: bytes, query: ListQuery) -> Page[RowAnswer]:
     """The rows of a report in order. Raises NotFound, InputError for a cursor."""
     report = _report(session, report_id)
-    query = select(_ROWS).where(_ROWS.c.report_number == report.number).order_by(_ROWS.c.row)
-    if cursor is not None:
-        (last,) = decode_cursor(cursor, int)
-        query = query.where(_ROWS.c.row > last)
-    rows = session.execute(query.limit(limit + 1)).all()
+    selected = select(_ROWS).where(_ROWS.c.report_number == report.number).order_by(_ROWS.c.row)
+    if query.cursor is not None:
+        (last,) = decode_cursor(query.cursor, int)
+        selected = selected.where(_ROWS.c.row > last)
+    rows = session.execute(selected.limit(query.limit + 1)).all()
     contested = _contested(session, report_id, rows)
     held = set(report.held)
     return page(
         rows,
-        limit,
+        query.limit,
         lambda row: (row.row,),
         lambda row: _row(row, contested[_key(row)], held=row.row in held),
     )
@@ -234,10 +226,10 @@ def _contested(
     session: Session, report_id: bytes, rows: Any
 ) -> defaultdict[tuple[int, int, int], list[Row[*tuple[Any, ...]]]]:
     """The challenges of some rows that follow each other, by the row's key."""
-    found: defaultdict[tuple[int, int, int], list[Row[*tuple[Any, ...]]]] = defaultdict(list)
+    by_key: defaultdict[tuple[int, int, int], list[Row[*tuple[Any, ...]]]] = defaultdict(list)
     if rows:
         first, last = rows[0], rows[-1]
-        asked = {
+        parameters = {
             "report_id": report_id,
             "first_license": first.license_id,
             "first_tier": first.tier,
@@ -246,9 +238,9 @@ def _contested(
             "last_tier": last.tier,
             "last_metric": last.metric,
         }
-        for challenge in session.execute(_CHALLENGES_OF, asked):
-            found[_key(challenge)].append(challenge)
-    return found
+        for challenge in session.execute(_CHALLENGES_OF, parameters):
+            by_key[_key(challenge)].append(challenge)
+    return by_key
 
 
 def _key(row: Row[*tuple[Any, ...]]) -> tuple[int, int, int]:
@@ -274,13 +266,7 @@ def _row(
         challenges=[
             RowRuling(
                 challenge_id=each.challenge_id,
-                outcome=outcome_of(
-                    each.state,
-                    reported=each.reported_millionths,
-                    claimed=each.claimed_millionths,
-                    ruled=each.ruled_millionths,
-                    won=bool(each.challenger_won),
-                ),
+                outcome=outcome_of(each),
                 claimed_quantity=each.claimed_millionths,
                 ruled_quantity=each.ruled_millionths,
                 ruled_units=each.ruled_units,

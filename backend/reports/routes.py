@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from backend.http.caching import IndexRoute
-from backend.http.deps import Bytes32Path, Bytes32Query, HeadDep, IdQuery, IndexDep
-from backend.http.paging import CursorQuery, LimitQuery
+from backend.http.deps import Bytes32Path, HeadDep, IndexDep
+from backend.http.paging import PageQuery
 from backend.http.schemas import Page, problems
 from backend.reports.queries import (
     ReportAnswer,
-    ReportFilter,
+    ReportQuery,
     ReportSummary,
-    ReportWord,
     RowAnswer,
     list_reports,
     list_rows,
@@ -25,33 +26,21 @@ router = APIRouter(prefix="/v1/reports", tags=["platforms"], route_class=IndexRo
 @router.get(
     "",
     operation_id="list_reports",
-    response_model=Page[ReportSummary],
     responses=problems(422),
 )
 def reports(
-    session: IndexDep,
-    head: HeadDep,
-    platform_id: IdQuery = None,
-    model_id: Bytes32Query = None,
-    state: ReportWord | None = None,
-    license_id: IdQuery = None,
-    limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    session: IndexDep, head: HeadDep, query: Annotated[ReportQuery, Query()]
 ) -> Page[ReportSummary]:
     """List reports, newest first.
 
     Of a platform, of a model, in a state, or with a row of a licence.
     """
-    wanted = ReportFilter(
-        platform_id=platform_id, model_id=model_id, state=state, license_id=license_id
-    )
-    return list_reports(session, head, wanted, limit=limit, cursor=cursor)
+    return list_reports(session, head, query)
 
 
 @router.get(
     "/{report_id}",
     operation_id="get_report",
-    response_model=ReportAnswer,
     responses=problems(404, 422),
 )
 def report(session: IndexDep, head: HeadDep, report_id: Bytes32Path) -> ReportAnswer:
@@ -62,14 +51,8 @@ def report(session: IndexDep, head: HeadDep, report_id: Bytes32Path) -> ReportAn
 @router.get(
     "/{report_id}/rows",
     operation_id="list_report_rows",
-    response_model=Page[RowAnswer],
     responses=problems(404, 422),
 )
-def rows(
-    session: IndexDep,
-    report_id: Bytes32Path,
-    limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
-) -> Page[RowAnswer]:
+def rows(session: IndexDep, report_id: Bytes32Path, query: PageQuery) -> Page[RowAnswer]:
     """List the rows of a report: what each costs, whom it pays, and what rulings made of it."""
-    return list_rows(session, report_id, limit=limit, cursor=cursor)
+    return list_rows(session, report_id, query)

@@ -34,7 +34,6 @@ def periods(session: IndexDep, head: HeadDep) -> PeriodList:
 @router.get(
     "/{period}.json",
     operation_id="get_transparency_report",
-    response_model=TransparencyReport,
     responses=problems(404, 422),
 )
 def report(session: IndexDep, head: HeadDep, period: PeriodPath) -> TransparencyReport:
