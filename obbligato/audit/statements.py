@@ -6,6 +6,7 @@ seconds since 1970, digests 0x hexadecimal; a price that is not offered is null.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from obbligato.audit.ledger import ChallengeRecord, Ledger, LicenseRecord, ReportRecord
@@ -20,6 +21,7 @@ from obbligato.documents.wording import (
 from obbligato.errors import InputError, NotFound
 from obbligato.protocol.constants import NOT_OFFERED, Flag, Metric, Tier, tiers_of
 from obbligato.protocol.contested import position_of
+from obbligato.protocol.rows import Credit, Row
 from obbligato.protocol.splits import Split, entitlement
 from obbligato.protocol.terms import RateCard, Terms
 from obbligato.protocol.types import checked_address
@@ -212,20 +214,27 @@ def report_statement(ledger: Ledger, report: ReportRecord) -> Plain:
         "transaction": report.transaction,
         "evidence": cid_from_digest(report.header.evidence),
         "rows": [
-            {
-                "row": number,
-                "license_id": row.license_id,
-                "tier": row.tier.name,
-                "metric": row.metric.name,
-                "quantity": row.quantity,
-                "split_id": credit.split_id,
-                "amount_units": credit.amount,
-                "held": number in report.held,
-            }
-            for number, (row, credit) in enumerate(zip(report.rows, report.credits, strict=False))
+            {**row, "held": row["row"] in report.held}
+            for row in credited_rows(report.rows, report.credits)
         ],
         "challenges": [_challenge(report, challenge) for challenge in challenges],
     }
+
+
+def credited_rows(rows: Sequence[Row], row_credits: Sequence[Credit]) -> list[Plain]:
+    """Rows with their numbers and credits; a report that is still being submitted has fewer credits than rows."""
+    return [
+        {
+            "row": number,
+            "license_id": row.license_id,
+            "tier": row.tier.name,
+            "metric": row.metric.name,
+            "quantity": row.quantity,
+            "split_id": credit.split_id,
+            "amount_units": credit.amount,
+        }
+        for number, (row, credit) in enumerate(zip(rows, row_credits, strict=False))
+    ]
 
 
 def find_report(ledger: Ledger, text: str) -> ReportRecord:

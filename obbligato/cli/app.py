@@ -10,19 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import obbligato
-from obbligato.cli import (
-    artist,
-    audit,
-    deployments,
-    documents,
-    keys,
-    licenses,
-    payees,
-    platform,
-    plugins,
-    recordings,
-    reports,
-)
+from obbligato.cli import artist, chain, documents, licenses, local, platform, plugins
 from obbligato.cli.commands import expanded
 from obbligato.cli.output import ExitCode, exit_code, fail
 from obbligato.cli.session import Session
@@ -37,20 +25,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(deployments.app, name="deployment")
+app.add_typer(chain.deployment_app, name="deployment")
 app.add_typer(licenses.app, name="license")
 app.add_typer(licenses.consent_app, name="consent")
-app.add_typer(payees.app, name="payee")
-app.add_typer(reports.app, name="report")
-app.add_typer(recordings.app, name="recording")
+app.add_typer(chain.payee_app, name="payee")
+app.add_typer(chain.report_app, name="report")
+app.add_typer(local.recording_app, name="recording")
 app.add_typer(documents.app, name="document")
 app.add_typer(documents.terms_app, name="terms")
 app.add_typer(documents.split_app, name="split")
-app.command("quote")(expanded(reports.quote_rows))
-app.add_typer(keys.app, name="key")
+app.command("quote")(expanded(chain.quote_rows))
+app.add_typer(local.key_app, name="key")
 app.add_typer(platform.app, name="platform")
 app.add_typer(artist.app, name="artist")
-app.command("recompute")(expanded(audit.recompute_all))
+app.command("recompute")(expanded(chain.recompute_all))
 plugins.mount(app)
 
 

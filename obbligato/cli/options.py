@@ -20,13 +20,11 @@ from obbligato.errors import InputError
 from obbligato.keys import LocalSigner, open_keystore
 from obbligato.protocol.constants import DAY_SECONDS, UINT64_MAX, Pricing
 from obbligato.protocol.types import checked_address, checked_bytes32
+from obbligato.schemas.acts import SIGNATURE_DAYS
 from obbligato.times import parse_moment
 
 API_KEY_VARIABLE: Final = "OBBLIGATO_API_KEY"
 """The one way to give an API key: command lines are seen by others."""
-
-SIGNATURE_DAYS: Final = 8
-"""How long a signature may be usable: a report that waits for longer would block its stream."""
 
 _ID = {"min": 1, "max": 2**32 - 1}
 

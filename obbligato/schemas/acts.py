@@ -39,6 +39,11 @@ from obbligato.schemas.terms import (
 MOST_EVIDENCE: Final = 200_000
 """Characters of evidence that is given as text."""
 
+SIGNATURE_DAYS: Final = 8
+"""How many days a signature may be usable: a report that waits for longer would block its stream."""
+SPLIT_CHANGE_DAYS: Final = 366
+"""How many days the signatures of a split change may be usable: others have to sign, too."""
+
 ActKind = Literal[
     "mint",
     "amend",
@@ -155,6 +160,8 @@ class ActRequest(InputModel):
     kind: ClassVar[ActKind]
     message: ClassVar[type[Message]]
     """What is signed."""
+    signature_days: ClassVar[int] = SIGNATURE_DAYS
+    """How many days its signature may be usable at most."""
 
     def body(self) -> dict[str, Any]:
         """The request as JSON: the members that it names."""
@@ -322,6 +329,7 @@ class ChangeSplitRequest(ActRequest, SplitInput):
     )
     kind: ClassVar[ActKind] = "change-split"
     message: ClassVar[type[Message]] = typed_data.ChangeSplit
+    signature_days: ClassVar[int] = SPLIT_CHANGE_DAYS
 
     license_id: LicenseNumber
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from obbligato.cli.commands import Commands
 from obbligato.cli.options import (
-    SIGNATURE_DAYS,
     Backend,
     Limit,
     SignedBackend,
@@ -32,9 +31,6 @@ from obbligato.schemas.acts import (
 )
 
 app = Commands("Acts: what you prepared and signed.")
-
-SPLIT_CHANGE_DAYS: Final = 366
-"""How long a signature of a split change may be usable: others have to sign, too."""
 
 _ENDED_BADLY = (ActState.FAILED, ActState.WITHDRAWN)
 
@@ -77,14 +73,10 @@ class Signing:
             if not self.yes:
                 print_text(_question(act, request), to_stderr=True)
                 confirm("Sign this?", refused=lambda: client.withdraw(act.id))
-            act = client.sign(act, request, latest_deadline=self.latest_deadline(act.kind))
+            latest = latest_deadline(self.signed.backend.session, request.signature_days)
+            act = client.sign(act, request, latest_deadline=latest)
         until = ActState.FINAL if self.final else ActState.CONFIRMED
         return act_result(client.wait(act.id, until, timeout_seconds=self.timeout))
-
-    def latest_deadline(self, kind: str) -> int | None:
-        """The latest moment, by the chain, at which a signature of this kind may be used."""
-        days = SPLIT_CHANGE_DAYS if kind == "change-split" else SIGNATURE_DAYS
-        return latest_deadline(self.signed.backend.session, days)
 
 
 def split_table(split: Split) -> Table:

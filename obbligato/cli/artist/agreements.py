@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from obbligato.cli.artist.acts import SPLIT_CHANGE_DAYS, Signing, split_table
+from obbligato.cli.artist.acts import Signing, split_table
 from obbligato.cli.commands import Commands
 from obbligato.cli.options import (
     Account,
@@ -21,7 +21,7 @@ from obbligato.client.requests import KnownGrantRequest
 from obbligato.documents.file_inputs import named
 from obbligato.protocol.constants import UINT64_MAX, Tier
 from obbligato.protocol.types import checked_address
-from obbligato.schemas.acts import InvitationResponse, OperatorRequest
+from obbligato.schemas.acts import ChangeSplitRequest, InvitationResponse, OperatorRequest
 
 app = Commands("Agreements with others.")
 grant_app = Commands("Requests of platforms for your approval.")
@@ -74,7 +74,7 @@ def agree_to_split(
         if decline:
             invitation = client.decline(invitation)
         elif invitation.state != "agreed":
-            latest = latest_deadline(signed.backend.session, SPLIT_CHANGE_DAYS)
+            latest = latest_deadline(signed.backend.session, ChangeSplitRequest.signature_days)
             agreement = client.check_invitation(invitation, latest_deadline=latest)
             if not yes:
                 question = (invitation.preview.title, split_table(agreement.split))

@@ -1,4 +1,4 @@
-"""`obbligato recording`: what identifies a recording, computed where the file is."""
+"""`obbligato key` and `obbligato recording`: keystores, and what identifies a recording; both stay on this machine."""
 
 from __future__ import annotations
 
@@ -9,17 +9,56 @@ import typer
 
 from obbligato.cli.commands import Commands
 from obbligato.cli.output import Result, progress
+from obbligato.keys import create_keystore, keystore_address, read_password
 from obbligato.recordings import content_hash, fingerprint
 
-app = Commands("Hashes and fingerprints of audio files.")
+key_app = Commands("Make and look at encrypted keystores.")
+
+KeystorePath = Annotated[Path, typer.Argument(metavar="PATH", help="The keystore file.")]
 
 
-@app.callback()
+@key_app.command("create")
+def create_key(
+    path: KeystorePath,
+    password_file: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="A file with the password. Default: you are asked."),
+    ] = None,
+) -> Result:
+    """Make a new key in an encrypted keystore that only you can read; prints its address.
+
+    A file that exists is never overwritten. Keep a copy: nobody can restore a key that is lost.
+
+    \b
+    Examples:
+      obbligato key create keys/reporter.json
+      obbligato key create keys/reporter.json --password-file keys/reporter.password
+    """
+    address = create_keystore(path, read_password(password_file))
+    return Result({"address": address, "keystore": str(path)}, address)
+
+
+@key_app.command("show")
+def show_key(path: KeystorePath) -> Result:
+    """Print the address of a keystore, without opening it.
+
+    \b
+    Examples:
+      obbligato key show keys/reporter.json
+    """
+    address = keystore_address(path)
+    return Result({"address": address, "keystore": str(path)}, address)
+
+
+recording_app = Commands("Hashes and fingerprints of audio files.")
+
+
+@recording_app.callback()
 def recording() -> None:
     """Hashes and fingerprints of audio files, which stay where they are."""
 
 
-@app.command("hash")
+@recording_app.command("hash")
 def recording_hash(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The files to read.")],
     with_fingerprint: Annotated[
