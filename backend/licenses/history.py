@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from sqlalchemy import Row, and_, bindparam, exists, or_, select, tuple_
+from fastapi import Query
+from sqlalchemy import Row, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.base import table_of
 from backend.db.head import Certainty, IndexHead, certainty
 from backend.db.index_db import ActKind, Document, License, LicenseAct, LicenseVersion
 from backend.db.prepared import Prepared
-from backend.http.paging import decode_cursor, page
+from backend.http.paging import ListQuery, read_page
 from backend.http.schemas import Page
 from backend.licenses.schemas import ActAnswer, RetiredLicense
 from backend.licenses.terms import terms_of, terms_rows
 from obbligato.documents.cid import cid_from_digest
 from obbligato.errors import NotFound
+from obbligato.protocol.constants import MAX_TIME
 from obbligato.protocol.history import LicenseHistory, Version
 
 _LICENSES: Final = table_of(License)
@@ -150,13 +152,22 @@ def read_history(session: Session, head: IndexHead, license_id: int) -> KnownLic
     return license_
 
 
+class RetiredQuery(ListQuery):
+    """What the list of retired licences can be narrowed to."""
+
+    after: Annotated[
+        int | None,
+        Query(ge=0, le=MAX_TIME, description="Only those that were decided after this moment."),
+    ] = None
+
+
 _ACTS: Final = table_of(LicenseAct)
-_PLACE: Final = tuple_(_ACTS.c.block_number, _ACTS.c.log_index)
+_KEYS: Final = [_ACTS.c.block_number, _ACTS.c.log_index]
 _ENDING: Final = (ActKind.REVOKED, ActKind.VOIDED)
 
 
 def _retired() -> Any:
-    """The acts that stand: of a licence that ends, the last that said so."""
+    """Of each licence that ends, the last act that ended it."""
     later = _ACTS.alias("later")
     superseded = exists().where(
         later.c.license_id == _ACTS.c.license_id,
@@ -187,7 +198,6 @@ def _retired() -> Any:
         .join(_LICENSES, _LICENSES.c.license_id == _ACTS.c.license_id)
         .outerjoin(_DOCUMENTS, _DOCUMENTS.c.digest == _LICENSES.c.document)
         .where(_ACTS.c.act.in_(_ENDING), _LICENSES.c.ends_at.is_not(None), ~superseded)
-        .order_by(_ACTS.c.block_number.desc(), _ACTS.c.log_index.desc())
     )
 
 
@@ -195,37 +205,27 @@ _RETIRED: Final = _retired()
 
 
 def list_acts(
-    session: Session, head: IndexHead, license_id: int, *, limit: int, cursor: str | None
+    session: Session, head: IndexHead, license_id: int, query: ListQuery
 ) -> Page[ActAnswer]:
     """What happened to a licence, in order. Raises NotFound, InputError for a cursor."""
-    query = select(_ACTS).where(_ACTS.c.license_id == license_id)
-    if cursor is not None:
-        query = query.where(tuple_(*decode_cursor(cursor, int, int)) < _PLACE)
-    query = query.order_by(_ACTS.c.block_number, _ACTS.c.log_index).limit(limit + 1)
-    rows = session.execute(query).all()
-    if not rows and cursor is None:
-        raise NotFound(f"no licence {license_id}: ids count from 1")
-    return page(rows, limit, _place, lambda row: _act(row, head))
+    selected = select(_ACTS).where(_ACTS.c.license_id == license_id)
+    acts = read_page(
+        session, selected, _KEYS, query, lambda row: _act(row, head), newest_first=False
+    )
+    if not acts.items and query.cursor is None:
+        raise NotFound(f"there is no licence {license_id}: ids count from 1")
+    return acts
 
 
-def list_retired(
-    session: Session, head: IndexHead, *, after: int | None, limit: int, cursor: str | None
-) -> Page[RetiredLicense]:
-    """Licences whose consent ended or will end, those decided last first; only those decided after a moment.
+def list_retired(session: Session, head: IndexHead, query: RetiredQuery) -> Page[RetiredLicense]:
+    """Licences whose consent ended or will end, those decided last first. Raises InputError for a cursor.
 
-    One that is reinstated is no longer among them. Raises InputError for a cursor.
+    One that is reinstated is no longer among them.
     """
-    query = _RETIRED
-    if after is not None:
-        query = query.where(_ACTS.c.happened_at > after)
-    if cursor is not None:
-        query = query.where(tuple_(*decode_cursor(cursor, int, int)) > _PLACE)
-    rows = session.execute(query.limit(limit + 1)).all()
-    return page(rows, limit, _place, lambda row: _retired_license(row, head))
-
-
-def _place(row: Row[*tuple[Any, ...]]) -> tuple[int, int]:
-    return row.block_number, row.log_index
+    selected = _RETIRED
+    if query.after is not None:
+        selected = selected.where(_ACTS.c.happened_at > query.after)
+    return read_page(session, selected, _KEYS, query, lambda row: _retired_license(row, head))
 
 
 def _retired_license(row: Row[*tuple[Any, ...]], head: IndexHead) -> RetiredLicense:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, Final, Literal
 
@@ -26,8 +25,16 @@ from backend.db.base import table_of
 from backend.db.head import IndexHead, certainty
 from backend.db.index_db import Document, License, LicenseVersion, SplitPayee, Terms
 from backend.db.prepared import Prepared
+from backend.http.deps import (
+    AddressQuery,
+    Bytes32Query,
+    IdQuery,
+    IsrcQuery,
+    MomentQuery,
+    SearchQuery,
+)
 from backend.http.names import DocumentWord, LicenseState, TierName, license_state, tier_names
-from backend.http.paging import decode_cursor, page
+from backend.http.paging import ListQuery, decode_cursor, page
 from backend.http.schemas import Page
 from backend.licenses.history import read_history
 from backend.licenses.schemas import (
@@ -161,56 +168,49 @@ _RIVALS: Final = Prepared(_CLAIMING.where(_L.c.owner != bindparam("owner")).limi
 _EARLIEST_LIVE: Final = Prepared(_CLAIMING.where(_IN_FORCE).limit(1))
 
 
-@dataclass(frozen=True, slots=True)
-class LicenseFilter:
-    """What a list of licences is narrowed to; None narrows nothing."""
+class LicenseQuery(ListQuery):
+    """What a list of licences can be narrowed to, and how it is ordered."""
 
-    isrc: str | None = None
-    artist: str | None = None
-    """Part of the name of any of its artists, whatever the case."""
-    title: str | None = None
-    owner: str | None = None
-    payee: str | None = None
-    content: bytes | None = None
+    isrc: IsrcQuery = None
+    artist: SearchQuery = None
+    """Part of the name of any of its artists, in upper or lower case."""
+    title: SearchQuery = None
+    owner: AddressQuery = None
+    payee: AddressQuery = None
+    content: Bytes32Query = None
     tier: TierName | None = None
     """With consent to it at the moment."""
     state: LicenseState | None = None
-    rival_of: int | None = None
+    rival_of: IdQuery = None
     """For the same recording as this licence, under another owner."""
+    at: MomentQuery = None
+    order: Order = "newest"
+
+    @property
+    def is_by_key(self) -> bool:
+        """Whether the list walks along a key: a search in texts reads every document."""
+        return self.title is None and self.artist is None and self.rival_of is None
 
 
-def list_licenses(
-    session: Session,
-    head: IndexHead,
-    wanted: LicenseFilter,
-    *,
-    at: int | None,
-    order: Order,
-    limit: int,
-    cursor: str | None,
-) -> Page[LicenseSummary]:
+def list_licenses(session: Session, head: IndexHead, query: LicenseQuery) -> Page[LicenseSummary]:
     """Licences as they stand at a moment (default: the head's). Raises InputError for a cursor."""
-    moment = head.head_time if at is None else at
-    values: dict[str, Any] = {"at": moment, "most": limit + 1}
-    for field in fields(wanted):
-        value = getattr(wanted, field.name)
-        if value is not None:
-            values[field.name] = value
-    names = frozenset(values) - {"at", "most"}
-    if cursor is not None:
-        (values["last"],) = decode_cursor(cursor, int)
-    if wanted.tier is not None:
-        values["tier"] = Tier[wanted.tier].bit
-    if wanted.rival_of is not None:
-        values |= _recording(session, wanted.rival_of, moment)
+    moment = head.head_time if query.at is None else query.at
+    narrowed = query.model_dump(exclude={"limit", "cursor", "at", "order"}, exclude_none=True)
+    names = frozenset(narrowed)
+    values: dict[str, Any] = {**narrowed, "at": moment, "most": query.limit + 1}
+    if query.cursor is not None:
+        (values["last"],) = decode_cursor(query.cursor, int)
+    if query.tier is not None:
+        values["tier"] = Tier[query.tier].bit
+    if query.rival_of is not None:
+        values |= _recording(session, query.rival_of, moment)
     if names & _TEXTS:
         _fold_case(session)
     is_sqlite = session.connection().dialect.name == "sqlite"
-    query = _list(names, wanted.state, order, cursor is not None, is_sqlite)
-    rows = query.all(session, **values)
+    statement = _list(names, query.state, query.order, query.cursor is not None, is_sqlite)
     return page(
-        rows,
-        limit,
+        statement.all(session, **values),
+        query.limit,
         lambda row: (row.license_id,),
         lambda row: LicenseSummary(**_summary(row, moment, head)),
     )
@@ -221,7 +221,7 @@ def read_license(session: Session, head: IndexHead, license_id: int) -> LicenseA
     now = head.head_time
     row = _ONE.first(session, license_id=license_id, at=now)
     if row is None:
-        raise NotFound(f"no licence {license_id}: ids count from 1")
+        raise NotFound(f"there is no licence {license_id}: ids count from 1")
     known = read_history(session, head, license_id)
     version, pending = known.history.version_at(now), known.history.pending_at(now)
     in_time = [each for each in (version, pending) if each is not None]
@@ -278,7 +278,7 @@ _OWN: Final[dict[str, ColumnElement[bool]]] = {
     ),
     "content": _L.c.content == bindparam("content"),
 }
-"""By a member of LicenseFilter, what the licence's own row says."""
+"""By a member of LicenseQuery, what the licence's own row says."""
 _JOINED: Final[dict[str, ColumnElement[bool]]] = {
     "isrc": and_(
         _L.c.license_id.in_(
@@ -304,7 +304,7 @@ _JOINED: Final[dict[str, ColumnElement[bool]]] = {
 def _list(
     names: frozenset[str], state: LicenseState | None, order: Order, goes_on: bool, is_sqlite: bool
 ) -> Prepared:
-    """The list narrowed by these members of a LicenseFilter: one statement for all requests of one shape."""
+    """The list narrowed by these members of a LicenseQuery: one statement for all requests of one shape."""
     key = _L.c.license_id
     ordered = key.desc() if order == "newest" else key
     own = [_OWN[name] for name in sorted(names & _OWN.keys())]

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from backend.db.head import read_head
 from backend.http.caching import IndexRoute, lookup
 from backend.http.deps import (
-    AddressQuery,
-    Bytes32Query,
     HeadDep,
     IdPath,
-    IdQuery,
     IndexDep,
-    IsrcQuery,
-    MomentQuery,
-    SearchQuery,
     ServicesDep,
 )
-from backend.http.names import LicenseState, TierName
-from backend.http.paging import CursorQuery, LimitQuery
+from backend.http.paging import PageQuery
 from backend.http.schemas import Page, problems
-from backend.licenses.history import list_acts, list_retired
+from backend.licenses.history import RetiredQuery, list_acts, list_retired
 from backend.licenses.queries import (
-    LicenseFilter,
-    Order,
+    LicenseQuery,
     document_cid,
     legal_text_cid,
     list_licenses,
@@ -41,51 +33,21 @@ texts = APIRouter(prefix="/v1/licenses", tags=["licenses"])
 """What comes from the store, and not from the index."""
 
 
-def _by_key(named: dict[str, Any]) -> bool:
-    """Whether a list walks along a key: a search in texts reads every document."""
-    return named["title"] is None and named["artist"] is None and named["rival_of"] is None
-
-
 @index.get(
     "",
     operation_id="list_licenses",
     responses=problems(404, 422),
 )
-@lookup(_by_key)
+@lookup(lambda named: named["query"].is_by_key)
 def licenses(
-    session: IndexDep,
-    head: HeadDep,
-    isrc: IsrcQuery = None,
-    artist: SearchQuery = None,
-    title: SearchQuery = None,
-    owner: AddressQuery = None,
-    payee: AddressQuery = None,
-    content: Bytes32Query = None,
-    tier: TierName | None = None,
-    state: LicenseState | None = None,
-    rival_of: IdQuery = None,
-    at: MomentQuery = None,
-    order: Order = "newest",
-    limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    session: IndexDep, head: HeadDep, query: Annotated[LicenseQuery, Query()]
 ) -> Page[LicenseSummary]:
     """List licences.
 
     By recording (`isrc`, `content`, part of `artist` or `title`), by people (`owner`, `payee`), by consent to a
     `tier` at a moment, by `state`; `rival_of` gives those for the same recording under another owner.
     """
-    wanted = LicenseFilter(
-        isrc=isrc,
-        artist=artist,
-        title=title,
-        owner=owner,
-        payee=payee,
-        content=content,
-        tier=tier,
-        state=state,
-        rival_of=rival_of,
-    )
-    return list_licenses(session, head, wanted, at=at, order=order, limit=limit, cursor=cursor)
+    return list_licenses(session, head, query)
 
 
 @index.get(
@@ -94,19 +56,13 @@ def licenses(
     responses=problems(422),
 )
 def retired(
-    session: IndexDep,
-    head: HeadDep,
-    after: Annotated[
-        MomentQuery, Query(description="Only those that were decided after this moment.")
-    ] = None,
-    limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    session: IndexDep, head: HeadDep, query: Annotated[RetiredQuery, Query()]
 ) -> Page[RetiredLicense]:
     """List licences whose consent ended or will end.
 
     Those decided last come first. Ask with `after`, the `retired_at` of the newest one you know, to hear of new ones.
     """
-    return list_retired(session, head, after=after, limit=limit, cursor=cursor)
+    return list_retired(session, head, query)
 
 
 @index.get(
@@ -130,14 +86,10 @@ def license_(session: IndexDep, head: HeadDep, license_id: IdPath) -> LicenseAns
 )
 @lookup()
 def history(
-    session: IndexDep,
-    head: HeadDep,
-    license_id: IdPath,
-    limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    session: IndexDep, head: HeadDep, license_id: IdPath, query: PageQuery
 ) -> Page[ActAnswer]:
     """List what happened to a licence, in order."""
-    return list_acts(session, head, license_id, limit=limit, cursor=cursor)
+    return list_acts(session, head, license_id, query)
 
 
 @texts.get(
