@@ -25,7 +25,7 @@ from backend.db.index_db import (
 from backend.db.periods import month_text
 from backend.db.prepared import Prepared
 from backend.http.names import metric_name, tier_name
-from backend.http.paging import decode_cursor, encode_cursor, page
+from backend.http.paging import ListQuery, decode_cursor, encode_cursor, page
 from backend.http.schemas import Page
 from backend.payees.balances import part_of
 from backend.payees.schemas import Credit, PaymentAnswer, SourceName
@@ -191,53 +191,54 @@ class Describer:
                 self._cards[terms_id] = dict(zip(map(int, tiers_of(tiers)), rates, strict=True))
 
 
-Place = tuple[int, int, int, int]
-"""Block, log, line and split of a credit: unique, and in the order of the chain."""
-
 _E: Final = table_of(Earning).c
 _PAYEE_COLUMNS: Final = table_of(SplitPayee).c
-_PLACE: Final = (_E.block_number, _E.log_index, _E.line, _E.split_id)
-_NAMES: Final = tuple(f"before_{each.name}" for each in _PLACE)
-_WHOLE: Final = BigInteger()
+_KEYS: Final = (_E.block_number, _E.log_index, _E.line, _E.split_id)
+"""Unique for each credit, and in the order of the chain."""
+_NAMES: Final = tuple(f"before_{each.name}" for each in _KEYS)
+_BIG: Final = BigInteger()
 
 
-def list_credits(
-    session: Session, head: IndexHead, account: str, *, limit: int, cursor: str | None
-) -> Page[Credit]:
+def list_credits(session: Session, head: IndexHead, account: str, query: ListQuery) -> Page[Credit]:
     """Credits of a payee with its part of each. Raises InputError for a cursor that is none of ours."""
-    before: Place | None = None
-    if cursor is not None:
-        before = decode_cursor(cursor, int, int, int, int)
-    found = _newest(session, account, before, limit + 1)
-    shown = found[:limit]
-    items = Describer(session, head).describe(shown)
-    last = encode_cursor(*_place(shown[-1])) if len(found) > limit else None
-    return Page(items=items, next=last)
+    rows = _newest(session, account, query)
+    page_rows = rows[: query.limit]
+    items = Describer(session, head).describe(page_rows)
+    if len(rows) <= query.limit:
+        return Page(items=items)
+    return Page(
+        items=items, next=encode_cursor(*(getattr(page_rows[-1], key.name) for key in _KEYS))
+    )
 
 
-def _newest(session: Session, account: str, before: Place | None, count: int) -> list[Any]:
-    """The newest credits before a place; the cost depends neither on how deep that is nor on others' credits."""
-    asked: dict[str, Any] = {"account": account, "most": count, "skipped": count - 1}
-    if before is not None:
-        asked |= zip(_NAMES, before, strict=True)
-    goes_on = before is not None
-    asked["floor"] = _floor(goes_on).scalar(session, **asked) or 0
-    return _page(goes_on).all(session, **asked)
+def _newest(session: Session, account: str, query: ListQuery) -> list[Any]:
+    """The newest credits before the cursor; the cost depends neither on how deep that is nor on others' credits."""
+    parameters: dict[str, Any] = {
+        "account": account,
+        "most": query.limit + 1,
+        "skipped": query.limit,
+    }
+    goes_on = query.cursor is not None
+    if query.cursor is not None:
+        before = decode_cursor(query.cursor, int, int, int, int)
+        parameters |= zip(_NAMES, before, strict=True)
+    parameters["floor"] = _floor(goes_on).scalar(session, **parameters) or 0
+    return _page(goes_on).all(session, **parameters)
 
 
 @cache
 def _page(goes_on: bool) -> Prepared:
-    """The newest credits from a block on; before a place, where the list goes on."""
-    query = OF_PAYEE.where(_E.block_number >= bindparam("floor", type_=_WHOLE))
+    """The newest credits from a block on; where the list goes on, those before the cursor."""
+    query = OF_PAYEE.where(_E.block_number >= bindparam("floor", type_=_BIG))
     if goes_on:
         query = _before(query)
-    newest = query.order_by(*(each.desc() for each in _PLACE))
-    return Prepared(newest.limit(bindparam("most", type_=_WHOLE)))
+    newest = query.order_by(*(each.desc() for each in _KEYS))
+    return Prepared(newest.limit(bindparam("most", type_=_BIG)))
 
 
 @cache
 def _floor(goes_on: bool) -> Prepared:
-    """A block from which on the payee has so many credits before a place, or None.
+    """A block from which on the payee has more credits before the cursor than a page, or None.
 
     One split with so many is enough to know: each is walked along its own key for a page at most, and of no split
     more than that is read afterwards.
@@ -245,8 +246,8 @@ def _floor(goes_on: bool) -> Prepared:
     nth = select(_E.block_number).where(_E.split_id == _PAYEE_COLUMNS.split_id)
     if goes_on:
         nth = _before(nth)
-    nth = nth.order_by(*(each.desc() for each in _PLACE[:3])).limit(1)
-    nth = nth.offset(bindparam("skipped", type_=_WHOLE)).correlate(table_of(SplitPayee))
+    nth = nth.order_by(*(each.desc() for each in _KEYS[:3])).limit(1)
+    nth = nth.offset(bindparam("skipped", type_=_BIG)).correlate(table_of(SplitPayee))
     return Prepared(
         select(func.max(nth.scalar_subquery())).where(
             _PAYEE_COLUMNS.account == bindparam("account")
@@ -255,12 +256,8 @@ def _floor(goes_on: bool) -> Prepared:
 
 
 def _before(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    place = [bindparam(name, type_=_WHOLE) for name in _NAMES]
-    return query.where(_E.block_number <= place[0], tuple_(*_PLACE) < tuple_(*place))
-
-
-def _place(credit: Row[Any]) -> Place:
-    return credit.block_number, credit.log_index, credit.line, credit.split_id
+    before = [bindparam(name, type_=_BIG) for name in _NAMES]
+    return query.where(_E.block_number <= before[0], tuple_(*_KEYS) < tuple_(*before))
 
 
 def vault_of(session: Session) -> str:
@@ -272,26 +269,26 @@ def vault_of(session: Session) -> str:
 def _payments(goes_on: bool) -> Prepared:
     query = select(_PAID).where(_PAID.c.payee == bindparam("account"))
     if goes_on:
-        block, log = bindparam("block", type_=_WHOLE), bindparam("log", type_=_WHOLE)
+        block, log = bindparam("block", type_=_BIG), bindparam("log", type_=_BIG)
         query = query.where(
             _PAID.c.block_number <= block,
             tuple_(_PAID.c.block_number, _PAID.c.log_index) < tuple_(block, log),
         )
     newest = query.order_by(_PAID.c.block_number.desc(), _PAID.c.log_index.desc())
-    return Prepared(newest.limit(bindparam("most", type_=_WHOLE)))
+    return Prepared(newest.limit(bindparam("most", type_=_BIG)))
 
 
 def list_payments(
-    session: Session, head: IndexHead, account: str, *, limit: int, cursor: str | None
+    session: Session, head: IndexHead, account: str, query: ListQuery
 ) -> Page[PaymentAnswer]:
     """Claims of a payee, newest first. Raises InputError for a cursor that is none of ours."""
-    values: dict[str, Any] = {"account": account, "most": limit + 1}
-    if cursor is not None:
-        values["block"], values["log"] = decode_cursor(cursor, int, int)
+    values: dict[str, Any] = {"account": account, "most": query.limit + 1}
+    if query.cursor is not None:
+        values["block"], values["log"] = decode_cursor(query.cursor, int, int)
     vault = vault_of(session)
     return page(
-        _payments(cursor is not None).all(session, **values),
-        limit,
+        _payments(query.cursor is not None).all(session, **values),
+        query.limit,
         lambda row: (row.block_number, row.log_index),
         lambda row: PaymentAnswer(
             recipient=row.recipient,

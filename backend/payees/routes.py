@@ -11,22 +11,19 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from backend.db.head import read_head
-from backend.db.periods import MONTH_PATTERN, month_number
+from backend.db.periods import MONTH_PATTERN
 from backend.http.caching import IndexRoute, lookup
 from backend.http.deps import HeadDep, IndexDep, ServicesDep
-from backend.http.names import MetricName, TierName
-from backend.http.paging import CursorQuery, LimitQuery
+from backend.http.paging import PageQuery
 from backend.http.schemas import Page, problems
 from backend.payees.balances import read_balance
 from backend.payees.credits import list_credits, list_payments
-from backend.payees.earnings import EarningFilter, list_earnings
+from backend.payees.earnings import EarningQuery, list_earnings
 from backend.payees.schemas import (
     Balance,
     Credit,
     EarningGroup,
-    GroupName,
     PaymentAnswer,
-    SourceName,
     StatementAnswer,
     StatementMonths,
 )
@@ -35,8 +32,7 @@ from backend.payees.statement_pdf import write_pdf
 from backend.payees.statements import Statement, list_months, read_statement
 from backend.services import Services
 from obbligato.errors import InputError
-from obbligato.protocol.constants import Metric, Tier
-from obbligato.protocol.types import checked_address, checked_bytes32
+from obbligato.protocol.types import checked_address
 
 router = APIRouter(prefix="/v1/payees", tags=["payees"], route_class=IndexRoute)
 files = APIRouter(prefix="/v1/payees", tags=["payees"])
@@ -55,9 +51,6 @@ AccountPath = Annotated[
     ),
 ]
 MonthPath = Annotated[str, Path(pattern=MONTH_PATTERN, examples=["2026-10"])]
-MonthQuery = Annotated[str | None, Query(pattern=MONTH_PATTERN, examples=["2026-10"])]
-IdQuery = Annotated[int | None, Query(ge=1, le=2**32 - 1)]
-ModelQuery = Annotated[str | None, Query(pattern="^0x[0-9a-fA-F]{64}$")]
 
 
 @router.get(
@@ -71,55 +64,20 @@ def balance(session: IndexDep, head: HeadDep, account: AccountPath) -> Balance:
     return read_balance(session, head, _address(account))
 
 
-def _is_summed(named: dict[str, Any]) -> bool:
-    """Whether the index has these sums: others are made of all credits of a payee."""
-    apart = ("model_id", "license_id", "split_id", "source")
-    return not any(named[name] for name in apart) and not set(apart).intersection(named["by"] or ())
-
-
 @router.get(
     "/{account}/earnings",
     operation_id="list_earnings",
     responses=problems(404, 422),
 )
-@lookup(_is_summed)
+@lookup(lambda named: named["query"].is_summed)
 def earnings(
-    session: IndexDep,
-    account: AccountPath,
-    by: Annotated[
-        list[GroupName] | None,
-        Query(max_length=8, description="Give it again for each further group."),
-    ] = None,
-    platform_id: IdQuery = None,
-    model_id: ModelQuery = None,
-    license_id: IdQuery = None,
-    split_id: IdQuery = None,
-    tier: TierName | None = None,
-    metric: MetricName | None = None,
-    source: SourceName | None = None,
-    month: MonthQuery = None,
-    from_month: MonthQuery = None,
-    to_month: MonthQuery = None,
-    limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    session: IndexDep, account: AccountPath, query: Annotated[EarningQuery, Query()]
 ) -> Page[EarningGroup]:
     """List what a payee earned, summed by any groups.
 
     Months are those of use. Without any filter the sums of all groups are what its splits earned for it, to the unit.
     """
-    wanted = EarningFilter(
-        platform_id=platform_id,
-        model_id=None if model_id is None else checked_bytes32(model_id),
-        license_id=license_id,
-        split_id=split_id,
-        tier=None if tier is None else Tier[tier],
-        metric=None if metric is None else Metric[metric],
-        source=source,
-        month=_month(month, "month"),
-        from_month=_month(from_month, "from_month"),
-        to_month=_month(to_month, "to_month"),
-    )
-    return list_earnings(session, _address(account), by or [], wanted, limit=limit, cursor=cursor)
+    return list_earnings(session, _address(account), query)
 
 
 @router.get(
@@ -132,11 +90,10 @@ def credits_(
     session: IndexDep,
     head: HeadDep,
     account: AccountPath,
-    limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    query: PageQuery,
 ) -> Page[Credit]:
     """List the single credits of a payee, newest first."""
-    return list_credits(session, head, _address(account), limit=limit, cursor=cursor)
+    return list_credits(session, head, _address(account), query)
 
 
 @router.get(
@@ -149,11 +106,10 @@ def payments(
     session: IndexDep,
     head: HeadDep,
     account: AccountPath,
-    limit: LimitQuery = 50,
-    cursor: CursorQuery = None,
+    query: PageQuery,
 ) -> Page[PaymentAnswer]:
     """List what left the vault for a payee, newest first."""
-    return list_payments(session, head, _address(account), limit=limit, cursor=cursor)
+    return list_payments(session, head, _address(account), query)
 
 
 @router.get(
@@ -281,7 +237,3 @@ def _address(account: str) -> str:
         return checked_address(account)
     except InputError as error:
         raise InputError(error.reason, field="account") from error
-
-
-def _month(text: str | None, field: str) -> int | None:
-    return None if text is None else month_number(text, field=field)

@@ -26,7 +26,7 @@ from backend.indexer.handlers.payees import (
     split_interned,
 )
 from backend.indexer.state import State
-from backend.payees.earnings import EarningFilter, list_earnings
+from backend.payees.earnings import EarningQuery, list_earnings
 from backend.payees.schemas import EarningGroup, GroupName
 from obbligato.chain.events import Event
 from tests.onchain import ARTIST
@@ -64,7 +64,7 @@ def earned(
                 state, some_event(number), Source.REPORT, [Earned(SPLIT_ID, amount, quantity, use)]
             )
         state.write(session.connection())
-        return list_earnings(session, PAYEE, by, EarningFilter(), limit=100, cursor=None).items
+        return list_earnings(session, PAYEE, EarningQuery(by=list(by), limit=100)).items
 
 
 def check(database: IndexDatabase, share: int, credited: Credits) -> None:

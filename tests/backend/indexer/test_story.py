@@ -33,7 +33,7 @@ from backend.db.index_db import (
 )
 from backend.indexer.handlers import APPLIERS, KEPT_RAW
 from backend.indexer.sync import Index
-from backend.payees.earnings import EarningFilter, list_earnings
+from backend.payees.earnings import EarningQuery, list_earnings
 from backend.payees.schemas import GroupName
 from obbligato.chain.abis import DEPLOYED, abi
 from obbligato.chain.events import read_events
@@ -102,7 +102,7 @@ def test_splits_received_what_the_story_adds_up_to(session: Session) -> None:
 def test_earnings_sum_to_the_entitlement_however_they_are_grouped(
     session: Session, account: str, by: tuple[GroupName, ...]
 ) -> None:
-    found = list_earnings(session, account, by, EarningFilter(), limit=100, cursor=None).items
+    found = list_earnings(session, account, EarningQuery(by=list(by))).items
     assert sum(e.amount_units for e in found) == EARNED[account]
 
 
@@ -114,10 +114,7 @@ def test_earnings_by_platform_and_use_are_the_rows_of_the_story(
         for e in list_earnings(
             session,
             ARTIST.address,
-            ("platform_id", "tier", "metric"),
-            EarningFilter(),
-            limit=100,
-            cursor=None,
+            EarningQuery(by=["platform_id", "tier", "metric"]),
         ).items
     }
     generated, trained = ("GENERATIVE", "GENERATION"), ("TRAINING", "PLAYBACK")
@@ -133,12 +130,7 @@ def test_earnings_of_one_licence_name_why_they_were_paid(session: Session) -> No
     found = {
         (e.source, e.metric): (e.amount_units, e.quantity)
         for e in list_earnings(
-            session,
-            DUO.address,
-            ("source", "metric"),
-            EarningFilter(license_id=2),
-            limit=100,
-            cursor=None,
+            session, DUO.address, EarningQuery(by=["source", "metric"], license_id=2)
         ).items
     }
     # Credits in their order: 493 800, 720 000 ruled, 40 ruled, 700 003 of the pool, 2 500 000 of the bond; the
