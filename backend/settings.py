@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from obbligato.server.settings import Finality, ServiceSettings, Urls, Words
+from obbligato.chain.blocks import Finality
+from obbligato.server.settings import ServiceSettings, Urls, Words
 
 Part = Literal["api", "index", "relay", "webhooks", "pins"]
 PARTS: tuple[Part, ...] = ("api", "index", "relay", "webhooks", "pins")

@@ -12,15 +12,15 @@ from eth_utils.address import to_checksum_address
 from prometheus_client import Gauge
 from sqlalchemy import select
 
+from obbligato.chain import blocks
 from obbligato.chain.client import Chain, answered
 from obbligato.schemas.oracle import State
 from obbligato.server.alerts import Alerts
 from obbligato.server.supervisor import Items, Worker
 from oracle.db import OracleDatabase, Submission
 from oracle.intake.uploads import Uploads
-from oracle.payouts.payouts import Payouts
+from oracle.payouts import Payouts
 from oracle.settings import LeaderSettings
-from oracle.startup import latest_block
 
 _log = structlog.get_logger(__name__)
 _submissions = Gauge("obbligato_submissions", "Submissions by state.", ["state"])
@@ -103,7 +103,7 @@ class HealthChecks:
                 .where(Submission.dry_run.is_(False))
                 .distinct()
             ).all()
-        now = latest_block(self.chain).timestamp
+        now = blocks.latest(self.chain).timestamp
         late = now - self.settings.missing_after_days * DAY_SECONDS
         for platform_id, model_id in streams:
             covered = self.chain.stream(platform_id, model_id).covered_until

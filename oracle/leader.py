@@ -13,6 +13,7 @@ import structlog
 from fastapi import FastAPI
 from sqlalchemy import func, select
 
+from obbligato.chain import blocks
 from obbligato.chain.client import Chain
 from obbligato.chain.views import AttesterSet
 from obbligato.consent import LicenseBook
@@ -34,14 +35,13 @@ from oracle.intake.api import Intake, intake_api
 from oracle.intake.callers import Callers
 from oracle.intake.submissions import Submissions
 from oracle.intake.uploads import Uploads
-from oracle.payouts.payees import Payees
-from oracle.payouts.payouts import Payouts
+from oracle.payouts import Payees, Payouts
 from oracle.reports.keeper import Keeper
 from oracle.reports.metering import Meter
 from oracle.reports.pipeline import Pipeline
 from oracle.reports.quorum import Gatherer
 from oracle.settings import AttesterSettings, LeaderSettings
-from oracle.startup import chain_problem, latest_block, open_chain, open_signer, open_store
+from oracle.startup import chain_problem, open_chain, open_signer, open_store
 
 _log = structlog.get_logger(__name__)
 
@@ -224,7 +224,7 @@ class Leader:
             "contracts": {
                 name: contract.address for name, contract in self.chain.deployment.contracts.items()
             },
-            "block": latest_block(self.chain).number,
+            "block": blocks.latest(self.chain).number,
             "sender": self.signer.address,
             "attesters": {
                 "members": sorted(attesters.members),

@@ -12,9 +12,10 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from obbligato.server.settings import Finality, Paths, ServiceSettings, Urls, read_settings
+from obbligato.chain.blocks import Finality
+from obbligato.server.settings import Paths, ServiceSettings, Urls, read_settings
 
-__all__ = ["AttesterSettings", "Finality", "LeaderSettings", "read_settings"]
+__all__ = ["AttesterSettings", "LeaderSettings", "read_settings"]
 
 GIGABYTE = 2**30
 

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from obbligato.chain.client import Chain, answered
+from obbligato.chain import blocks
+from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
 from obbligato.errors import ChainError, InputError
 from obbligato.keys import Signer, open_keystore
 from obbligato.store import ContentStore, EmbeddedStore, GatewayStore, LayeredStore
-from oracle.settings import AttesterSettings, Finality, LeaderSettings
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block by number, hash (0x…) and time in seconds."""
-
-    number: int
-    hash: str
-    timestamp: int
+from oracle.settings import AttesterSettings, LeaderSettings
 
 
 def open_chain(settings: AttesterSettings | LeaderSettings) -> Chain:
@@ -44,27 +34,10 @@ def open_signer(settings: AttesterSettings | LeaderSettings) -> Signer:
     return open_keystore(settings.keystore, settings.password_file)
 
 
-def latest_block(chain: Chain) -> Block:
-    """The newest block. Raises ChainError."""
-    return _block(chain, "latest")
-
-
-def final_block(chain: Chain, finality: Finality) -> Block:
-    """The newest block that counts as final. Raises ChainError."""
-    if finality == "finalized":
-        return _block(chain, "finalized")
-    return _block(chain, max(latest_block(chain).number - int(finality), 0))
-
-
 def chain_problem(chain: Chain) -> str | None:
     """Why the chain cannot be asked right now."""
     try:
-        latest_block(chain)
+        blocks.latest(chain)
     except ChainError as error:
         return str(error)
     return None
-
-
-def _block(chain: Chain, which: str | int) -> Block:
-    found = answered(lambda: chain.web3.eth.get_block(which))  # type: ignore[arg-type]  # tag or number
-    return Block(int(found["number"]), "0x" + bytes(found["hash"]).hex(), int(found["timestamp"]))

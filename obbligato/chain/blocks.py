@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from eth_hash.auto import keccak
+from pydantic import Field
 from web3.types import RPCEndpoint
 
 from obbligato.chain.client import Chain, answered
@@ -14,7 +15,7 @@ from obbligato.errors import ChainError
 
 REQUESTS_IN_A_BATCH: Final = 100
 
-Finality = int | Literal["finalized"]
+Finality = Literal["finalized"] | Annotated[int, Field(ge=0, le=10_000)]
 """When a block is final: the node's `finalized` tag, or so many blocks on top of it."""
 
 

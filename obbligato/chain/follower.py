@@ -276,7 +276,8 @@ class MemoryFollower(Follower):
     """A follower that is its own cursor. It begins at the deployment's first block.
 
     Nothing is ever lost by beginning again, so it never raises FinalityBroken: where no known block is
-    left, all of them are undone.
+    left, all of them are undone. With `undoes_all`, for a consumer that cannot take back a part, every
+    reorg undoes all of them, and only the head is remembered.
     """
 
     shorter_chain_undoes = True
@@ -287,8 +288,10 @@ class MemoryFollower(Follower):
         *,
         finality: Finality = USUAL_DEPTH,
         contracts: Sequence[str] = DEPLOYED,
+        undoes_all: bool = False,
     ) -> None:
         super().__init__(chain, self, finality=finality, contracts=contracts)
+        self._undoes_all = undoes_all
         self.forget()
 
     def forget(self) -> None:
@@ -324,7 +327,7 @@ class MemoryFollower(Follower):
                 yield step
                 self._counts += self._counts_after(step)
                 self._headers += step.headers
-                if step.final:
+                if step.final or self._undoes_all:
                     self._make_final(step.head.number)
             elif isinstance(step, Undone):
                 yield step

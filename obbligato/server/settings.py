@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -19,7 +19,6 @@ def _words(value: object) -> object:
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_words)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Urls = Words
-Finality = Literal["finalized"] | Annotated[int, Field(ge=0, le=10_000)]
 
 
 class ServiceSettings(BaseSettings):

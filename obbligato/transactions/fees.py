@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+
+from obbligato.chain.blocks import Finality
 
 GIGAWEI = 10**9
 
@@ -17,8 +18,7 @@ class SendingSettings:
     priority_fee_wei: int = GIGAWEI
     bump_after_blocks: int = 3
     """A transaction that was not mined so many blocks after it was sent is offered more for."""
-    finality: int | Literal["finalized"] = "finalized"
-    """When a block is final: the node's `finalized` tag, or so many blocks on top of it."""
+    finality: Finality = "finalized"
     most_in_flight: int = 16
     """Transactions that are signed and not mined, at most."""
     poll_seconds: float = 2.0

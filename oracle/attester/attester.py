@@ -11,6 +11,8 @@ from eth_hash.auto import keccak
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from obbligato.chain import blocks
+from obbligato.chain.blocks import Finality, Header
 from obbligato.chain.client import Chain
 from obbligato.chain.quote import quote
 from obbligato.chain.signatures import is_signed_by
@@ -25,8 +27,6 @@ from obbligato.protocol.typed_data import Attestation, Contract, UsageReport
 from obbligato.schemas.attestation import AttestationAnswer, AttestationRequest
 from obbligato.store import ContentStore
 from oracle.db import OracleDatabase, Signed
-from oracle.settings import Finality
-from oracle.startup import Block, final_block, latest_block
 
 
 class Memory:
@@ -109,7 +109,7 @@ class Attester:
         StoreError or NotFound where the node or the evidence could not be had: ask again later.
         """
         header = request.report()
-        block = latest_block(self.chain)
+        block = blocks.latest(self.chain)
         report_id = header.report_id(self.chain.domain(Contract.USAGE_ORACLE))
         log = _log.bind(report_id=report_id.hex(), block=block.number)
         version = self._check_set(block)
@@ -118,7 +118,7 @@ class Attester:
         verified = self._verify(header, block)
         self._check_rows(header, verified)
         self._check_price(header, verified, block)
-        final = final_block(self.chain, self.finality)
+        final = blocks.final(self.chain, self.finality)
         self.memory.remember(header, report_id, final_time=final.timestamp)
         message = Attestation(report_id=report_id, config_version=version)
         signature = sign_with(self.signer, message, self.chain.domain(Contract.USAGE_ORACLE))
@@ -129,10 +129,10 @@ class Attester:
             config_version=version,
             signature="0x" + signature.hex(),
             block_number=block.number,
-            block_hash=block.hash,
+            block_hash=block.hex,
         )
 
-    def _check_set(self, block: Block) -> int:
+    def _check_set(self, block: Header) -> int:
         version = int(self.chain.call("UsageOracle", "configVersion", block=block.number))
         member = self.chain.call(
             "UsageOracle", "isAttester", version, self.signer.address, block=block.number
@@ -144,7 +144,7 @@ class Attester:
         return version
 
     def _check_reporter(
-        self, header: UsageReport, report_id: bytes, request: AttestationRequest, block: Block
+        self, header: UsageReport, report_id: bytes, request: AttestationRequest, block: Header
     ) -> None:
         known = self.chain.call(
             "RoyaltyVault", "isReporter", header.platform_id, request.reporter, block=block.number
@@ -158,7 +158,7 @@ class Attester:
         ):
             raise RefusedError(f"the report is not signed by {request.reporter} for this chain")
 
-    def _check_stream(self, header: UsageReport, report_id: bytes, block: Block) -> None:
+    def _check_stream(self, header: UsageReport, report_id: bytes, block: Header) -> None:
         """Whether the chain takes the report as the next of its stream, at `block` and until when."""
         if self.chain.report(report_id, block=block.number).state is not ReportState.NONE:
             raise RefusedError("the chain has this report already")
@@ -173,7 +173,7 @@ class Attester:
                 f"the deadline {header.deadline} is more than {self.longest_deadline} seconds away"
             )
 
-    def _verify(self, header: UsageReport, block: Block) -> Verified:
+    def _verify(self, header: UsageReport, block: Header) -> Verified:
         document = EvidenceDocument.from_bytes(self.store.get(cid_from_digest(header.evidence)))
         period = Period(start=header.period_start, end=header.period_end)
         self.book.follow(block.number)
@@ -204,7 +204,7 @@ class Attester:
                 f"report says {header.row_count} rows with 0x{header.rows_digest.hex()}"
             )
 
-    def _check_price(self, header: UsageReport, verified: Verified, block: Block) -> None:
+    def _check_price(self, header: UsageReport, verified: Verified, block: Header) -> None:
         if not verified.rows:
             if (header.total, header.pricing) != (0, Pricing.METERED):
                 raise RefusedError("a report without rows is priced METERED with total 0")

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from obbligato.chain import blocks
 from obbligato.chain.client import Chain
 from obbligato.chain.signatures import is_signed_by
 from obbligato.schemas.oracle import State
@@ -16,7 +17,6 @@ from obbligato.schemas.oracle_requests import ReportRequest, SignaturesRequest
 from obbligato.server.http import Problem
 from oracle.db import OracleDatabase, Report, Submission
 from oracle.intake.uploads import Uploads
-from oracle.startup import latest_block
 
 SALT_BYTES = 32
 AHEAD_SECONDS = 3_600
@@ -159,7 +159,7 @@ class Submissions:
             submission.move(State.WITHDRAWN)
 
     def _check(self, platform_id: int, request: ReportRequest) -> None:
-        if request.period.end > latest_block(self._chain).timestamp + AHEAD_SECONDS:
+        if request.period.end > blocks.latest(self._chain).timestamp + AHEAD_SECONDS:
             raise Problem(
                 422,
                 "The input is wrong",

@@ -13,6 +13,8 @@ from prometheus_client import Counter
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from obbligato.chain import blocks
+from obbligato.chain.blocks import Finality, Header
 from obbligato.chain.client import Chain
 from obbligato.chain.views import EscrowView, ReportView
 from obbligato.errors import ChainError
@@ -25,8 +27,6 @@ from obbligato.transactions.tables import Transaction, TransactionState
 from oracle.db import OracleDatabase, Report
 from oracle.reports.headers import SUBMIT, want_submission
 from oracle.reports.report_events import News
-from oracle.settings import Finality
-from oracle.startup import Block, final_block
 
 _log = structlog.get_logger(__name__)
 _settled = Counter("obbligato_reports_settled", "Reports that were settled.")
@@ -82,7 +82,7 @@ class Keeper:
         self.items.report(list(due))
         self._confirm(block)
 
-    def _due(self, block: Block, touched: frozenset[bytes] | None) -> list[int]:
+    def _due(self, block: Header, touched: frozenset[bytes] | None) -> list[int]:
         """Reports to look at: in flight, named by an event, or with a window that is over."""
         with self.database.work() as session:
             query = select(Report.id).where(Report.state.in_(FOLLOWED)).order_by(Report.id)
@@ -101,7 +101,7 @@ class Keeper:
                 due += session.scalars(select(Report.id).where(settled))
         return due
 
-    def _follow(self, key: int, block: Block) -> None:
+    def _follow(self, key: int, block: Header) -> None:
         with self.database.work() as session:
             known = session.get_one(Report, key)
         report_id = known.report_id
@@ -172,7 +172,7 @@ class Keeper:
     # ---- on the chain
 
     def _there(
-        self, session: Session, report: Report, view: ReportView, escrow: EscrowView, block: Block
+        self, session: Session, report: Report, view: ReportView, escrow: EscrowView, block: Header
     ) -> None:
         """The chain has it: where it stands, and the transaction that carries it on."""
         assert report.report_id is not None
@@ -225,7 +225,7 @@ class Keeper:
 
     # ---- final
 
-    def _confirm(self, block: Block) -> None:
+    def _confirm(self, block: Header) -> None:
         """Settled reports whose settlement can no longer change, by both nodes."""
         with self.database.work() as session:
             open_ = session.scalars(
@@ -234,7 +234,7 @@ class Keeper:
         if not open_:
             return
         nodes = [self.chain] if self.second is None else [self.chain, self.second]
-        finals = [final_block(node, self.finality).number for node in nodes]
+        finals = [blocks.final_number(node, self.finality) for node in nodes]
         for known in open_:
             assert known.report_id is not None
             states = [

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 from prometheus_client import Histogram
 
+from obbligato.chain import blocks
 from obbligato.chain.client import Chain
 from obbligato.chain.quote import quote
 from obbligato.consent import LicenseBook
@@ -36,7 +37,6 @@ from obbligato.schemas.problems import LineError
 from obbligato.store import ContentStore
 from oracle.db import OracleDatabase, Report, Submission
 from oracle.intake.uploads import Uploads
-from oracle.startup import latest_block
 
 _log = structlog.get_logger(__name__)
 _seconds = Histogram("obbligato_metering_seconds", "Time from files to priced rows with evidence.")
@@ -63,7 +63,7 @@ class Meter:
         """
         request = ReportRequest.model_validate(submission.request)
         period = request.period.period()
-        block = latest_block(self.chain)
+        block = blocks.latest(self.chain)
         if block.timestamp < period.end:
             return f"the chain's time is {block.timestamp}, the period ends at {period.end}"
         try:

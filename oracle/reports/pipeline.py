@@ -13,6 +13,8 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from obbligato.chain import blocks
+from obbligato.chain.blocks import Finality
 from obbligato.chain.client import Chain
 from obbligato.errors import ChainError, NotFound, ObbligatoError, RefusedError
 from obbligato.protocol.typed_data import Contract, UsageReport
@@ -23,8 +25,6 @@ from oracle.db import Answer, OracleDatabase, Report, Submission
 from oracle.reports.headers import make_headers, want_submission
 from oracle.reports.metering import Meter
 from oracle.reports.quorum import Gathered, Gatherer, Outcome
-from oracle.settings import Finality
-from oracle.startup import final_block, latest_block
 from oracle.states import ACTIVE, IN_STREAM, ON_CHAIN
 
 _log = structlog.get_logger(__name__)
@@ -185,7 +185,7 @@ class Pipeline:
 
     def _address(self, identity: str, stream: Stream, *, attempt: int = 1) -> bool:
         """Give the parts that are not on the chain their places and headers: now they can be signed."""
-        deadline = latest_block(self._chain).timestamp + self._signing_seconds
+        deadline = blocks.latest(self._chain).timestamp + self._signing_seconds
         on_chain = self._chain.stream(*stream)
         with self._database.work() as session:
             submission = session.get_one(Submission, identity)
@@ -217,7 +217,7 @@ class Pipeline:
             waiting = [r for r in submission.reports if r.state == State.VALIDATED]
             header = UsageReport.from_json(waiting[0].header)
         moved = not self._chain.stream(header.platform_id, header.model_id).is_next(header)
-        expired = header.deadline < latest_block(self._chain).timestamp
+        expired = header.deadline < blocks.latest(self._chain).timestamp
         if expired or moved:
             stream = (header.platform_id, header.model_id)
             self._address(identity, stream, attempt=1 if moved else header.attempt)
@@ -236,7 +236,7 @@ class Pipeline:
             return False  # the chain has it; the keeper will notice
         if not stream.is_next(header):
             return self._overtaken(submission.id, header, stream.sequence)
-        if header.deadline < latest_block(self._chain).timestamp:
+        if header.deadline < blocks.latest(self._chain).timestamp:
             return self._expired(submission.id, header)
         assert report.reporter is not None
         assert report.reporter_signature is not None
@@ -252,7 +252,7 @@ class Pipeline:
 
     def _expired(self, identity: str, header: UsageReport) -> bool:
         """Signed and never accepted: once that is final, the next attempt."""
-        final = final_block(self._chain, self._finality)
+        final = blocks.final(self._chain, self._finality)
         if final.timestamp <= header.deadline:
             self._wait(identity, "its deadline passed; another attempt once that is final")
             return False

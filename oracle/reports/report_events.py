@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from obbligato.chain.client import Chain, answered
+from obbligato.chain.blocks import Header
+from obbligato.chain.client import Chain
 from obbligato.chain.events import Event, read_events
-from oracle.startup import Block, latest_block
+from obbligato.chain.follower import MemoryFollower, NewBlocks, Undone
+from obbligato.errors import ChainError
 
 CONTRACTS = ("UsageOracle", "Disputes")
 
 
-@dataclass
 class News:
-    """Follows the oracle's and the disputes' events by block; starts again where the chain was reorganised."""
+    """Follows the oracle's and the disputes' events; starts again where the chain was reorganised."""
 
-    chain: Chain
-    _seen: Block | None = None
-    _open: dict[int, bytes] = field(default_factory=dict)
-    _submitted_in: dict[bytes, int] = field(default_factory=dict)
-    """The block of each report: 40 bytes of it, where its credits would be thousands."""
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._follower = MemoryFollower(chain, contracts=CONTRACTS, undoes_all=True)
+        self._touched: set[bytes] | None = None
+        """The reports that no look has returned yet; None means: any."""
+        self._open: dict[int, bytes] = {}
+        self._submitted_in: dict[bytes, int] = {}
+        """The block of each report: 40 bytes of it, where its credits would be thousands."""
 
-    def look(self) -> tuple[Block, frozenset[bytes] | None]:
+    def look(self) -> tuple[Header, frozenset[bytes] | None]:
         """The newest block, and the reports that events named since the last look; None means: any.
 
         Raises ChainError; the next look then covers what this one did not.
         """
-        newest = latest_block(self.chain)
-        seen = self._seen
-        if seen is not None and newest.hash == seen.hash:
-            return newest, frozenset()
-        if seen is None or not continues(self.chain, seen, newest):
-            self._open.clear()
-            self._submitted_in.clear()
-            self._read(self.chain.deployment.block, newest)
-            touched = None
-        else:
-            touched = self._read(seen.number + 1, newest)
-        self._seen = newest
-        return newest, touched
+        for step in self._follower.steps():
+            if isinstance(step, Undone):
+                self._touched = None
+                self._open.clear()
+                self._submitted_in.clear()
+            elif isinstance(step, NewBlocks):
+                touched = {report_id for event in step.events for report_id in self._apply(event)}
+                if self._touched is not None:
+                    self._touched |= touched
+        head = self._follower.head
+        if head is None:
+            raise ChainError("the node does not hold the deployment's first block: ask another one")
+        touched_reports, self._touched = self._touched, set()
+        return head, None if touched_reports is None else frozenset(touched_reports)
 
     def is_contested(self, report_id: bytes) -> bool:
         """Whether a challenge of one of its rows is open."""
@@ -49,18 +52,11 @@ class News:
         block = self._submitted_in.get(report_id)
         if block is None:
             return None
-        events = read_events(self.chain, since=block, until=block, contracts=("UsageOracle",))
+        events = read_events(self._chain, since=block, until=block, contracts=("UsageOracle",))
         for event in events:
             if event.name == "ReportSubmitted" and bytes(event["reportId"]) == report_id:
                 return bytes(event["credits"])
         return None
-
-    def _read(self, first: int, newest: Block) -> frozenset[bytes]:
-        touched: set[bytes] = set()
-        events = read_events(self.chain, since=first, until=newest.number, contracts=CONTRACTS)
-        for event in events:
-            touched |= self._apply(event)
-        return frozenset(touched)
 
     def _apply(self, event: Event) -> set[bytes]:
         if event.name == "Challenged":
@@ -73,11 +69,3 @@ class News:
             self._submitted_in[bytes(event["reportId"])] = event.block
         report_id = event.arguments.get("reportId")
         return set() if report_id is None else {bytes(report_id)}
-
-
-def continues(chain: Chain, seen: Block, newest: Block) -> bool:
-    """Whether a block that was seen is still below the newest one. Raises ChainError."""
-    if newest.number < seen.number:
-        return False
-    found = answered(lambda: chain.web3.eth.get_block(seen.number))
-    return "0x" + bytes(found["hash"]).hex() == seen.hash

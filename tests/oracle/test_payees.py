@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eth_account import Account
 
-from oracle.payouts.payees import Payees
+from oracle.payouts import Payees
 from tests.onchain import ARTIST, Acts, DeployedProtocol, split
 from tests.scenario import OPEN
 

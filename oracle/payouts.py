@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -11,10 +12,10 @@ from prometheus_client import Counter
 from sqlalchemy import select
 
 from obbligato.chain.client import Chain
+from obbligato.chain.follower import MemoryFollower, NewBlocks, Undone
 from obbligato.protocol.constants import PPM
 from obbligato.transactions.outbox import want
 from oracle.db import OracleDatabase, Payout
-from oracle.payouts.payees import Payees
 
 _log = structlog.get_logger(__name__)
 _pushed = Counter("obbligato_payouts_wanted", "Claims made for payees who asked for it.")
@@ -22,6 +23,32 @@ _pushed = Counter("obbligato_payouts_wanted", "Claims made for payees who asked 
 CLAIM = "claim"
 MOST_SPLITS = 200
 """Splits of one claim: about 1.5 million gas."""
+
+
+class Payees:
+    """Splits by payee, as the vault's events name them.
+
+    Ids that a reorg undid are forgotten: the same id may be another split after it.
+    """
+
+    def __init__(self, chain: Chain) -> None:
+        self._follower = MemoryFollower(chain, contracts=("RoyaltyVault",), undoes_all=True)
+        self._splits: defaultdict[str, list[int]] = defaultdict(list)
+
+    def follow(self) -> None:
+        """Read on to the newest block. Raises ChainError; the next time goes on with what was not read."""
+        for step in self._follower.steps():
+            if isinstance(step, Undone):
+                self._splits.clear()
+            elif isinstance(step, NewBlocks):
+                for event in step.events:
+                    if event.name == "SplitInterned":
+                        for payee in event["payees"]:
+                            self._splits[payee["account"]].append(event["splitId"])
+
+    def splits_of(self, account: str) -> Sequence[int]:
+        """The splits that pay an account (checksummed), ascending."""
+        return tuple(self._splits.get(account, ()))
 
 
 @dataclass

@@ -1,1 +1,0 @@
-"""Payouts: payees who asked for it are paid without claiming."""
