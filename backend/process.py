@@ -21,7 +21,7 @@ from backend.ipfs.pins import PinWorker
 from backend.services import Services
 from backend.settings import PARTS, BackendSettings
 from obbligato.chain.client import answered
-from obbligato.documents import cid_of
+from obbligato.documents.cid import cid_of
 from obbligato.errors import ChainError, InputError, ObbligatoError
 from obbligato.server.alerts import Alerts
 from obbligato.server.http import stopped_by

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from obbligato.chain.deployment import read_deployment
 from obbligato.client.backend import BackendClient
-from obbligato.documents import Recording
+from obbligato.documents.license import Recording
 from obbligato.documents.terms_input import terms_from
 from obbligato.keys import open_keystore
 from obbligato.recordings import content_hash

@@ -17,18 +17,10 @@ from web3.types import RPCEndpoint
 from obbligato.chain.abis import DOLLAR
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
-from obbligato.documents import (
-    EventChunk,
-    Period,
-    Recording,
-    UsageEvent,
-    aggregate,
-    evidence_document,
-    legal_text,
-    license_document,
-    public_form,
-    write_chunks,
-)
+from obbligato.documents.events import UsageEvent, aggregate, public_form, write_chunks
+from obbligato.documents.evidence import EventChunk, Period, evidence_document
+from obbligato.documents.license import Recording, license_document
+from obbligato.documents.wording import legal_text
 from obbligato.protocol.constants import Metric, Pricing, Role, Tier
 from obbligato.protocol.quorum import pack_signatures
 from obbligato.protocol.rows import Row, pack_rows

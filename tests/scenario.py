@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
-from obbligato.documents import terms_with_legal_text
+from obbligato.documents.wording import terms_with_legal_text
 from obbligato.protocol.constants import NOT_OFFERED, Flag, Metric, Pricing, Tier
 from obbligato.protocol.terms import RateCard
 from obbligato.protocol.typed_data import Challenge, Claim

@@ -6,7 +6,8 @@ from backend.db.head import read_head
 from backend.http.callers import Caller
 from backend.licenses.history import KnownLicense, read_history
 from backend.services import Services
-from obbligato.documents import LicenseDocument, cid_from_digest
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.license import LicenseDocument
 from obbligato.server.http import Problem
 from obbligato.store import ContentStore
 

@@ -6,9 +6,8 @@ from fastapi import APIRouter
 
 from backend.actions.previews import allowed_uses, refused_uses, renewal_sentence
 from backend.http.schemas import AnswerModel, problems
-from obbligato.documents import terms_with_legal_text
 from obbligato.documents.presets import PRESETS, Preset
-from obbligato.documents.wording import condition_sentences
+from obbligato.documents.wording import condition_sentences, terms_with_legal_text
 from obbligato.protocol.constants import Flag
 from obbligato.schemas.acts import AllowedUse
 

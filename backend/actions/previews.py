@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from obbligato.documents import cid_from_digest
+from obbligato.documents.cid import cid_from_digest
 from obbligato.documents.wording import (
     TIER_MEANINGS,
     condition_sentences,

@@ -6,7 +6,7 @@ from backend.actions.calls import Call
 from backend.actions.messages import typed_data
 from backend.db.service_db import Act, Invitation
 from obbligato.chain.client import Chain
-from obbligato.documents import cid_from_digest
+from obbligato.documents.cid import cid_from_digest
 from obbligato.schemas.acts import (
     ActFailure,
     ActResponse,

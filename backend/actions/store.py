@@ -17,7 +17,8 @@ from backend.db.service_db import Act, Invitation, NonceRange
 from backend.http.callers import Caller
 from backend.services import Services
 from obbligato.chain.client import Chain, answered
-from obbligato.documents import cid_of, sha256
+from obbligato.documents.canonical import sha256
+from obbligato.documents.cid import cid_of
 from obbligato.errors import DigestMismatch, NotFound
 from obbligato.protocol.eip712 import Contract, Message
 from obbligato.protocol.typed_data import AcceptSplit

@@ -19,7 +19,7 @@ from backend.imports.permissions import LeftOut, Mintable, mintable, minted_mean
 from backend.imports.store import find
 from backend.imports.worker import WRITERS
 from backend.services import Services
-from obbligato.documents import cid_from_digest
+from obbligato.documents.cid import cid_from_digest
 from obbligato.protocol.splits import Split
 from obbligato.protocol.terms import Terms
 from obbligato.schemas.acts import ActState

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from obbligato.documents import Recording
 from obbligato.documents.identifiers import checked_release_date, compact_isrc, compact_iswc
-from obbligato.documents.license import Contributor, ImageUri, Name
+from obbligato.documents.license import Contributor, ImageUri, Name, Recording
 from obbligato.documents.model import Text
 from obbligato.errors import InputError
 from obbligato.protocol.constants import Flag, Tier

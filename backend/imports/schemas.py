@@ -16,7 +16,7 @@ from backend.http.schemas import Account, AnswerModel, Cid, Seconds
 from backend.imports.minting import Batch
 from backend.imports.parsing import COLUMNS, LINE, REPORTED
 from backend.services import Services
-from obbligato.documents import cid_from_digest
+from obbligato.documents.cid import cid_from_digest
 from obbligato.documents.csv_safety import guard_cell
 from obbligato.schemas.acts import ActResponse, CallResponse
 

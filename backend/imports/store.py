@@ -16,7 +16,7 @@ from backend.http.callers import Caller
 from backend.imports.parsing import LINE, REPORTED, FileLine, read_file
 from backend.imports.validation import Defaults
 from backend.services import Services
-from obbligato.documents import sha256
+from obbligato.documents.canonical import sha256
 from obbligato.documents.csv_safety import unguard_cell
 from obbligato.errors import NotFound
 from obbligato.schemas.acts import ActState

@@ -22,8 +22,10 @@ from backend.imports.parsing import (
     isrc_of,
     reason_of,
 )
-from obbligato.documents import Recording, legal_text, license_document, sha256
+from obbligato.documents.canonical import sha256
+from obbligato.documents.license import Recording, license_document
 from obbligato.documents.presets import Preset, preset_named
+from obbligato.documents.wording import legal_text
 from obbligato.errors import InputError
 from obbligato.protocol.constants import (
     MAX_INFLUENCE_CAP_BPS,

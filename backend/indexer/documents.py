@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from backend.db.index_db import Document, DocumentState, IndexDatabase, LicenseVersion
 from backend.db.license_tables import Fingerprint, FingerprintValue
 from obbligato.audit.recompute import OnProgress
-from obbligato.documents import LicenseDocument, cid_from_digest
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.license import LicenseDocument
 from obbligato.errors import DigestMismatch, InputError, NotFound
 from obbligato.recordings import Fingerprint as Sound
 from obbligato.recordings.fingerprints import indexed_values

@@ -15,8 +15,8 @@ from backend.db.index_db import License, LicenseAct, LicenseVersion, Report, Ter
 from backend.db.service_db import Pin
 from backend.services import Services
 from obbligato.audit.references import Reference
-from obbligato.documents import EvidenceDocument, cid_from_digest, cid_of
-from obbligato.documents.cid import digest_from_cid
+from obbligato.documents.cid import cid_from_digest, cid_of, digest_from_cid
+from obbligato.documents.evidence import EvidenceDocument
 from obbligato.errors import DigestMismatch, InputError, NotFound
 from obbligato.server.http import Problem
 from obbligato.store import BlockState, BlockStatus, ContentStore, StoreError, WrittenCar, write_car

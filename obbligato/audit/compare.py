@@ -12,7 +12,9 @@ from typing import Any
 from obbligato.audit.ledger import Ledger, LicenseRecord, ReportRecord
 from obbligato.chain.abis import DOLLAR
 from obbligato.chain.client import Chain
-from obbligato.documents import EvidenceDocument, LicenseDocument, cid_from_digest
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.evidence import EvidenceDocument
+from obbligato.documents.license import LicenseDocument
 from obbligato.documents.wording import check_legal_text
 from obbligato.errors import DigestMismatch, InputError, NotFound, ObbligatoError, RefusedError
 from obbligato.metering.verification import verify

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from obbligato.audit.ledger import Ledger, ReportRecord
-from obbligato.documents import EvidenceDocument, cid_from_digest
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.evidence import EvidenceDocument
 from obbligato.errors import DigestMismatch, InputError, NotFound
 from obbligato.protocol.terms import Terms
 from obbligato.store import ContentStore, StoreError

@@ -20,7 +20,8 @@ from obbligato.audit.statements import find_report, split_statement, terms_state
 from obbligato.cli.commands import Commands
 from obbligato.cli.output import ExitCode, Result, progress, table
 from obbligato.cli.session import Session
-from obbligato.documents import cid_of, ipfs_uri, parse_canonical, sha256
+from obbligato.documents.canonical import parse_canonical, sha256
+from obbligato.documents.cid import cid_of, ipfs_uri
 from obbligato.documents.file_inputs import read_bytes, read_split, read_terms
 from obbligato.documents.schemas import read_document
 from obbligato.errors import InputError

@@ -33,7 +33,8 @@ from obbligato.client.verify_acts import (
     verify_act,
     verify_invitation,
 )
-from obbligato.documents import LicenseDocument, digest_from_cid
+from obbligato.documents.cid import digest_from_cid
+from obbligato.documents.license import LicenseDocument
 from obbligato.errors import InputError
 from obbligato.keys import Signer
 from obbligato.schemas.acts import ActRequest, ActResponse, ActState, InvitationResponse

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from obbligato.client.errors import ActRefused
-from obbligato.documents import LicenseDocument
 from obbligato.documents.identifiers import compact_isrc
+from obbligato.documents.license import LicenseDocument
 from obbligato.documents.terms_input import PRICES, terms_from, terms_json
 from obbligato.documents.wording import role_word
 from obbligato.errors import InputError

@@ -14,7 +14,8 @@ from obbligato.chain.deployment import Deployment
 from obbligato.client.catalog_csv import LineAsked
 from obbligato.client.errors import ActRefused
 from obbligato.client.requests import BoundedChallengeRequest
-from obbligato.documents import LicenseDocument, check_block, cid_from_digest
+from obbligato.documents.cid import check_block, cid_from_digest
+from obbligato.documents.license import LicenseDocument
 from obbligato.documents.wording import role_word
 from obbligato.errors import DigestMismatch, InputError, NotFound
 from obbligato.protocol.constants import Role

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from obbligato.audit.recompute import OnProgress
-from obbligato.documents import LicenseDocument, cid_from_digest
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.license import LicenseDocument
 from obbligato.errors import DigestMismatch, InputError, NotFound
 from obbligato.store import ContentStore, StoreError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from obbligato.documents import terms_with_legal_text
 from obbligato.documents.presets import preset_named
+from obbligato.documents.wording import terms_with_legal_text
 from obbligato.errors import InputError
 from obbligato.protocol.constants import (
     MAX_INFLUENCE_CAP_BPS,

@@ -11,13 +11,9 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
 
-from obbligato.documents import (
-    LicenseDocument,
-    Recording,
-    digest_from_cid,
-    license_document,
-    sha256,
-)
+from obbligato.documents.canonical import sha256
+from obbligato.documents.cid import digest_from_cid
+from obbligato.documents.license import LicenseDocument, Recording, license_document
 from obbligato.documents.terms_input import terms_json
 from obbligato.documents.wording import role_word
 from obbligato.errors import InputError, RefusedError

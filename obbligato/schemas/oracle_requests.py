@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from obbligato.documents import Period
+from obbligato.documents.evidence import Period
 from obbligato.documents.file_inputs import named
 from obbligato.errors import InputError
 from obbligato.protocol.constants import MAX_ROWS, UINT64_MAX, Metric, Pricing, Tier

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-from obbligato.documents import Recording
+from obbligato.documents.license import Recording
 from obbligato.documents.presets import Preset, preset_named
 from obbligato.documents.split_sheet import read_split_sheet
 from obbligato.documents.terms_input import terms_from

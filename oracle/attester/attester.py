@@ -17,7 +17,8 @@ from obbligato.chain.client import Chain
 from obbligato.chain.quote import quote
 from obbligato.chain.signatures import is_signed_by
 from obbligato.consent import LicenseBook
-from obbligato.documents import EvidenceDocument, Period, cid_from_digest
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.evidence import EvidenceDocument, Period
 from obbligato.errors import RefusedError
 from obbligato.keys import Signer, sign_with
 from obbligato.metering.verification import Verified, verify

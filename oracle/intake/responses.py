@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from obbligato.documents import cid_from_digest
+from obbligato.documents.cid import cid_from_digest
 from obbligato.protocol.rows import ROW_BYTES, unpack_credits, unpack_rows
 from obbligato.schemas import oracle as schemas
 from obbligato.transactions.tables import Transaction

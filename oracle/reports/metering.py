@@ -17,7 +17,7 @@ from obbligato.chain import blocks
 from obbligato.chain.client import Chain
 from obbligato.chain.quote import quote
 from obbligato.consent import LicenseBook
-from obbligato.documents import Period
+from obbligato.documents.evidence import Period
 from obbligato.errors import ContractRefused, InputError, NotFound
 from obbligato.metering.files import RejectedLines, Rejection, UsageFile
 from obbligato.metering.intake import events_of_rows, write_events

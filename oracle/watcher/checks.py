@@ -11,7 +11,8 @@ from typing import Final
 import duckdb
 
 from obbligato.consent import LicenseBook
-from obbligato.documents import EvidenceDocument, cid_from_digest
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.evidence import EvidenceDocument
 from obbligato.errors import DigestMismatch, InputError, NotFound, ObbligatoError, RefusedError
 from obbligato.metering.aggregation import row_of
 from obbligato.metering.public_events import load_events

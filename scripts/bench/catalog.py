@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from obbligato.chain.client import Chain
-from obbligato.documents import terms_with_legal_text
+from obbligato.documents.wording import terms_with_legal_text
 from obbligato.protocol.constants import Flag, Tier
 from obbligato.protocol.splits import Split
 from obbligato.protocol.terms import RateCard

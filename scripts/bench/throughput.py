@@ -18,7 +18,8 @@ from rich.table import Table
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
 from obbligato.client import Usage
-from obbligato.documents import Recording, legal_text, license_document
+from obbligato.documents.license import Recording, license_document
+from obbligato.documents.wording import legal_text
 from obbligato.protocol.constants import PPM, Role
 from obbligato.protocol.splits import Payee, Split
 from obbligato.store import EmbeddedStore

@@ -9,7 +9,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
-from obbligato.documents import terms_with_legal_text
+from obbligato.documents.wording import terms_with_legal_text
 from obbligato.protocol.constants import NOT_OFFERED, Flag, Role, Tier
 from obbligato.protocol.splits import Payee, Split
 from obbligato.protocol.terms import RateCard, Terms

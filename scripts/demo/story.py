@@ -18,7 +18,9 @@ from web3.types import RPCEndpoint
 from obbligato.chain.abis import DOLLAR
 from obbligato.chain.client import Chain, answered
 from obbligato.client import PricedRow, Submission, Usage
-from obbligato.documents import Period, Recording, legal_text, license_document
+from obbligato.documents.evidence import Period
+from obbligato.documents.license import Recording, license_document
+from obbligato.documents.wording import legal_text
 from obbligato.protocol.constants import Metric, Pricing, ReportState, Tier
 from obbligato.protocol.rows import Credit, Row, pack_credits, pack_rows
 from obbligato.protocol.splits import Split

@@ -21,7 +21,8 @@ from obbligato.audit.ledger import Ledger
 from obbligato.audit.recompute import Recomputed, read_ledger
 from obbligato.audit.replay import Replay
 from obbligato.chain.events import Event
-from obbligato.documents import cid_from_digest, legal_text
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.wording import legal_text
 from obbligato.store import EmbeddedStore
 from scripts.demo.cast import POOL_PLATFORM
 from tests.onchain import Acts

@@ -5,7 +5,8 @@ from __future__ import annotations
 from obbligato.audit.compare import Outcome
 from obbligato.audit.recompute import Recomputed, recompute
 from obbligato.chain.events import Event
-from obbligato.documents import EvidenceDocument, cid_from_digest
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.evidence import EvidenceDocument
 from obbligato.protocol.constants import ReportState
 from tests.onchain import ARTIST, BY_GRANT, COLD, DUO, LABEL, PRODUCER, STRANGER
 from tests.scenario import RECEIVED, Scenario

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from obbligato.documents import LicenseDocument, digest_from_cid
+from obbligato.documents.cid import digest_from_cid
+from obbligato.documents.license import LicenseDocument
 from obbligato.documents.terms_input import terms_from
 from scripts.demo.cast import person
 from scripts.stack import PASSWORD, Service, backend_service, keystore

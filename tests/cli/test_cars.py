@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from obbligato.documents import cid_from_digest, cid_of
+from obbligato.documents.cid import cid_from_digest, cid_of
 from obbligato.store import EmbeddedStore, read_car, write_car
 from scripts.toolchain import ROOT
 from tests.cli.conftest import Command

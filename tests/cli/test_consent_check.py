@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from obbligato.documents import Recording, license_document
+from obbligato.documents.license import Recording, license_document
 from obbligato.protocol.constants import Tier
 from tests.cli.conftest import Command
 from tests.onchain import ARTIST, DUO, Acts, raw_terms, split

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from obbligato import __version__
-from obbligato.documents import cid_of
+from obbligato.documents.cid import cid_of
 from scripts.toolchain import ROOT
 from tests.cli.conftest import Command
 from tests.scenario import OPEN, Scenario
@@ -149,7 +149,7 @@ def test_a_document_that_is_wrong_says_where(
 def test_evidence_is_shown_from_the_store_and_checked(
     bare: Command, scenario: Scenario, tmp_path: Path
 ) -> None:
-    from obbligato.documents import cid_from_digest
+    from obbligato.documents.cid import cid_from_digest
 
     cid = cid_from_digest(scenario.reports[0].header.evidence)
     ran = bare("--store", scenario.protocol.folder, "document", "show", f"ipfs://{cid}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from obbligato.documents import cid_from_digest
+from obbligato.documents.cid import cid_from_digest
 from scripts.demo.cast import GUARDIAN
 from scripts.toolchain import free_ports
 from tests.chain.proxy import served

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from obbligato.client.signing import request_text
-from obbligato.documents import UsageEvent
+from obbligato.documents.events import UsageEvent
 from obbligato.documents.file_inputs import named
 from obbligato.protocol.constants import Metric, Tier
 from obbligato.schemas.oracle import State

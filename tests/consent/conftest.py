@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from obbligato.documents import Recording, legal_text, license_document, terms_with_legal_text
+from obbligato.documents.license import Recording, license_document
+from obbligato.documents.wording import legal_text, terms_with_legal_text
 from obbligato.errors import ContractRefused
 from obbligato.protocol.constants import NOT_OFFERED, Flag, Metric, Pricing, Tier
 from obbligato.protocol.rows import Row, pack_rows

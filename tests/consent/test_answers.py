@@ -9,7 +9,7 @@ import pytest
 
 from obbligato.chain.events import read_events
 from obbligato.consent import LicenseBook
-from obbligato.documents import Period
+from obbligato.documents.evidence import Period
 from obbligato.metering.workbench import Consents
 from obbligato.protocol.constants import Metric, Pricing, Tier
 from tests.consent.conftest import CLAIMED_TWICE, RENEWED, Past

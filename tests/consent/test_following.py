@@ -12,7 +12,9 @@ import pytest
 
 from obbligato.chain.client import Chain
 from obbligato.consent import LicenseBook
-from obbligato.documents import Period, Recording, legal_text, license_document
+from obbligato.documents.evidence import Period
+from obbligato.documents.license import Recording, license_document
+from obbligato.documents.wording import legal_text
 from obbligato.errors import ChainError, NotFound
 from obbligato.metering.workbench import Consents
 from obbligato.protocol.constants import Pricing

@@ -9,16 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from obbligato.documents import (
-    MAX_DOCUMENT_BYTES,
-    canonical_bytes,
-    check_block,
-    cid_from_digest,
-    cid_of,
-    digest_from_cid,
-    ipfs_uri,
-    parse_canonical,
-)
+from obbligato.documents.canonical import MAX_DOCUMENT_BYTES, canonical_bytes, parse_canonical
+from obbligato.documents.cid import check_block, cid_from_digest, cid_of, digest_from_cid, ipfs_uri
 from obbligato.errors import DigestMismatch, InputError
 
 HELLO_CID = "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"

@@ -12,21 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from obbligato.documents import (
+from obbligato.documents.canonical import canonical_bytes, sha256
+from obbligato.documents.cid import cid_of
+from obbligato.documents.events import (
+    MAX_CHUNK_BYTES,
     PublicUsageEvent,
     UsageEvent,
     aggregate,
-    canonical_bytes,
-    cid_of,
     public_form,
     read_chunk,
-    sha256,
     write_chunks,
 )
-from obbligato.documents.events import MAX_CHUNK_BYTES
 from obbligato.errors import InputError
-from obbligato.protocol import Row
 from obbligato.protocol.constants import Metric, Tier
+from obbligato.protocol.rows import Row
 
 SALT = bytes(range(16))
 MODEL = "0x" + "ab" * 32

@@ -7,23 +7,24 @@ from typing import Any
 
 import pytest
 
-from obbligato.documents import (
+from obbligato.documents.canonical import canonical_bytes, sha256
+from obbligato.documents.events import (
+    MAX_CHUNK_BYTES,
+    UsageEvent,
+    aggregate,
+    public_form,
+    write_chunks,
+)
+from obbligato.documents.evidence import (
     EventChunk,
     EvidenceDocument,
     Period,
     UnlicensedUse,
-    UsageEvent,
-    aggregate,
-    canonical_bytes,
     evidence_document,
-    public_form,
-    sha256,
-    write_chunks,
 )
-from obbligato.documents.events import MAX_CHUNK_BYTES
 from obbligato.errors import InputError
-from obbligato.protocol import Row, rows_digest
 from obbligato.protocol.constants import Metric, Tier
+from obbligato.protocol.rows import Row, rows_digest
 
 SALT = bytes(range(16))
 MODEL = "0x" + "ab" * 32

@@ -9,18 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from obbligato.documents import (
-    Contributor,
-    LicenseDocument,
-    Recording,
-    Stem,
-    canonical_bytes,
-    check_legal_text,
-    legal_text,
-    license_document,
-    sha256,
-    terms_with_legal_text,
-)
+from obbligato.documents.canonical import canonical_bytes, sha256
 from obbligato.documents.identifiers import (
     checked_release_date,
     compact_isni,
@@ -28,10 +17,17 @@ from obbligato.documents.identifiers import (
     compact_iswc,
     shown_isrc,
 )
-from obbligato.documents.wording import dollars
+from obbligato.documents.license import (
+    Contributor,
+    LicenseDocument,
+    Recording,
+    Stem,
+    license_document,
+)
+from obbligato.documents.wording import check_legal_text, dollars, legal_text, terms_with_legal_text
 from obbligato.errors import DigestMismatch, InputError
-from obbligato.protocol import RateCard, Terms
 from obbligato.protocol.constants import NOT_OFFERED, Flag, Role, Tier
+from obbligato.protocol.terms import RateCard, Terms
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -15,16 +15,8 @@ from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
 from obbligato.consent import LicenseBook
-from obbligato.documents import (
-    EventChunk,
-    Period,
-    UnlicensedUse,
-    UsageEvent,
-    aggregate,
-    evidence_document,
-    public_form,
-    write_chunks,
-)
+from obbligato.documents.events import UsageEvent, aggregate, public_form, write_chunks
+from obbligato.documents.evidence import EventChunk, Period, UnlicensedUse, evidence_document
 from obbligato.errors import ObbligatoError, RefusedError
 from obbligato.keys import LocalSigner
 from obbligato.metering.files import UsageFile

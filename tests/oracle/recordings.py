@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from obbligato.documents import Recording, legal_text, license_document, terms_with_legal_text
+from obbligato.documents.license import Recording, license_document
+from obbligato.documents.wording import legal_text, terms_with_legal_text
 from obbligato.protocol.constants import Flag, Metric, Tier
 from obbligato.protocol.splits import Split
 from obbligato.protocol.terms import RateCard, Terms

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from eth_hash.auto import keccak
 
-from obbligato.documents import EvidenceDocument, UnlicensedUse, cid_from_digest
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.evidence import EvidenceDocument, UnlicensedUse
 from obbligato.errors import DigestMismatch, NotFound
 from obbligato.protocol.constants import Pricing, Tier
 from obbligato.protocol.eip712 import Domain

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from obbligato.documents import terms_with_legal_text
+from obbligato.documents.wording import terms_with_legal_text
 from obbligato.protocol.constants import Flag, Tier
 from obbligato.protocol.terms import RateCard
 from obbligato.schemas.attestation import AttestationAnswer

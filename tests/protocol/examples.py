@@ -6,8 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from obbligato.protocol import RateCard, Row, Terms
 from obbligato.protocol.constants import Flag, Metric, Tier, tiers_mask
+from obbligato.protocol.rows import Row
+from obbligato.protocol.terms import RateCard, Terms
 
 YEAR = 365 * 86_400
 TEXT = bytes(31) + b"\1"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from obbligato.errors import InputError
-from obbligato.protocol import Grant
 from obbligato.protocol.constants import Tier
+from obbligato.protocol.grants import Grant
 
 MODEL = b"\7" * 32
 GRANT = Grant(license_id=1, tier=Tier.VOICE, platform_id=2, model_id=MODEL, start=100, end=200)

@@ -6,21 +6,13 @@ from typing import Any
 
 import pytest
 
-from obbligato.protocol import (
-    Credit,
-    Row,
-    Version,
-    bond,
-    entitlement,
-    metered_amount,
-    pack_credits,
-    pack_rows,
-    pool_amounts,
-    pool_weight,
-    quorum,
-    rule,
-)
 from obbligato.protocol.constants import Tier, tiers_mask
+from obbligato.protocol.history import Version
+from obbligato.protocol.pricing import metered_amount, pool_amounts, pool_weight
+from obbligato.protocol.quorum import quorum
+from obbligato.protocol.rows import Credit, Row, pack_credits, pack_rows
+from obbligato.protocol.rulings import bond, rule
+from obbligato.protocol.splits import entitlement
 from tests.protocol.examples import terms_with
 from tests.protocol.test_rulings import as_json, contested
 from tests.protocol.vectors import vectors

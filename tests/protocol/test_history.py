@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obbligato.errors import InputError, RefusedError
-from obbligato.protocol import LicenseHistory, Terms, Version
 from obbligato.protocol.constants import MAX_TIME, Tier, tiers_of
+from obbligato.protocol.history import LicenseHistory, Version
+from obbligato.protocol.terms import Terms
 from tests.protocol.examples import YEAR, terms_with
 from tests.protocol.vectors import data, vectors
 

@@ -9,18 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obbligato.errors import InputError, RefusedError
-from obbligato.protocol import (
-    Credit,
+from obbligato.protocol.constants import NOT_OFFERED, PPM, TIER_WEIGHTS, Flag, Metric, Pricing, Tier
+from obbligato.protocol.pricing import (
     Offer,
     Priced,
-    Row,
-    Terms,
     metered_amount,
     pool_amounts,
     pool_weight,
     price_rows,
 )
-from obbligato.protocol.constants import NOT_OFFERED, PPM, TIER_WEIGHTS, Flag, Metric, Pricing, Tier
+from obbligato.protocol.rows import Credit, Row
+from obbligato.protocol.terms import Terms
 from tests.protocol.examples import quantities, row_lists, terms_with, uint64
 from tests.protocol.vectors import vectors
 

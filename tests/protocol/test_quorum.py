@@ -8,7 +8,8 @@ import pytest
 from eth_account import Account
 
 from obbligato.errors import InputError
-from obbligato.protocol import (
+from obbligato.protocol.quorum import (
+    CURVE_ORDER,
     check_signature,
     pack_signatures,
     quorum,
@@ -16,7 +17,6 @@ from obbligato.protocol import (
     recover_signers,
     unpack_signatures,
 )
-from obbligato.protocol.quorum import CURVE_ORDER
 from tests.protocol.examples import account
 from tests.protocol.vectors import data, vectors
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obbligato.errors import InputError
-from obbligato.protocol import (
+from obbligato.protocol.constants import Metric, Tier
+from obbligato.protocol.rows import (
     CREDIT_BYTES,
     ROW_BYTES,
     Credit,
@@ -22,7 +23,6 @@ from obbligato.protocol import (
     unpack_credits,
     unpack_rows,
 )
-from obbligato.protocol.constants import Metric, Tier
 from tests.protocol.examples import row_lists, uint64
 from tests.protocol.vectors import data, vectors
 

@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obbligato.errors import InputError, RefusedError
-from obbligato.protocol import (
+from obbligato.protocol.constants import NOT_OFFERED, Tier
+from obbligato.protocol.pricing import pool_amounts
+from obbligato.protocol.rulings import (
     ContestedRow,
     MeteredPrice,
     PoolPrice,
     Ruling,
     Winner,
     bond,
-    pool_amounts,
     rule,
 )
-from obbligato.protocol.constants import NOT_OFFERED, Tier
 from tests.protocol.vectors import vectors
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obbligato.errors import InputError
-from obbligato.protocol import Payee, Split, divide, entitlement
 from obbligato.protocol.constants import PPM, Role
+from obbligato.protocol.splits import Payee, Split, divide, entitlement
 from tests.protocol.examples import account, uint64
 from tests.protocol.vectors import data, vectors
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from obbligato.errors import InputError, RefusedError
-from obbligato.protocol import RateCard, Terms, terms_of_cards
 from obbligato.protocol.constants import (
     ALL_TIERS,
     NOT_OFFERED,
@@ -17,6 +16,7 @@ from obbligato.protocol.constants import (
     tiers_mask,
     tiers_of,
 )
+from obbligato.protocol.terms import RateCard, Terms, terms_of_cards
 from tests.protocol.examples import CARD, TEXT, terms_with
 from tests.protocol.vectors import data, vectors
 

@@ -12,8 +12,9 @@ from eth_account.messages import encode_typed_data
 from eth_hash.auto import keccak
 
 from obbligato.errors import InputError
-from obbligato.protocol import Payee, RateCard, Split, Terms
 from obbligato.protocol.eip712 import TypedStruct
+from obbligato.protocol.splits import Payee, Split
+from obbligato.protocol.terms import RateCard, Terms
 from obbligato.protocol.typed_data import (
     MESSAGES,
     Attestation,

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from obbligato.documents import LicenseDocument, Recording, license_document
+from obbligato.documents.license import LicenseDocument, Recording, license_document
 from obbligato.errors import InputError
 from tests.scenario import OPEN
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from obbligato.documents import cid_of
+from obbligato.documents.cid import cid_of
 from obbligato.errors import DigestMismatch, InputError, NotFound
 from obbligato.store import MAX_BLOCK_BYTES, BlockState, EmbeddedStore, StoreError
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from obbligato.documents import EvidenceDocument, LicenseDocument, cid_of, write_chunks
-from obbligato.documents.events import PublicUsageEvent, aggregate
-from obbligato.documents.evidence import EventChunk, Period, evidence_document
+from obbligato.documents.cid import cid_of
+from obbligato.documents.events import PublicUsageEvent, aggregate, write_chunks
+from obbligato.documents.evidence import EventChunk, EvidenceDocument, Period, evidence_document
+from obbligato.documents.license import LicenseDocument
 from obbligato.errors import NotFound
 from obbligato.protocol.constants import Metric, Tier
 from obbligato.store import (

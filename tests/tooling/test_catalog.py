@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from obbligato.documents import Recording
 from obbligato.documents.identifiers import compact_isrc
+from obbligato.documents.license import Recording
 from obbligato.errors import InputError
 from scripts.demo.catalog import COLUMNS, SERVICES, generate_catalogue, read_catalogue
 

@@ -15,7 +15,7 @@ from backend.db.index_db import Report, ReportPayload
 from backend.http.callers import Caller
 from backend.licenses.history import read_history
 from backend.services import Services
-from obbligato.documents import cid_from_digest
+from obbligato.documents.cid import cid_from_digest
 from obbligato.documents.wording import dollars, tier_title
 from obbligato.errors import NotFound, RefusedError
 from obbligato.protocol.constants import Metric, Tier

@@ -25,7 +25,8 @@ from backend.http.callers import Caller
 from backend.licenses.history import KnownLicense
 from backend.licenses.rivals import rivals
 from backend.services import Services
-from obbligato.documents import LicenseDocument, Recording, legal_text, license_document
+from obbligato.documents.license import LicenseDocument, Recording, license_document
+from obbligato.documents.wording import legal_text
 from obbligato.errors import RefusedError
 from obbligato.protocol.splits import Split
 from obbligato.protocol.terms import Terms

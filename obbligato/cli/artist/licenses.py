@@ -14,8 +14,8 @@ from obbligato.cli.artist.acts import Signing
 from obbligato.cli.commands import Commands
 from obbligato.cli.options import IdempotencyKey, LicenseId
 from obbligato.cli.output import Result, progress
-from obbligato.documents import Recording
 from obbligato.documents.file_inputs import named, read_bytes, read_json
+from obbligato.documents.license import Recording
 from obbligato.documents.split_sheet import read_split_sheet
 from obbligato.documents.terms_input import scope_for, terms_from
 from obbligato.documents.wording import role_word

@@ -18,7 +18,7 @@ from backend.actions.messages import typed_data
 from backend.actions.sign import accept
 from backend.actions.store import PreparedAct, store_act
 from backend.db.service_db import Act, Invitation
-from obbligato.documents import terms_with_legal_text
+from obbligato.documents.wording import terms_with_legal_text
 from obbligato.errors import InputError, RefusedError
 from obbligato.protocol.constants import Flag, Metric, Tier
 from obbligato.protocol.terms import RateCard

@@ -16,7 +16,9 @@ from backend.actions.responses import act_response
 from backend.actions.sign import sign_act, was_sent
 from backend.actions.store import Idempotency, store_act
 from backend.db.service_db import Act
-from obbligato.documents import LicenseDocument, cid_from_digest, legal_text
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.license import LicenseDocument
+from obbligato.documents.wording import legal_text
 from obbligato.errors import InputError, NotFound
 from obbligato.schemas.acts import ActState, MintRequest
 from obbligato.server.http import Problem

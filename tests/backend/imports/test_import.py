@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from obbligato.documents import LicenseDocument
+from obbligato.documents.license import LicenseDocument
 from obbligato.documents.presets import preset_named
 from obbligato.protocol.constants import PPM, Flag, Tier
 from scripts.demo.catalog import generate_catalogue, read_catalogue

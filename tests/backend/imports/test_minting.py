@@ -13,7 +13,8 @@ from backend.db.service_db import Act
 from backend.imports.minting import MOST_IN_BATCH
 from backend.imports.worker import CatalogueWorker
 from obbligato.chain.client import Chain
-from obbligato.documents import LicenseDocument, cid_from_digest
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.license import LicenseDocument
 from obbligato.protocol.typed_data import ApproveOperator
 from obbligato.server.alerts import Alerts
 from tests.backend.imports.conftest import ImportsEnv, Visitor, song, written

@@ -12,8 +12,9 @@ from collections.abc import Callable
 import pytest
 
 from backend.imports.worker import CHUNK, CatalogueWorker
-from obbligato.documents import LicenseDocument, cid_from_digest, legal_text
-from obbligato.documents.cid import cid_of
+from obbligato.documents.cid import cid_from_digest, cid_of
+from obbligato.documents.license import LicenseDocument
+from obbligato.documents.wording import legal_text
 from obbligato.server.alerts import Alerts
 from obbligato.server.supervisor import Supervisor, Worker
 from obbligato.store import BlockStatus, ContentStore, StoreError

@@ -24,7 +24,7 @@ from backend.db.index_db import (
     RivalClaim,
 )
 from backend.indexer.sync import Index
-from obbligato.documents import terms_with_legal_text
+from obbligato.documents.wording import terms_with_legal_text
 from obbligato.protocol.constants import Flag, Metric, Tier
 from obbligato.protocol.terms import RateCard
 from obbligato.protocol.types import ZERO_ADDRESS

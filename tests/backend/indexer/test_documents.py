@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from backend.db.index_db import Document, IndexDatabase
 from backend.indexer.sync import Index
-from obbligato.documents import Recording, license_document
+from obbligato.documents.license import Recording, license_document
 from obbligato.store import EmbeddedStore
 from tests.onchain import STRANGER, Acts, split
 from tests.scenario import OPEN

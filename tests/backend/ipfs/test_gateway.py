@@ -13,7 +13,7 @@ from backend.ipfs.references import all_references
 from backend.services import Services
 from obbligato.audit.recompute import read_ledger
 from obbligato.audit.references import Unread, evidence_blocks, licences_and_texts
-from obbligato.documents import cid_of
+from obbligato.documents.cid import cid_of
 from obbligato.errors import DigestMismatch, NotFound
 from obbligato.store import EmbeddedStore, GatewayStore, LayeredStore, StoreError, read_car
 from tests.backend.ipfs.conftest import Keeping

@@ -13,7 +13,7 @@ from backend.actions.store import missing_block, store_blocks
 from backend.db.service_db import Pin
 from backend.ipfs.pins import PinWorker
 from backend.services import Services
-from obbligato.documents import cid_of
+from obbligato.documents.cid import cid_of
 from obbligato.store import BlockState, GatewayStore, KuboStore, LayeredStore
 from scripts.kubo import Kubo, NoKubo, kubo
 from tests.backend.ipfs.conftest import Keeping

@@ -13,7 +13,7 @@ from backend.db.service_db import Pin
 from backend.ipfs.pins import DAY_SECONDS, MISSING, VANISHED, PinWorker
 from backend.ipfs.references import all_references
 from backend.services import Services
-from obbligato.documents import cid_of
+from obbligato.documents.cid import cid_of
 from obbligato.server.supervisor import Supervisor, Worker
 from obbligato.store import EmbeddedStore, GatewayStore, LayeredStore, StoreError
 from tests.backend.ipfs.conftest import Keeping

@@ -39,7 +39,8 @@ from backend.platforms import routes as platform_routes
 from backend.reports import routes as report_routes
 from backend.services import Services
 from backend.settings import BackendSettings
-from obbligato.documents import Recording, legal_text, license_document, terms_with_legal_text
+from obbligato.documents.license import Recording, license_document
+from obbligato.documents.wording import legal_text, terms_with_legal_text
 from obbligato.protocol.constants import Flag, Metric, Tier
 from obbligato.protocol.terms import RateCard, Terms
 from obbligato.server.http import add_errors

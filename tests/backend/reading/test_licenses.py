@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from obbligato.documents import cid_from_digest, legal_text
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.wording import legal_text
 from tests.backend.reading.conftest import APPROVED, ISRC, SHARED, Api, ReadingEnv, walked
 from tests.onchain import ARTIST, BY_GRANT, COLD, DAY, DUO, LABEL, PRODUCER, STRANGER, UNIT
 from tests.scenario import OPEN, RECEIVED, WIDER

@@ -8,7 +8,7 @@ from typing import Any
 
 from backend.db.index_db import IndexDatabase
 from backend.indexer.sync import Index
-from obbligato.documents import Recording, license_document
+from obbligato.documents.license import Recording, license_document
 from obbligato.store import EmbeddedStore
 from tests.onchain import Acts, raw_terms, split
 from tests.scenario import OPEN

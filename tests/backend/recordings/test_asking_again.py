@@ -15,7 +15,8 @@ from alembic.config import Config
 from backend.db.index_db import MIGRATIONS, Document, IndexDatabase
 from backend.db.license_tables import Fingerprint as Stored
 from backend.indexer.documents import READING, read_documents
-from obbligato.documents import Recording, digest_from_cid, license_document
+from obbligato.documents.cid import digest_from_cid
+from obbligato.documents.license import Recording, license_document
 from obbligato.recordings import Fingerprint
 from obbligato.store import EmbeddedStore
 from tests import postgres

@@ -15,7 +15,8 @@ from obbligato.chain.deployment import CONTRACTS, Deployment
 from obbligato.client.backend import BackendClient
 from obbligato.client.signing import personal_digest
 from obbligato.client.verify_acts import domain_of
-from obbligato.documents import LicenseDocument, Recording, cid_of, license_document
+from obbligato.documents.cid import cid_of
+from obbligato.documents.license import LicenseDocument, Recording, license_document
 from obbligato.documents.wording import role_word
 from obbligato.errors import NotFound
 from obbligato.keys import LocalSigner

@@ -11,7 +11,7 @@ from backend.imports.validation import Defaults, Judge
 from obbligato.client.backend import BackendClient
 from obbligato.client.catalog_csv import LineAsked, lines_asked
 from obbligato.client.errors import ActRefused
-from obbligato.documents import LicenseDocument
+from obbligato.documents.license import LicenseDocument
 from obbligato.protocol.typed_data import Mint
 from tests.client.backend.conftest import NOW, OTHER, SIGNER, FakeBackend, act_of, document
 

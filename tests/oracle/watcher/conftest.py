@@ -10,17 +10,14 @@ import pytest
 from eth_hash.auto import keccak
 
 from obbligato.consent import LicenseBook
-from obbligato.documents import (
-    EventChunk,
-    Period,
+from obbligato.documents.events import (
     PublicUsageEvent,
     UsageEvent,
     aggregate,
-    evidence_document,
     public_form,
     write_chunks,
 )
-from obbligato.documents.evidence import MediaType
+from obbligato.documents.evidence import EventChunk, MediaType, Period, evidence_document
 from obbligato.keys import LocalSigner
 from obbligato.protocol.constants import Metric, Pricing, Tier
 from obbligato.protocol.quorum import pack_signatures

@@ -11,13 +11,10 @@ import duckdb
 import pytest
 
 from obbligato.consent import LicenseBook
-from obbligato.documents import (
-    EvidenceDocument,
-    aggregate,
-    cid_from_digest,
-    terms_with_legal_text,
-    write_chunks,
-)
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.events import aggregate, write_chunks
+from obbligato.documents.evidence import EvidenceDocument
+from obbligato.documents.wording import terms_with_legal_text
 from obbligato.errors import ChainError, InputError
 from obbligato.metering.verification import Verified, verify
 from obbligato.protocol.constants import Flag, Tier

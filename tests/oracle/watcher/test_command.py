@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from obbligato.chain.abis import DOLLAR
 from obbligato.cli.session import Session
-from obbligato.documents import aggregate, cid_from_digest
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.events import aggregate
 from obbligato.errors import InputError
 from obbligato.keys import create_keystore
 from oracle.watcher.cli import watch

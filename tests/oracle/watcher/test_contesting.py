@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from obbligato.chain.abis import DOLLAR
 from obbligato.chain.events import read_events
-from obbligato.documents import aggregate, cid_from_digest
+from obbligato.documents.cid import cid_from_digest
+from obbligato.documents.events import aggregate
 from obbligato.protocol.constants import Metric, Tier
 from obbligato.protocol.rows import Row
 from oracle.watcher.findings import ChallengeStatement, Kind
