@@ -16,7 +16,8 @@ from obbligato.documents.license import Recording
 from obbligato.documents.terms_input import terms_from
 from obbligato.keys import open_keystore
 from obbligato.recordings import content_hash
-from obbligato.schemas.acts import ActState, MintRequest
+from obbligato.schemas.act_states import ActState
+from obbligato.schemas.acts import MintRequest
 
 file, title, artist = sys.argv[1:]
 

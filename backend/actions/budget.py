@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.service_db import Act, Spending
 from backend.settings import BackendSettings
-from obbligato.schemas.acts import ActState
+from obbligato.schemas.act_states import ActState
 from obbligato.server.http import Problem
 from obbligato.transactions.fees import GIGAWEI
 from obbligato.transactions.tables import Broadcast, Transaction, TransactionState

@@ -9,7 +9,7 @@ from backend.http.schemas import AnswerModel, problems
 from obbligato.documents.presets import PRESETS, Preset
 from obbligato.documents.wording import condition_sentences, terms_with_legal_text
 from obbligato.protocol.constants import Flag
-from obbligato.schemas.acts import AllowedUse
+from obbligato.schemas.backend import AllowedUse
 
 presets_router = APIRouter(prefix="/v1/presets", tags=["acts"])
 

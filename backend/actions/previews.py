@@ -19,7 +19,7 @@ from obbligato.documents.wording import (
 from obbligato.protocol.constants import PPM, Tier, tiers_of
 from obbligato.protocol.splits import Split
 from obbligato.protocol.terms import Terms
-from obbligato.schemas.acts import AllowedUse, PaidTo, Preview
+from obbligato.schemas.backend import AllowedUse, PaidTo, Preview
 from obbligato.times import shown_moment
 
 

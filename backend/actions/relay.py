@@ -22,7 +22,7 @@ from backend.services import Services
 from obbligato.chain.client import Chain, answered
 from obbligato.errors import InputError
 from obbligato.keys import Signer, open_keystore
-from obbligato.schemas.acts import ActState
+from obbligato.schemas.act_states import ActState
 from obbligato.server.alerts import Alerts
 from obbligato.server.database import now as wall_clock
 from obbligato.server.supervisor import Items

@@ -7,13 +7,12 @@ from backend.actions.messages import typed_data
 from backend.db.service_db import Act, Invitation
 from obbligato.chain.client import Chain
 from obbligato.documents.cid import cid_from_digest
-from obbligato.schemas.acts import (
+from obbligato.schemas.act_states import ActState, InvitationState
+from obbligato.schemas.backend import (
     ActFailure,
     ActResponse,
-    ActState,
     CallResponse,
     InvitationResponse,
-    InvitationState,
     Preview,
 )
 

@@ -27,7 +27,8 @@ from backend.db.service_db import Act, Invitation
 from backend.http.deps import IdConvertor, ServicesDep
 from backend.http.paging import CursorQuery, LimitQuery, decode_cursor, page
 from backend.http.schemas import Page, problems
-from obbligato.schemas.acts import ActKind, ActResponse, ActState, InvitationResponse
+from obbligato.schemas.act_states import ActKind, ActState
+from obbligato.schemas.backend import ActResponse, InvitationResponse
 
 # `/v1/acts/mint` is no act: it takes POST alone.
 register_url_convertor("id32", IdConvertor())

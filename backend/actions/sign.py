@@ -21,7 +21,7 @@ from backend.services import Services
 from obbligato.chain.client import Chain, answered
 from obbligato.chain.signatures import is_signed_by
 from obbligato.errors import ContractRefused, InputError, NotFound
-from obbligato.schemas.acts import ActState, InvitationState
+from obbligato.schemas.act_states import ActState, InvitationState
 from obbligato.server.database import now as wall_clock
 from obbligato.server.http import Problem
 from obbligato.store import StoreError

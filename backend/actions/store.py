@@ -22,7 +22,9 @@ from obbligato.documents.cid import cid_of
 from obbligato.errors import DigestMismatch, NotFound
 from obbligato.protocol.eip712 import Contract, Message
 from obbligato.protocol.typed_data import AcceptSplit
-from obbligato.schemas.acts import REQUESTS, ActKind, ActState, Preview
+from obbligato.schemas.act_states import ActKind, ActState
+from obbligato.schemas.acts import REQUESTS
+from obbligato.schemas.backend import Preview
 from obbligato.server.http import Problem
 from obbligato.store import ContentStore, StoreError
 

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from backend.db.base import Base, Units
 from backend.db.chain_tables import Block, Following, JournalEntry, RawEvent
 from backend.db.license_tables import (
-    ActKind,
     Document,
     DocumentState,
     Fingerprint,
@@ -23,6 +22,7 @@ from backend.db.license_tables import (
     GrantRequest,
     License,
     LicenseAct,
+    LicenseActKind,
     LicenseVersion,
     Operator,
     Terms,
@@ -94,7 +94,6 @@ CONTENT = (Document, Fingerprint, FingerprintValue)
 __all__ = [
     "CONTENT",
     "Account",
-    "ActKind",
     "Base",
     "Block",
     "Challenge",
@@ -110,6 +109,7 @@ __all__ = [
     "JournalEntry",
     "License",
     "LicenseAct",
+    "LicenseActKind",
     "LicenseVersion",
     "Operator",
     "Pause",

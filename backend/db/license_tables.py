@@ -62,7 +62,7 @@ class LicenseVersion(Made, Base):
     document: Mapped[bytes] = mapped_column(index=True)
 
 
-class ActKind(StrEnum):
+class LicenseActKind(StrEnum):
     """What can happen to a licence."""
 
     MINTED = "minted"

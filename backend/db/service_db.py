@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Index, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
 
-from obbligato.schemas.acts import ActState, InvitationState, check_transition
+from obbligato.schemas.act_states import ActState, InvitationState, check_transition
 from obbligato.server.database import ADDRESS, COLUMN_TYPES, Database, Serial, Units, now
 
 MIGRATIONS: Final = Path(__file__).parent / "service_migrations"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from backend.db.head import Certainty
-from obbligato.schemas.acts import Account, Cid, Seconds
+from obbligato.schemas.backend import Account, Cid, Seconds
 from obbligato.server import http
 
 __all__ = [

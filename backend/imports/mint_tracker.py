@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.head import IndexHead, read_head
-from backend.db.index_db import ActKind, License, LicenseAct
+from backend.db.index_db import License, LicenseAct, LicenseActKind
 from backend.db.service_db import CatalogueLine, LineState
 from backend.services import Services
 from obbligato.chain.client import answered
@@ -167,7 +167,7 @@ def _read(session: Session, *conditions: ColumnElement[bool]) -> list[Mint]:
             LicenseAct.block_number,
         )
         .join(License, License.license_id == LicenseAct.license_id)
-        .where(LicenseAct.act == ActKind.MINTED, *conditions)
+        .where(LicenseAct.act == LicenseActKind.MINTED, *conditions)
         .order_by(LicenseAct.license_id)
     )
     return [Mint(*row) for row in rows]

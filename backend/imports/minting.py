@@ -22,7 +22,7 @@ from backend.services import Services
 from obbligato.documents.cid import cid_from_digest
 from obbligato.protocol.splits import Split
 from obbligato.protocol.terms import Terms
-from obbligato.schemas.acts import ActState
+from obbligato.schemas.act_states import ActState
 from obbligato.server.http import Problem
 from obbligato.store import StoreError
 

@@ -18,7 +18,7 @@ from backend.imports.parsing import COLUMNS, LINE, REPORTED
 from backend.services import Services
 from obbligato.documents.cid import cid_from_digest
 from obbligato.documents.csv_safety import guard_cell
-from obbligato.schemas.acts import ActResponse, CallResponse
+from obbligato.schemas.backend import ActResponse, CallResponse
 
 StateWord = Literal["reading", "ready", "withdrawn"]
 LineStateWord = Literal["waiting", "prepared", "refused", "offered", "minted"]

@@ -19,7 +19,7 @@ from backend.services import Services
 from obbligato.documents.canonical import sha256
 from obbligato.documents.csv_safety import unguard_cell
 from obbligato.errors import NotFound
-from obbligato.schemas.acts import ActState
+from obbligato.schemas.act_states import ActState
 from obbligato.server.http import Problem
 
 MOST_ERRORS: Final = 100

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.base import table_of
 from backend.db.head import Certainty, IndexHead, certainty
-from backend.db.index_db import ActKind, Document, License, LicenseAct, LicenseVersion
+from backend.db.index_db import Document, License, LicenseAct, LicenseActKind, LicenseVersion
 from backend.db.prepared import Prepared
 from backend.http.paging import ListQuery, read_page
 from backend.http.schemas import Page
@@ -163,7 +163,7 @@ class RetiredQuery(ListQuery):
 
 _ACTS: Final = table_of(LicenseAct)
 _KEYS: Final = [_ACTS.c.block_number, _ACTS.c.log_index]
-_ENDING: Final = (ActKind.REVOKED, ActKind.VOIDED)
+_ENDING: Final = (LicenseActKind.REVOKED, LicenseActKind.VOIDED)
 
 
 def _retired() -> Any:

@@ -37,8 +37,15 @@ from obbligato.documents.cid import digest_from_cid
 from obbligato.documents.license import LicenseDocument
 from obbligato.errors import InputError
 from obbligato.keys import Signer
-from obbligato.schemas.acts import ActRequest, ActResponse, ActState, InvitationResponse
-from obbligato.schemas.backend import Challenge, Listed, SignedIn
+from obbligato.schemas.act_states import ActState
+from obbligato.schemas.acts import ActRequest
+from obbligato.schemas.backend import (
+    ActResponse,
+    InvitationResponse,
+    Listed,
+    SignedIn,
+    SignInChallenge,
+)
 from obbligato.store import ContentStore, GatewayStore
 
 PATIENCE_SECONDS: Final = 30.0
@@ -111,7 +118,7 @@ class BackendClient:
         asked = self._http.ask(
             "POST", "/v1/sessions/challenges", json={"account": signer.address}, again=True
         )
-        text = self._read(Challenge, asked).message
+        text = self._read(SignInChallenge, asked).message
         check_sign_in(
             text,
             account=signer.address,

@@ -11,7 +11,8 @@ import httpx
 
 from obbligato.client.transport import BACKEND, IDEMPOTENCY_KEY
 from obbligato.protocol.splits import Split
-from obbligato.schemas.acts import ActResponse, payees_of
+from obbligato.schemas.acts import payees_of
+from obbligato.schemas.backend import ActResponse
 
 CSV: Final = "text/csv; charset=utf-8"
 MOST_BYTES: Final = 8 * 2**20

@@ -22,13 +22,8 @@ from obbligato.protocol.constants import Role
 from obbligato.protocol.eip712 import Contract, Domain, Message
 from obbligato.protocol.splits import Payee, Split
 from obbligato.protocol.typed_data import AcceptSplit, Challenge, Mint
-from obbligato.schemas.acts import (
-    ActRequest,
-    ActResponse,
-    AmendRequest,
-    InvitationResponse,
-    MintRequest,
-)
+from obbligato.schemas.acts import ActRequest, AmendRequest, MintRequest
+from obbligato.schemas.backend import ActResponse, InvitationResponse
 from obbligato.store import ContentStore, StoreError
 from obbligato.times import shown_moment
 

@@ -1,4 +1,4 @@
-"""Acts as servers and clients know them: their states, their kinds, each kind's request and what is signed for it.
+"""Requests to prepare acts: each kind with its message, and what its request decides of that message.
 
 A kind is one subclass of `ActRequest`. Routes, typed data, the client's checks and the command line follow from it.
 """
@@ -6,24 +6,25 @@ A kind is one subclass of `ActRequest`. Routes, typed data, the client's checks 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
 
 from obbligato.documents.canonical import sha256
 from obbligato.documents.cid import digest_from_cid
 from obbligato.documents.license import LicenseDocument, Recording, license_document
 from obbligato.documents.terms_input import terms_json
 from obbligato.documents.wording import role_word
-from obbligato.errors import InputError, RefusedError
+from obbligato.errors import InputError
 from obbligato.protocol import typed_data
 from obbligato.protocol.constants import UINT64_MAX, Metric, Tier
 from obbligato.protocol.eip712 import Message
 from obbligato.protocol.splits import Split
 from obbligato.protocol.terms import Terms
 from obbligato.protocol.types import ZERO_ADDRESS, Address, Bytes32
+from obbligato.schemas.act_states import ActKind
 from obbligato.schemas.terms import (
+    ACCOUNT_EXAMPLE,
     InputModel,
     RecordingInput,
     SplitInput,
@@ -40,18 +41,6 @@ SIGNATURE_DAYS: Final = 8
 SPLIT_CHANGE_DAYS: Final = 366
 """How many days the signatures of a split change may be usable: others have to sign, too."""
 
-ActKind = Literal[
-    "mint",
-    "amend",
-    "revoke",
-    "reinstate",
-    "change-split",
-    "operator",
-    "grant",
-    "claim",
-    "redirect",
-    "challenge",
-]
 LicenseNumber = Annotated[int, Field(strict=True, ge=1, le=2**32 - 1)]
 UInt64Input = Annotated[
     int,
@@ -59,95 +48,9 @@ UInt64Input = Annotated[
     Field(strict=True, ge=0, le=UINT64_MAX),
     PlainSerializer(str, return_type=str, when_used="json"),
 ]
-ACCOUNT_EXAMPLE: Final = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 PAYEES_EXAMPLE: Final[list[JsonValue]] = [
     {"account": ACCOUNT_EXAMPLE, "share_ppm": 1_000_000, "role": "performer"}
 ]
-
-
-Account = Annotated[str, Field(examples=[ACCOUNT_EXAMPLE], pattern="^0x[0-9a-fA-F]{40}$")]
-Cid = Annotated[
-    str, Field(examples=["bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"])
-]
-Seconds = Annotated[
-    int, Field(ge=0, examples=[1_790_000_000], description="Seconds since 1970, UTC.")
-]
-
-
-class ActState(StrEnum):
-    """How far an act has come."""
-
-    PREPARED = "prepared"
-    """Checked and stored; waits for its author's signature."""
-    INVITING = "inviting"
-    """Signed by its author; waits for the signatures of others."""
-    SIGNED = "signed"
-    """Every signature is there: the relay sends it."""
-    SENT = "sent"
-    CONFIRMED = "confirmed"
-    """In a block that may still change."""
-    FINAL = "final"
-    """In a block that can no longer change."""
-    FAILED = "failed"
-    """The chain refused it, or its deadline passed; nothing came of it and it can be prepared again."""
-    WITHDRAWN = "withdrawn"
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether no other state follows."""
-        return not ACT_TRANSITIONS[self]
-
-    @property
-    def waits_for_people(self) -> bool:
-        """Whether it stays as it is until somebody signs."""
-        return self in (ActState.PREPARED, ActState.INVITING)
-
-    def has_reached(self, other: ActState) -> bool:
-        """Whether an act in this state has come at least as far as `other`."""
-        states = [state for state in ActState if state not in (ActState.FAILED, ActState.WITHDRAWN)]
-        if self in states and other in states:
-            return states.index(self) >= states.index(other)
-        return self is other
-
-
-class InvitationState(StrEnum):
-    """Whether a payee agrees."""
-
-    WAITING = "waiting"
-    AGREED = "agreed"
-    DECLINED = "declined"
-
-
-ACT_TRANSITIONS: Final[Mapping[ActState, frozenset[ActState]]] = {
-    # SENT at once: the author's own wallet sent it.
-    ActState.PREPARED: frozenset(
-        {ActState.INVITING, ActState.SIGNED, ActState.SENT, ActState.FAILED, ActState.WITHDRAWN}
-    ),
-    ActState.INVITING: frozenset({ActState.SIGNED, ActState.FAILED, ActState.WITHDRAWN}),
-    ActState.SIGNED: frozenset({ActState.SENT, ActState.FAILED}),
-    ActState.SENT: frozenset({ActState.CONFIRMED, ActState.FAILED}),
-    # SENT again: a reorg took it out of its block.
-    ActState.CONFIRMED: frozenset({ActState.FINAL, ActState.SENT, ActState.FAILED}),
-    ActState.FINAL: frozenset(),
-    ActState.FAILED: frozenset(),
-    ActState.WITHDRAWN: frozenset(),
-}
-"""By state of an act, the states that may follow it."""
-INVITATION_TRANSITIONS: Final[Mapping[InvitationState, frozenset[InvitationState]]] = {
-    InvitationState.WAITING: frozenset({InvitationState.AGREED, InvitationState.DECLINED}),
-    InvitationState.DECLINED: frozenset({InvitationState.AGREED}),
-    InvitationState.AGREED: frozenset(),
-}
-"""By state of an invitation, the states that may follow it."""
-
-
-def check_transition(before: ActState | InvitationState, after: StrEnum) -> None:
-    """Make sure that one state may follow another; the same state always may. Raises RefusedError."""
-    following: frozenset[Any] = (
-        ACT_TRANSITIONS[before] if isinstance(before, ActState) else INVITATION_TRANSITIONS[before]
-    )
-    if after != before and after not in following:
-        raise RefusedError(f"what is {before.value} cannot become {after.value}")
 
 
 class ActRequest(InputModel):
@@ -482,124 +385,3 @@ def payees_of(split: Split) -> list[dict[str, Any]]:
         {"account": payee.account, "share_ppm": payee.share, "role": role_word(payee.role)}
         for payee in split.payees
     ]
-
-
-class ResponseModel(BaseModel):
-    """The base of responses. A client ignores members that a newer server adds; the schema promises none."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", json_schema_extra={"additionalProperties": False}
-    )
-
-
-class AllowedUse(ResponseModel):
-    """One thing that is allowed, and what it costs."""
-
-    tier: str
-    meaning: str
-    prices: list[str]
-
-
-class PaidTo(ResponseModel):
-    """One who is paid."""
-
-    account: str
-    share_ppm: int
-    percent: str
-    role: str
-
-
-class Preview(ResponseModel):
-    """An act in plain words. `sentences` says all of it; the other parts are the same to lay out."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "additionalProperties": False,
-            "examples": [
-                {
-                    "title": "License “Aurora” by Nadia Vale",
-                    "sentences": [
-                        "You allow AI to use “Aurora” by Nadia Vale for 3 of 6 purposes."
-                    ],
-                    "allows": [],
-                    "refuses": ["Style", "Stems", "Voice"],
-                    "conditions": [],
-                    "paid_to": [],
-                    "until": "It renews every 365 days until you revoke it.",
-                    "legal_text": None,
-                    "costs": "Nothing: the transaction is paid for you.",
-                }
-            ],
-        }
-    )
-
-    title: str
-    sentences: list[str]
-    allows: list[AllowedUse] = Field(default_factory=list)
-    refuses: list[str] = Field(default_factory=list)
-    conditions: list[str] = Field(default_factory=list)
-    paid_to: list[PaidTo] = Field(default_factory=list)
-    until: str | None = None
-    legal_text: str | None = None
-    """Where the template agreement is found: a CID."""
-    costs: str = "Nothing: the transaction is paid for you."
-
-
-class CallResponse(ResponseModel):
-    """A transaction for the author's own wallet, with gas of its own."""
-
-    to: Account
-    data: Annotated[str, Field(pattern="^0x[0-9a-f]*$")]
-    value: Literal["0"] = "0"
-
-
-class ActFailure(ResponseModel):
-    """Why an act failed."""
-
-    title: str
-    detail: str
-    error: str | None = None
-
-
-class InvitationResponse(ResponseModel):
-    """A payee that has to agree."""
-
-    id: str
-    act_id: str
-    account: Account
-    share_before_ppm: int
-    share_after_ppm: int
-    state: InvitationState
-    deadline: Seconds
-    preview: Preview
-    typed_data: Annotated[dict[str, Any] | None, Field(description="For eth_signTypedData_v4.")]
-
-
-class ActResponse(ResponseModel):
-    """An act: what it does in plain words, what to sign, and how far it has come."""
-
-    id: str
-    kind: ActKind
-    state: ActState
-    account: Annotated[Account, Field(description="Whose signature it takes.")]
-    made_by: Account
-    license_id: int | None
-    document: Cid | None
-    preview: Preview
-    warnings: list[str]
-    deadline: Annotated[Seconds, Field(description="Until when it can be signed and relayed.")]
-    typed_data: Annotated[
-        dict[str, Any] | None,
-        Field(description="For eth_signTypedData_v4, while it waits for that."),
-    ]
-    transaction_to_send: Annotated[
-        CallResponse | None,
-        Field(description="The same as a transaction of your own, instead of a signature."),
-    ]
-    invitations: list[str]
-    waiting: str | None
-    problem: ActFailure | None
-    result: dict[str, Any] | None
-    transaction: str | None
-    created_at: Seconds
-    updated_at: Seconds

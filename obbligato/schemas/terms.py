@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -24,6 +24,8 @@ from obbligato.protocol.constants import (
 from obbligato.protocol.splits import Payee, Split
 from obbligato.protocol.terms import Terms
 from obbligato.protocol.types import Address
+
+ACCOUNT_EXAMPLE: Final = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 TierName = Literal["ANALYSIS", "TRAINING", "GENERATIVE", "STYLE", "STEMS", "VOICE"]
 FlagName = Literal[
@@ -136,7 +138,7 @@ class PayeeInput(InputModel):
         json_schema_extra={
             "examples": [
                 {
-                    "account": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+                    "account": ACCOUNT_EXAMPLE,
                     "share_ppm": 650_000,
                     "role": "performer",
                 }

@@ -12,7 +12,8 @@ from obbligato.documents.wording import TIER_MEANINGS, dollars, tier_title
 from obbligato.errors import InputError, NotFound, RefusedError
 from obbligato.protocol.constants import Tier
 from obbligato.protocol.types import ZERO_ADDRESS, ZERO_DIGEST
-from obbligato.schemas.acts import GrantRequest, OperatorRequest, Preview
+from obbligato.schemas.acts import GrantRequest, OperatorRequest
+from obbligato.schemas.backend import Preview
 
 
 def prepare_operator(services: Services, caller: Caller, request: OperatorRequest) -> PreparedAct:

@@ -23,7 +23,8 @@ from obbligato.protocol.contested import contested_row, position_of
 from obbligato.protocol.rows import unpack_credits, unpack_rows
 from obbligato.protocol.rulings import bond
 from obbligato.protocol.typed_data import UsageReport
-from obbligato.schemas.acts import ChallengeRequest, Preview
+from obbligato.schemas.acts import ChallengeRequest
+from obbligato.schemas.backend import Preview
 
 DISPUTES: Final = "Disputes"
 

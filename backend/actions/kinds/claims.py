@@ -16,7 +16,8 @@ from obbligato.documents.wording import dollars
 from obbligato.errors import InputError, RefusedError
 from obbligato.protocol.splits import entitlement
 from obbligato.protocol.types import ZERO_ADDRESS
-from obbligato.schemas.acts import ClaimRequest, Preview, RedirectRequest
+from obbligato.schemas.acts import ClaimRequest, RedirectRequest
+from obbligato.schemas.backend import Preview
 
 MOST_SPLITS: Final = 1_000
 """In one claim: each costs up to 9 000 gas of the 16 777 216 that a transaction may use."""

@@ -7,7 +7,8 @@ from backend.actions.calls import REGISTRY, Call
 from backend.actions.store import PreparedAct
 from backend.http.callers import Caller
 from backend.services import Services
-from obbligato.schemas.acts import Preview, ReinstateRequest, RevokeRequest
+from obbligato.schemas.acts import ReinstateRequest, RevokeRequest
+from obbligato.schemas.backend import Preview
 from obbligato.times import shown_moment
 
 

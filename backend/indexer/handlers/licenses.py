@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from backend.db.index_db import (
-    ActKind,
     Grant,
     GrantRequest,
     License,
     LicenseAct,
+    LicenseActKind,
     LicenseVersion,
     Operator,
     Source,
@@ -63,7 +63,7 @@ def license_minted(state: State, event: Event) -> None:
     _note(
         state,
         event,
-        ActKind.MINTED,
+        LicenseActKind.MINTED,
         account=event["owner"],
         terms_id=event["termsId"],
         split_id=event["splitId"],
@@ -75,7 +75,9 @@ def transferred(state: State, event: Event) -> None:
     if event["from"] == ZERO_ADDRESS:
         return  # the mint's own event follows, and says more
     state.change(License, event["tokenId"])["owner"] = event["to"]
-    _note(state, event, ActKind.TRANSFERRED, license_id=event["tokenId"], account=event["to"])
+    _note(
+        state, event, LicenseActKind.TRANSFERRED, license_id=event["tokenId"], account=event["to"]
+    )
 
 
 def license_amended(state: State, event: Event) -> None:
@@ -106,7 +108,7 @@ def license_amended(state: State, event: Event) -> None:
     _note(
         state,
         event,
-        ActKind.AMENDED,
+        LicenseActKind.AMENDED,
         terms_id=terms_id,
         document=event["document"],
         effective_at=event["from"],
@@ -115,22 +117,22 @@ def license_amended(state: State, event: Event) -> None:
 
 def license_revoked(state: State, event: Event) -> None:
     state.change(License, event["licenseId"])["ends_at"] = event["endsAt"]
-    _note(state, event, ActKind.REVOKED, effective_at=event["endsAt"])
+    _note(state, event, LicenseActKind.REVOKED, effective_at=event["endsAt"])
 
 
 def license_reinstated(state: State, event: Event) -> None:
     state.change(License, event["licenseId"])["ends_at"] = None
-    _note(state, event, ActKind.REINSTATED)
+    _note(state, event, LicenseActKind.REINSTATED)
 
 
 def license_voided(state: State, event: Event) -> None:
     state.change(License, event["licenseId"]).update(ends_at=event["endsAt"], voided=True)
-    _note(state, event, ActKind.VOIDED, effective_at=event["endsAt"])
+    _note(state, event, LicenseActKind.VOIDED, effective_at=event["endsAt"])
 
 
 def split_changed(state: State, event: Event) -> None:
     state.change(License, event["licenseId"])["split_id"] = event["toSplitId"]
-    _note(state, event, ActKind.SPLIT_CHANGED, split_id=event["toSplitId"])
+    _note(state, event, LicenseActKind.SPLIT_CHANGED, split_id=event["toSplitId"])
 
 
 def operator_approved(state: State, event: Event) -> None:
@@ -193,7 +195,7 @@ def granted(state: State, event: Event) -> None:
 # ---- within
 
 
-def _note(state: State, event: Event, act: ActKind, **what: Any) -> None:
+def _note(state: State, event: Event, act: LicenseActKind, **what: Any) -> None:
     nothing: dict[str, Any] = dict.fromkeys(
         ("account", "terms_id", "split_id", "document", "effective_at")
     )

@@ -22,13 +22,9 @@ from obbligato.cli.output import ExitCode, Result, facts, moment, print_text, sh
 from obbligato.client.backend import BackendClient
 from obbligato.documents.wording import description, role_word
 from obbligato.protocol.splits import Split
-from obbligato.schemas.acts import (
-    ActRequest,
-    ActResponse,
-    ActState,
-    AmendRequest,
-    MintRequest,
-)
+from obbligato.schemas.act_states import ActState
+from obbligato.schemas.acts import ActRequest, AmendRequest, MintRequest
+from obbligato.schemas.backend import ActResponse
 
 app = Commands("Acts: what you prepared and signed.")
 

@@ -21,7 +21,8 @@ from obbligato.client.requests import KnownGrantRequest
 from obbligato.documents.file_inputs import named
 from obbligato.protocol.constants import UINT64_MAX, Tier
 from obbligato.protocol.types import checked_address
-from obbligato.schemas.acts import ChangeSplitRequest, InvitationResponse, OperatorRequest
+from obbligato.schemas.acts import ChangeSplitRequest, OperatorRequest
+from obbligato.schemas.backend import InvitationResponse
 
 app = Commands("Agreements with others.")
 grant_app = Commands("Requests of platforms for your approval.")

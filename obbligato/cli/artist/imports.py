@@ -21,7 +21,8 @@ from obbligato.client.imports import MOST_ACTS, MOST_BYTES
 from obbligato.documents.file_inputs import read_bytes
 from obbligato.errors import InputError
 from obbligato.protocol.types import checked_bytes32
-from obbligato.schemas.acts import ActResponse, ActState
+from obbligato.schemas.act_states import ActState
+from obbligato.schemas.backend import ActResponse
 
 PRINTED_LINES: Final = 50
 BATCH: Final = 25

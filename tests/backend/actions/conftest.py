@@ -23,7 +23,7 @@ from backend.indexer.sync import Index
 from backend.services import Services
 from backend.settings import BackendSettings
 from obbligato.keys import LocalSigner
-from obbligato.schemas.acts import ActState
+from obbligato.schemas.act_states import ActState
 from obbligato.server.alerts import Alerts
 from obbligato.transactions.fees import SendingSettings
 from obbligato.transactions.lock import KeyLock

@@ -22,8 +22,8 @@ from obbligato.documents.wording import terms_with_legal_text
 from obbligato.errors import InputError, RefusedError
 from obbligato.protocol.constants import Flag, Metric, Tier
 from obbligato.protocol.terms import RateCard
+from obbligato.schemas.act_states import ActState
 from obbligato.schemas.acts import (
-    ActState,
     AmendRequest,
     ChallengeRequest,
     ChangeSplitRequest,

@@ -20,7 +20,8 @@ from obbligato.documents.cid import cid_from_digest
 from obbligato.documents.license import LicenseDocument
 from obbligato.documents.wording import legal_text
 from obbligato.errors import InputError, NotFound
-from obbligato.schemas.acts import ActState, MintRequest
+from obbligato.schemas.act_states import ActState
+from obbligato.schemas.acts import MintRequest
 from obbligato.server.http import Problem
 from obbligato.store import BlockState, BlockStatus, StoreError
 from scripts.demo.cast import SOCIETY

@@ -9,7 +9,8 @@ import pytest
 from backend.actions.registry import KINDS
 from backend.db.service_db import Act, Invitation
 from obbligato.errors import RefusedError
-from obbligato.schemas.acts import REQUESTS, ActKind, ActState, InvitationState
+from obbligato.schemas.act_states import ActKind, ActState, InvitationState
+from obbligato.schemas.acts import REQUESTS
 
 
 @pytest.mark.parametrize(

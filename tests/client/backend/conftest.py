@@ -24,7 +24,8 @@ from obbligato.protocol.constants import Role
 from obbligato.protocol.quorum import recover_signer
 from obbligato.protocol.splits import Payee, Split
 from obbligato.protocol.typed_data import AcceptSplit, Message, Mint
-from obbligato.schemas.acts import ActRequest, ActResponse
+from obbligato.schemas.acts import ActRequest
+from obbligato.schemas.backend import ActResponse
 from obbligato.schemas.terms import RecordingInput, SplitInput, TermsInput
 from obbligato.store import BlockStatus
 

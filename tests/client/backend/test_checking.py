@@ -32,13 +32,13 @@ from obbligato.schemas.acts import (
     AmendRequest,
     ChangeSplitRequest,
     ClaimRequest,
-    InvitationResponse,
     MintRequest,
     OperatorRequest,
     RedirectRequest,
     ReinstateRequest,
     RevokeRequest,
 )
+from obbligato.schemas.backend import InvitationResponse
 from tests.client.backend.conftest import (
     CONTENT,
     DEPLOYMENT,

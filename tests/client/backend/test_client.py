@@ -13,7 +13,9 @@ from obbligato.client.errors import ActRefused, BackendProblem, BackendUnreachab
 from obbligato.client.transport import ATTEMPTS
 from obbligato.documents.terms_input import terms_from
 from obbligato.errors import InputError
-from obbligato.schemas.acts import ActResponse, ActState, MintRequest
+from obbligato.schemas.act_states import ActState
+from obbligato.schemas.acts import MintRequest
+from obbligato.schemas.backend import ActResponse
 from tests.client.backend.conftest import DEPLOYMENT, RECORDING, SIGNER, FakeBackend, problem
 
 REQUEST = MintRequest.of(RECORDING, terms_from({"preset": "no-ai"}))
