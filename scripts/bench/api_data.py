@@ -21,7 +21,6 @@ from sqlalchemy.orm import Session
 from backend.db.base import insert_all, table_of
 from backend.db.index_db import (
     Account,
-    ActKind,
     Base,
     Block,
     Document,
@@ -31,6 +30,7 @@ from backend.db.index_db import (
     IndexDatabase,
     License,
     LicenseAct,
+    LicenseActKind,
     LicenseVersion,
     PayeeEarning,
     Payment,
@@ -229,7 +229,7 @@ def _add_license(
         {
             **base,
             "log_index": 0,
-            "act": ActKind.MINTED,
+            "act": LicenseActKind.MINTED,
             "happened_at": minted_at,
             "transaction": _digest("transaction", block),
             "account": owner(number),
