@@ -12,7 +12,15 @@ from backend.db.service_db import ServiceDatabase
 from backend.indexer.sync import Index
 from backend.services import Services
 from backend.settings import BackendSettings
+from tests import postgres
 from tests.scenario import Scenario
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A PostgreSQL of this process; each test takes databases of its own from it."""
+    with postgres.server() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

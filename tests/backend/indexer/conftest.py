@@ -14,12 +14,6 @@ from tests.onchain import Acts
 from tests.scenario import Scenario
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def new_database(
     request: pytest.FixtureRequest, tmp_path: Path
