@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
@@ -89,8 +90,12 @@ def create_app(
     alerts: Alerts | None = None,
     stop: threading.Event | None = None,
     whole: bool = True,
+    counts: Path | None = None,
 ) -> FastAPI:
-    """The whole API over opened services; not `whole`: health and metrics alone."""
+    """The whole API over opened services; not `whole`: health and metrics alone.
+
+    `counts` is the file in which several processes count requests together.
+    """
     app = FastAPI(
         title="Obbligato",
         version="1",
@@ -111,7 +116,7 @@ def create_app(
         app.router.routes.extend(route for router in ROUTERS for route in router.routes)
     app.router.middleware_stack = RoutesByPath(app.router)
     app.state.methods_of = lambda path: _methods_of(app, path)
-    add_middleware(app, services)
+    add_middleware(app, services, counts)
     add_description(app)
     return app
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from backend.process import Backend
+from backend import process
 from backend.settings import BackendSettings
-from obbligato.server.process import serve as run
-from obbligato.server.process import start_log
 from obbligato.server.settings import read_settings
 
 app = typer.Typer(rich_markup_mode=None)
@@ -26,8 +23,12 @@ def serve(
         typer.Option(
             "--part",
             metavar="PART",
-            help="api, index, relay, webhooks or pins; repeat it. Default: all of them.",
+            help="api, index, relay, webhooks, pins or catalogues; repeat it. Default: all of them.",
         ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Processes that answer requests; 1 by default."),
     ] = None,
     keystore: Annotated[
         Path | None,
@@ -40,21 +41,24 @@ def serve(
         Path | None, typer.Option(help="Where the databases and the blocks are.")
     ] = None,
 ) -> None:
-    """Run the web backend: the API, the index, the relay, webhooks and pins.
+    """Run the web backend: the API, the index, the relay, webhooks, pins and catalogues.
 
     It needs OBBLIGATO_RPC_URL (several nodes, the first is asked first) and OBBLIGATO_DEPLOYMENT. One process
-    does everything; with --part each part can run in a process of its own over the same PostgreSQL databases.
+    does everything. With --workers N processes answer requests and one more does the rest: each is started anew
+    where it dies. With --part each part can run by itself over the same PostgreSQL databases.
     The relay needs a keystore with gas money, and spends no more of it a day than its settings say.
     The API describes itself at /docs and /openapi.json.
 
     \b
     Examples:
       obbligato serve --keystore relay.json --password-file password.txt
+      obbligato serve --workers 4 --keystore relay.json --password-file password.txt
       obbligato serve --part api --part index
       OBBLIGATO_BACKEND_DATABASE=postgresql+psycopg:///obbligato obbligato serve --part relay --keystore relay.json
     """
     settings = read_settings(
         BackendSettings,
+        workers=workers,
         port=port,
         host=host,
         parts=tuple(parts) if parts else None,
@@ -62,16 +66,4 @@ def serve(
         password_file=password_file,
         folder=folder,
     )
-    start_log(as_json=settings.json_logs)
-    stop = threading.Event()
-    backend = Backend.open(settings, stop)
-    try:
-        run(
-            backend.api(),
-            host=settings.host,
-            port=settings.port,
-            stop=stop,
-            supervisor=backend.supervisor,
-        )
-    finally:
-        backend.services.close()
+    process.serve(settings)

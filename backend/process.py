@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
 
+import structlog
 from fastapi import FastAPI
 from prometheus_client import Gauge
 from sqlalchemy import select
@@ -14,22 +18,46 @@ from backend.actions.relay import Relay, open_relay
 from backend.app import create_app
 from backend.db.index_db import Following
 from backend.events.webhooks import WebhookWorker
+from backend.http.limits import SharedCounts
 from backend.imports.worker import CatalogueWorker
 from backend.indexer.sync import Index
 from backend.indexer.worker import IndexWorker
 from backend.ipfs.pins import PinWorker
 from backend.services import Services
-from backend.settings import PARTS, BackendSettings
+from backend.settings import PARTS, BackendSettings, Part
 from obbligato.chain.client import answered
 from obbligato.documents.cid import cid_of
 from obbligato.errors import ChainError, InputError, ObbligatoError
+from obbligato.server import process as server
 from obbligato.server.alerts import Alerts
 from obbligato.server.http import stopped_by
+from obbligato.server.processes import (
+    REPORT_SECONDS,
+    Child,
+    Processes,
+    Report,
+    shared_folder,
+)
 from obbligato.server.supervisor import Supervisor, Worker
 from obbligato.store import StoreError
 
-LAG = Gauge("obbligato_index_lag_blocks", "Blocks of the node that the index has not read yet")
-ALERTS = Gauge("obbligato_alerts", "Alerts that stand")
+LAG = Gauge(
+    "obbligato_index_lag_blocks",
+    "Blocks of the node that the index has not read yet",
+    multiprocess_mode="livemostrecent",
+)
+ALERTS = Gauge("obbligato_alerts", "Alerts that stand", multiprocess_mode="livesum")
+
+WORKERS: Final = "workers"
+"""The process of everything but the API, where several processes answer requests."""
+COUNTS: Final = "counts"
+"""The file in which they count requests together."""
+
+
+_log = structlog.get_logger(__name__)
+
+Role = Literal["all", "api", "workers"]
+"""What a process does: everything, the API of several processes, or the workers beside it."""
 
 
 @dataclass
@@ -39,61 +67,99 @@ class Backend:
     settings: BackendSettings
     services: Services
     stop: threading.Event
+    role: Role = "all"
+    folder: Path | None = None
+    """What the processes have in common, where there are several: see `obbligato.server.processes`."""
     alerts: Alerts = field(default_factory=Alerts)
     index: IndexWorker | None = None
     relay: Relay | None = None
     supervisor: Supervisor = field(init=False)
 
     @classmethod
-    def open(cls, settings: BackendSettings, stop: threading.Event) -> Backend:
+    def open(
+        cls,
+        settings: BackendSettings,
+        stop: threading.Event,
+        role: Role = "all",
+        folder: Path | None = None,
+    ) -> Backend:
         """Open what the parts need. Raises InputError naming the setting, ChainError, DatabaseError, StoreError."""
         _check_parts(settings)
-        made = cls(settings, Services.open(settings), stop)
+        made = cls(settings, Services.open(settings, migrate=role == "all"), stop, role, folder)
         services, alerts = made.services, made.alerts
-        if "index" in settings.parts:
+        if made.runs("index"):
             index = Index(
                 services.index_db, services.chain, services.store, finality=settings.finality
             )
             made.index = IndexWorker(index, alerts)
-        if "relay" in settings.parts:
+        if made.runs("relay"):
             made.relay = open_relay(services, alerts)
         made.supervisor = Supervisor(alerts, stop, made.workers())
         return made
 
+    def runs(self, part: Part) -> bool:
+        """Whether this process does it."""
+        here = self.role == "all" or (part == "api") == (self.role == "api")
+        return here and part in self.settings.parts
+
     def api(self) -> FastAPI:
         """The application: the whole API, or health and metrics alone."""
+        worker_problem: Callable[[str], str | None] = (
+            Report(self.folder, WORKERS).problem
+            if self.folder is not None and has_workers(self.settings)
+            else lambda name: self.worker_problems().get(name)
+        )
         checks: dict[str, Callable[[], str | None]] = {
             "process": stopped_by(self.stop),
-            "workers": self.supervisor.ready,
+            "workers": lambda: worker_problem("workers"),
             "database": self._database_problem,
             "rpc": self._rpc_problem,
             "ipfs": self._store_problem,
-            "index": self._index_problem,
+            "index": lambda: worker_problem("index") or self._index_problem(),
         }
-        if self.relay is not None:
-            sender = self.relay.sender
-            checks["relay"] = lambda: sender.waiting
+        if "relay" in self.settings.parts:
+            checks["relay"] = lambda: worker_problem("relay")
         return create_app(
             self.services,
             checks=checks,
             alerts=self.alerts,
             stop=self.stop,
-            whole="api" in self.settings.parts,
+            whole=self.runs("api"),
+            counts=None if self.folder is None else self.folder / COUNTS,
         )
+
+    def worker_problems(self) -> dict[str, str | None]:
+        """What is wrong with the workers of this process, by the name of the check."""
+        return {
+            "workers": self.supervisor.ready(),
+            "index": None if self.index is None else self.index.broken,
+            "relay": None if self.relay is None else self.relay.sender.waiting,
+        }
+
+    def run_workers(self) -> None:
+        """Run the workers alone and report how they do, until `stop` is set."""
+        assert self.folder is not None
+        report = Report(self.folder, WORKERS)
+        self.supervisor.start()
+        _log.info("working")
+        while not self.stop.wait(REPORT_SECONDS):
+            report.write(self.worker_problems())
+        self.supervisor.join()
+        _log.info("stopped")
 
     def workers(self) -> list[Worker]:
         """The workers of this process, in the order in which they end."""
         services, alerts, every = self.services, self.alerts, self.settings.poll_seconds
         workers: list[Worker] = []
-        if "api" in self.settings.parts:
+        if self.runs("catalogues"):
             catalogues = CatalogueWorker(services, alerts)
             workers.append(Worker("catalogues", lambda: catalogues.step(self.stop), every, 3_600))
         if self.relay is not None:
             workers.append(Worker("relay", self.relay.follower.step, every))
             workers.append(self.relay.sender.worker())
-        if "webhooks" in self.settings.parts:
+        if self.runs("webhooks"):
             workers.append(Worker("webhooks", WebhookWorker(services, alerts).step, every, 3_600))
-        if "pins" in self.settings.parts:
+        if self.runs("pins"):
             workers.append(Worker("pins", PinWorker(services, alerts).tick, every, 3_600))
         if self.index is not None:
             workers.append(Worker("index", self.index.tick, every, 86_400))  # a rebuild is one tick
@@ -143,6 +209,76 @@ class Backend:
 
     def _node_block(self) -> int:
         return answered(lambda: self.services.chain.web3.eth.block_number)
+
+
+def serve(settings: BackendSettings) -> None:
+    """Run everything until SIGTERM or SIGINT, in one process or in several. Raises as `Backend.open` does."""
+    server.start_log(as_json=settings.json_logs)
+    if settings.workers == 1:
+        _run(settings)
+        return
+    _check_processes(settings)
+    server.start_log(as_json=settings.json_logs, process="parent")
+    stop = threading.Event()
+    # Whatever is wrong with the settings is said here, and the databases are migrated before anybody uses them.
+    Backend.open(settings, stop).services.close()
+    with server.bind(settings.host, settings.port) as listener, shared_folder() as name:
+        folder = Path(name)
+        SharedCounts.make(folder / COUNTS)
+        children = [
+            Child(f"api {number}", _run, (settings, f"api {number}", folder, listener))
+            for number in range(1, settings.workers + 1)
+        ]
+        if has_workers(settings):
+            children.append(Child(WORKERS, _run, (settings, WORKERS, folder)))
+        server.stop_on_signals(stop)
+        Processes(children, folder, stop).run()
+
+
+def _run(
+    settings: BackendSettings,
+    process: str | None = None,
+    folder: Path | None = None,
+    listener: socket.socket | None = None,
+) -> None:
+    """The whole life of one process: all of the service, or `process` of several."""
+    server.start_log(as_json=settings.json_logs, process=process)
+    stop = threading.Event()
+    role: Role = "all" if process is None else "workers" if listener is None else "api"
+    backend = Backend.open(settings, stop, role, folder)
+    try:
+        if role == "workers":
+            server.stop_on_signals(stop)
+            backend.run_workers()
+        else:
+            server.serve(
+                backend.api(),
+                host=settings.host,
+                port=settings.port,
+                stop=stop,
+                supervisor=backend.supervisor,
+                listener=listener,
+            )
+    finally:
+        backend.services.close()
+
+
+def has_workers(settings: BackendSettings) -> bool:
+    """Whether there is anything to run beside the API."""
+    return set(settings.parts) != {"api"}
+
+
+def _check_processes(settings: BackendSettings) -> None:
+    if "api" not in settings.parts:
+        raise InputError(
+            "only the part `api` can have several processes: every other part runs once",
+            field="OBBLIGATO_BACKEND_WORKERS",
+        )
+    if "relay" in settings.parts and settings.keystore and settings.password_file is None:
+        raise InputError(
+            "is needed with several processes: one that is started anew can ask nobody for the password",
+            field="OBBLIGATO_BACKEND_PASSWORD_FILE",
+        )
 
 
 def _check_parts(settings: BackendSettings) -> None:

@@ -26,15 +26,18 @@ class Services:
     clock: Callable[[], float] = time.time
 
     @classmethod
-    def open(cls, settings: BackendSettings) -> Services:
-        """Open everything the settings name. Raises InputError, ChainError, StoreError, DatabaseError."""
+    def open(cls, settings: BackendSettings, *, migrate: bool = True) -> Services:
+        """Open everything the settings name. Raises InputError, ChainError, StoreError, DatabaseError.
+
+        Not `migrate`: another process has just brought the databases to their newest migrations.
+        """
         settings.folder.mkdir(parents=True, exist_ok=True)
         return cls(
             settings=settings,
             chain=Chain.connect(settings.rpc_urls, read_deployment(settings.deployment)),
             store=open_store(settings),
-            index_db=IndexDatabase(settings.index_url),
-            service_db=ServiceDatabase(settings.database_url),
+            index_db=IndexDatabase(settings.index_url, migrate=migrate),
+            service_db=ServiceDatabase(settings.database_url, migrate=migrate),
         )
 
     def now(self) -> int:

@@ -15,8 +15,8 @@ from pydantic_settings import SettingsConfigDict
 from obbligato.chain.blocks import Finality
 from obbligato.server.settings import ServiceSettings, Urls, Words
 
-Part = Literal["api", "index", "relay", "webhooks", "pins"]
-PARTS: tuple[Part, ...] = ("api", "index", "relay", "webhooks", "pins")
+Part = Literal["api", "index", "relay", "webhooks", "pins", "catalogues"]
+PARTS: tuple[Part, ...] = ("api", "index", "relay", "webhooks", "pins", "catalogues")
 
 
 class BackendSettings(ServiceSettings):
@@ -25,7 +25,9 @@ class BackendSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="OBBLIGATO_BACKEND_")
 
     parts: Words = PARTS
-    """What this process does: api, index, relay, webhooks, pins."""
+    """What runs here: api, index, relay, webhooks, pins, catalogues."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that answer requests; with two or more, one further process runs all other parts."""
     folder: Path = Path("backend-data")
     """Where the default databases and blocks are."""
     database: str | None = None

@@ -58,9 +58,9 @@ MIGRATIONS: Final = Path(__file__).parent / "index_migrations"
 class IndexDatabase(AnyDatabase):
     """The database of the index, at its newest migration."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, migrate: bool = True) -> None:
         """Raises InputError for a URL that is none, DatabaseError."""
-        super().__init__(url, MIGRATIONS)
+        super().__init__(url, MIGRATIONS, migrate=migrate)
         self._lookups: dict[int, Session] = {}
         """By thread."""
 

@@ -20,9 +20,9 @@ VERSIONS: Final = "records_version"
 class ServiceDatabase(Database):
     """The database of what only this service knows, at its newest migration."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, migrate: bool = True) -> None:
         """Raises InputError for a URL that is none, DatabaseError."""
-        super().__init__(url, MIGRATIONS, versions=VERSIONS)
+        super().__init__(url, MIGRATIONS, versions=VERSIONS, migrate=migrate)
 
 
 IDENTITY = String(32)

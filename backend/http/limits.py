@@ -1,19 +1,24 @@
 """How often somebody may ask: a sliding window of a minute for each address, account and key.
 
 A window costs two numbers for whoever asked in this minute or the last; nothing is swept, the older minute is
-dropped whole. Whose a token is, is learnt from requests that were let in with it, without asking the database:
-a made-up token leaves its sender with the allowance of the address.
+dropped whole. Several processes (`--workers`) count together, in a table of fixed size that all have in memory.
+Whose a token is, is learnt from requests that were let in with it, without asking the database: a made-up token
+leaves its sender with the allowance of the address. Each process learns that by itself.
 """
 
 from __future__ import annotations
 
 import hashlib
+import mmap
+import os
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any, Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
 
 from backend.http.callers import COOKIE, SAFE_METHODS, Caller
 from backend.settings import BackendSettings
@@ -30,6 +35,10 @@ READING_PATHS: Final = frozenset({"/v1/consent-checks"})
 """A POST that only asks."""
 MOST_WATCHED: Final = 200_000
 """Of each kind, in one minute: whoever comes after them shares one allowance."""
+PLACES: Final = 1 << 18
+"""Of the table that several processes share: names that fall into one place share an allowance."""
+_PLACE_BYTES: Final = 16
+_KEY_BYTES: Final = 16
 MOST_KNOWN: Final = 20_000
 KNOWN_SECONDS: Final = 900
 
@@ -45,58 +54,133 @@ class Allowance(NamedTuple):
     """Seconds until the next request is let in, where this one is not; else until the window moves on."""
 
 
+class Counts(Protocol):
+    """Requests by name, in a minute and in the one before."""
+
+    def read(self, name: str, minute: int) -> tuple[int, int]:
+        """How many there are in this minute, and how many there were in the one before."""
+
+    def add(self, name: str, minute: int) -> None:
+        """Count one."""
+
+
+class LocalCounts:
+    """The counts of one process."""
+
+    def __init__(self) -> None:
+        self._minutes: dict[int, dict[str, int]] = {}
+
+    def read(self, name: str, minute: int) -> tuple[int, int]:
+        """As `Counts` says."""
+        now, watched = self._watched(name, minute)
+        return now.get(watched, 0), self._minutes.get(minute - 1, {}).get(watched, 0)
+
+    def add(self, name: str, minute: int) -> None:
+        """As `Counts` says."""
+        now, watched = self._watched(name, minute)
+        now[watched] = now.get(watched, 0) + 1
+
+    def _watched(self, name: str, minute: int) -> tuple[dict[str, int], str]:
+        now = self._minutes.get(minute)
+        if now is None:
+            now = {}
+            self._minutes = {minute - 1: self._minutes.get(minute - 1, {}), minute: now}
+        return now, name if name in now or len(now) < MOST_WATCHED else "everybody else"
+
+
+class SharedCounts:
+    """The counts of several processes: a table in a file that all have in memory.
+
+    Each name has a place in the table by its keyed digest, so that nobody can choose whose place to share. A place
+    holds a minute and its count, for the even and for the odd minute. No lock is taken: where two processes count
+    for one name within the same microsecond, one of the two may be lost.
+    """
+
+    def __init__(self, path: Path, kind: str) -> None:
+        """`kind` is what is counted: counts of several kinds share a file, which `make` has made."""
+        with path.open("r+b") as file:
+            memory = mmap.mmap(file.fileno(), 0)
+        self._key = memory[:_KEY_BYTES]
+        self._cells = memoryview(memory)[_KEY_BYTES:].cast("I")
+        self._kind = kind.encode()
+
+    @staticmethod
+    def make(path: Path) -> None:
+        """Write the file, with nothing counted."""
+        path.write_bytes(secrets.token_bytes(_KEY_BYTES))
+        os.truncate(path, _KEY_BYTES + PLACES * _PLACE_BYTES)
+
+    def read(self, name: str, minute: int) -> tuple[int, int]:
+        """As `Counts` says."""
+        place = self._place(name)
+        return self._count(place, minute), self._count(place, minute - 1)
+
+    def add(self, name: str, minute: int) -> None:
+        """As `Counts` says."""
+        place = self._place(name)
+        cell = place + 2 * (minute & 1)
+        self._cells[cell + 1] = self._count(place, minute) + 1
+        self._cells[cell] = minute
+
+    def _count(self, place: int, minute: int) -> int:
+        cell = place + 2 * (minute & 1)
+        return self._cells[cell + 1] if self._cells[cell] == minute else 0
+
+    def _place(self, name: str) -> int:
+        digest = hashlib.blake2b(name.encode(), digest_size=4, key=self._key, person=self._kind)
+        return int.from_bytes(digest.digest()) % PLACES * (_PLACE_BYTES // 4)
+
+
 class Window:
     """Counts by name over the last minute: this minute's, and the part of the one before that is still in it."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, counts: Counts | None = None
+    ) -> None:
         self._clock = clock
-        self._minute = 0
-        self._now: dict[str, int] = {}
-        self._before: dict[str, int] = {}
+        self._counts = counts or LocalCounts()
 
     def take(self, most: int, *names: str) -> Allowance:
         """Count one request of all these names, unless one of them has had its `most`."""
         minute, past = divmod(int(self._clock() * 1_000), _MINUTE)
-        self._turn(minute)
-        found = min(self._look(self._watched(name), most, past) for name in names)
+        found = min(_allowance(*self._counts.read(name, minute), most, past) for name in names)
         if found.granted:
             for name in names:
-                watched = self._watched(name)
-                self._now[watched] = self._now.get(watched, 0) + 1
+                self._counts.add(name, minute)
         return found
 
-    def _look(self, name: str, most: int, past: int) -> Allowance:
-        """`past` milliseconds of this minute are over, and so much of the minute before no longer counts."""
-        now, before = self._now.get(name, 0), self._before.get(name, 0)
-        left = ((most - now) * _MINUTE - before * (_MINUTE - past)) // _MINUTE
-        if left >= 1:
-            return Allowance(True, left - 1, _seconds(_MINUTE - past))
-        if now < most:  # it is the minute before that counts too much
-            wait = _MINUTE - past - (most - 1 - now) * _MINUTE // before
-        else:
-            wait = _MINUTE - past + _MINUTE - (most - 1) * _MINUTE // now
-        return Allowance(False, 0, max(1, _seconds(wait)))
 
-    def _turn(self, minute: int) -> None:
-        if minute != self._minute:
-            self._before = self._now if minute == self._minute + 1 else {}
-            self._now = {}
-            self._minute = minute
-
-    def _watched(self, name: str) -> str:
-        return name if name in self._now or len(self._now) < MOST_WATCHED else "everybody else"
+def _allowance(now: int, before: int, most: int, past: int) -> Allowance:
+    """`past` milliseconds of this minute are over, and so much of the minute before no longer counts."""
+    left = ((most - now) * _MINUTE - before * (_MINUTE - past)) // _MINUTE
+    if left >= 1:
+        return Allowance(True, left - 1, _seconds(_MINUTE - past))
+    if now < most:  # it is the minute before that counts too much
+        wait = _MINUTE - past - (most - 1 - now) * _MINUTE // before
+    else:
+        wait = _MINUTE - past + _MINUTE - (most - 1) * _MINUTE // now
+    return Allowance(False, 0, max(1, _seconds(wait)))
 
 
 class Limits:
     """Who asks, and how often. Used by the event loop's thread alone."""
 
     def __init__(
-        self, settings: BackendSettings, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: BackendSettings,
+        clock: Callable[[], float] = time.monotonic,
+        shared: Path | None = None,
     ) -> None:
-        """Raises InputError for a trusted proxy that is no address."""
+        """`shared` is the file of `SharedCounts`, where several processes count together.
+
+        Raises InputError for a trusted proxy that is no address.
+        """
         self._settings = settings
         self._clock = clock
-        self._reads, self._writes = Window(clock), Window(clock)
+        self._reads, self._writes = (
+            Window(clock, SharedCounts(shared, kind) if shared else None)
+            for kind in ("reads", "writes")
+        )
         self._known: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         self._proxies = tuple(_network(each) for each in settings.trusted_proxies)
 

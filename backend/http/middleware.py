@@ -13,6 +13,7 @@ import re
 import secrets
 import time
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -64,10 +65,13 @@ _levels: Final = logging.getLogger(__name__)
 TOO_LARGE: Final = "The body is larger than {most} bytes: send less at once."
 
 
-def add_middleware(app: FastAPI, services: Services) -> None:
-    """Put every request of an application through the gate; `app.state.limits` are its limits."""
+def add_middleware(app: FastAPI, services: Services, counts: Path | None = None) -> None:
+    """Put every request of an application through the gate; `app.state.limits` are its limits.
+
+    `counts` is the file in which several processes count requests together.
+    """
     settings = services.settings
-    app.state.limits = Limits(settings)
+    app.state.limits = Limits(settings, shared=counts)
     app.add_middleware(
         Gate,
         limits=app.state.limits,

@@ -17,8 +17,16 @@ LONGEST_PAUSE_SECONDS: Final = 10.0
 FINALITY: Final = "finality"
 TOLD_EVERY_SECONDS: Final = 5.0
 
-HEAD = Gauge("obbligato_index_block", "Newest block that the index has read")
-FINAL = Gauge("obbligato_index_final_block", "Newest block that the index holds for final")
+HEAD = Gauge(
+    "obbligato_index_block",
+    "Newest block that the index has read",
+    multiprocess_mode="livemostrecent",
+)
+FINAL = Gauge(
+    "obbligato_index_final_block",
+    "Newest block that the index holds for final",
+    multiprocess_mode="livemostrecent",
+)
 EVENTS = Counter("obbligato_index_events", "Events that the index has read")
 UNDONE = Counter("obbligato_index_blocks_undone", "Blocks that reorgs undid")
 

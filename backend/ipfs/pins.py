@@ -80,7 +80,12 @@ PATIENT_ATTEMPTS: Final = 3
 MISSING: Final = "pins-missing"
 VANISHED: Final = "pins-vanished"
 
-BLOCKS = Gauge("obbligato_pins", "Blocks that this deployment refers to", ["state"])
+BLOCKS = Gauge(
+    "obbligato_pins",
+    "Blocks that this deployment refers to",
+    ["state"],
+    multiprocess_mode="livemostrecent",
+)
 LOST = Counter("obbligato_pins_vanished", "Blocks that were in the store and then were not")
 
 _HERE: Final = (BlockState.PINNED.value, BlockState.STORED.value)

@@ -80,8 +80,17 @@ class DatabaseError(ObbligatoError):
 class Database:
     """Sessions over one engine, each one transaction: all of it or nothing."""
 
-    def __init__(self, url: str, migrations: Path, *, versions: str = "alembic_version") -> None:
-        """Open and migrate. Raises InputError for a URL that is none, DatabaseError.
+    def __init__(
+        self,
+        url: str,
+        migrations: Path,
+        *,
+        versions: str = "alembic_version",
+        migrate: bool = True,
+    ) -> None:
+        """Open and migrate, unless another process has just done that.
+
+        Raises InputError for a URL that is none, DatabaseError.
 
         `migrations` is an Alembic folder, `versions` the table in which it keeps what was applied: two
         services with tables of their own may share one database.
@@ -107,8 +116,10 @@ class Database:
         self._reading = self.engine.execution_options(
             **{_READS: True}, **({} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"})
         )
+        if not migrate:
+            return
         try:
-            migrate(self.engine, migrations, versions)
+            upgrade(self.engine, migrations, versions)
         except OperationalError as error:
             raise DatabaseError(f"the database cannot be opened: {error.orig}") from None
 
@@ -135,7 +146,7 @@ class Database:
         self.engine.dispose()
 
 
-def migrate(engine: Engine, migrations: Path, versions: str = "alembic_version") -> None:
+def upgrade(engine: Engine, migrations: Path, versions: str = "alembic_version") -> None:
     """Bring the tables to the newest migration."""
     config = Config()
     config.set_main_option("script_location", os.fspath(migrations))
@@ -146,7 +157,7 @@ def migrate(engine: Engine, migrations: Path, versions: str = "alembic_version")
 
 
 def run_migrations(*metadata: MetaData) -> None:
-    """What the `env.py` of an Alembic folder does, over the connection that `migrate` gives."""
+    """What the `env.py` of an Alembic folder does, over the connection that `upgrade` gives."""
     attributes = context.config.attributes
     connection = attributes["connection"]
 

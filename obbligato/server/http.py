@@ -10,7 +10,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
@@ -24,6 +24,7 @@ from obbligato.errors import (
     RefusedError,
 )
 from obbligato.schemas.problems import ProblemDocument
+from obbligato.server.processes import exposition
 from obbligato.store import ContentStore, StoreError
 
 PROBLEM: Final = "application/problem+json"
@@ -133,7 +134,7 @@ def add_health(app: FastAPI, checks: Checks) -> None:
 
     @app.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
 def add_blocks(app: FastAPI, store: ContentStore) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import socket
 import sys
 import threading
 from typing import Any
@@ -15,9 +17,19 @@ from fastapi import FastAPI
 from obbligato.server.supervisor import Supervisor
 
 
-def start_log(*, as_json: bool) -> None:
-    """Structured lines on stderr, from our own loggers and from the libraries'."""
+def start_log(*, as_json: bool, process: str | None = None) -> None:
+    """Structured lines on stderr, from our own loggers and from the libraries'.
+
+    `process` is written on every line, with its number: for several processes that share a log.
+    """
+
+    def name_process(
+        _: Any, __: str, event: structlog.types.EventDict
+    ) -> structlog.types.EventDict:
+        return event if process is None else {"process": process, "pid": os.getpid(), **event}
+
     shared: list[structlog.types.Processor] = [
+        name_process,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -59,8 +71,12 @@ def serve(
     port: int,
     stop: threading.Event,
     supervisor: Supervisor | None = None,
+    listener: socket.socket | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. A request in flight and a worker's step in hand are finished."""
+    """Serve until SIGTERM or SIGINT. A request in flight and a worker's step in hand are finished.
+
+    `listener` is the socket of several processes, from `bind`; without it, one of this process alone.
+    """
     server = _Server(
         uvicorn.Config(
             app,
@@ -75,19 +91,29 @@ def serve(
         ),
         stop,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn raises the signal once more when it has ended: by default that would end the workers, too.
-        signal.signal(number, lambda *_: stop.set())
+    # uvicorn raises the signal once more when it has ended: by default that would end the workers, too.
+    stop_on_signals(stop)
     if supervisor is not None:
         supervisor.start()
     _log.info("serving", host=host, port=port)
     try:
-        server.run()
+        server.run(None if listener is None else [listener])
     finally:
         stop.set()
         if supervisor is not None:
             supervisor.join()
         _log.info("stopped")
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """Set `stop` at SIGTERM and SIGINT."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket for several processes that `serve`. Exits with 3 where the port is taken, and logs it."""
+    return uvicorn.Config("", host=host, port=port, log_config=None).bind_socket()
 
 
 class _Server(uvicorn.Server):
@@ -96,6 +122,12 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, stop: threading.Event) -> None:
         super().__init__(config)
         self._stop = stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.should_exit = (
+            self.should_exit or self._stop.is_set()
+        )  # told before it listened to signals
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         self._stop.set()

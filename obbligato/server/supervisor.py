@@ -15,12 +15,20 @@ from prometheus_client import Counter, Gauge
 
 from obbligato.server.alerts import Alerts
 
-UP = Gauge("obbligato_worker_up", "1 while a worker does its work", ["worker"])
+UP = Gauge(
+    "obbligato_worker_up",
+    "1 while a worker does its work",
+    ["worker"],
+    multiprocess_mode="livemostrecent",
+)
 RESTARTS = Counter("obbligato_worker_restarts", "Threads of workers started anew", ["worker"])
 FAILURES = Counter("obbligato_worker_failures", "Ticks of a worker that failed", ["worker"])
 ITEM_FAILURES = Counter("obbligato_worker_item_failures", "Items that failed", ["worker"])
 LAST_TICK = Gauge(
-    "obbligato_worker_last_tick_seconds", "When a worker last ended a tick, since 1970", ["worker"]
+    "obbligato_worker_last_tick_seconds",
+    "When a worker last ended a tick, since 1970",
+    ["worker"],
+    multiprocess_mode="livemostrecent",
 )
 
 FIRST_PAUSE_SECONDS: Final = 1.0
