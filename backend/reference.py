@@ -41,7 +41,9 @@ def reference() -> str:
     described = description()
     by_tag: dict[str, list[Operation]] = defaultdict(list)
     for each in operations(described):
-        by_tag[each.said["tags"][0] if each.said.get("tags") else "health"].append(each)
+        by_tag[
+            each.specification["tags"][0] if each.specification.get("tags") else "health"
+        ].append(each)
     words = {
         name: description.replace("\n", " ")
         for name, description in (

@@ -58,7 +58,7 @@ def contents(described: dict[str, Any]) -> list[str]:
 
 
 def _line(operation: Operation) -> str:
-    described = operation.said
+    described = operation.specification
     answers = {status: each for status, each in described["responses"].items() if status < "4"}
     models = dict.fromkeys(name for each in answers.values() for name in contents(each))
     return " | ".join(

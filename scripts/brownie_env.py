@@ -202,14 +202,14 @@ def compile_once() -> int:
     TOOLCHAIN.mkdir(exist_ok=True)
     with (TOOLCHAIN / "compile.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = fingerprint()
+        current = fingerprint()
         built = any((ROOT / "build" / "contracts").glob("*.json"))
-        if built and stamp.exists() and stamp.read_text() == wanted:
+        if built and stamp.exists() and stamp.read_text() == current:
             return 0
         with data_folder([]) as home:
             code = run_brownie(home, ["compile"])
         if code == 0:
-            stamp.write_text(wanted)
+            stamp.write_text(current)
         return code
 
 

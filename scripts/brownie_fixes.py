@@ -53,10 +53,10 @@ def _same_but_for_immutables(address: str, expected: str, language: str) -> bool
         return True
     if not (CONFIG.argv["coverage"] or CONFIG.argv["revert"]):
         return False
-    found = bytes(web3.eth.get_code(address))
+    code = bytes(web3.eth.get_code(address))
     compiled = bytes.fromhex(expected.removeprefix("0x"))
-    return len(found) == len(compiled) and all(
-        here == there or there == 0 for here, there in zip(found, compiled, strict=True)
+    return len(code) == len(compiled) and all(
+        here == there or there == 0 for here, there in zip(code, compiled, strict=True)
     )
 
 

@@ -224,9 +224,11 @@ def check(deployed: Deployed) -> None:
         ("Disputes.arbiter", d.Disputes.arbiter(), d.plan.arbiter),
         ("Disputes.governor", d.Disputes.governor(), d.governor),
     ]
-    for what, found, wanted in expected:
-        if str(found).lower() != str(wanted).lower():
-            raise DeployError(f"{what} is {found}, should be {wanted}: do not use this deployment")
+    for what, actual, required in expected:
+        if str(actual).lower() != str(required).lower():
+            raise DeployError(
+                f"{what} is {actual}, should be {required}: do not use this deployment"
+            )
 
 
 def manifest(build: Any, deployed: Deployed) -> Deployment:
@@ -321,7 +323,7 @@ def plan_from_environment() -> Plan:
         "minimum_bond",
         "minimum_challenge_bond",
     )
-    given = {
+    values = {
         n: int(os.environ[v]) for n in numbers if (v := f"OBBLIGATO_{n.upper()}") in os.environ
     }
     return Plan(
@@ -330,7 +332,7 @@ def plan_from_environment() -> Plan:
         guardian=role("OBBLIGATO_GUARDIAN", 2),
         arbiter=role("OBBLIGATO_ARBITER", 3),
         attesters=tuple(to_checksum_address(account.strip()) for account in attesters),
-        parameters=Parameters.of(**given),
+        parameters=Parameters.of(**values),
         token=token,
         proposer=None if development else proposer,
     )

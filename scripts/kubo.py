@@ -78,10 +78,12 @@ class Kubo:
                 stderr=subprocess.STDOUT,
             )
         deadline = time.monotonic() + _MOST_START_SECONDS
-        while b"Daemon is ready" not in (said := (self.home / "daemon.log").read_bytes()):
+        while b"Daemon is ready" not in (log_text := (self.home / "daemon.log").read_bytes()):
             if self._daemon.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise ToolchainError(f"Kubo did not start: {said.decode(errors='replace')[-500:]}")
+                raise ToolchainError(
+                    f"Kubo did not start: {log_text.decode(errors='replace')[-500:]}"
+                )
             time.sleep(0.02)
 
     def stop(self) -> None:
@@ -160,12 +162,12 @@ def build() -> Path:
 def _built_with(go: str, caches: Path) -> Path:
     """The program, somewhere among the caches."""
     run = functools.partial(_run, caches, time.monotonic() + MOST_BUILD_SECONDS)
-    found = json.loads(run(go, "mod", "download", "-json", f"github.com/ipfs/kubo@{VERSION}"))
-    if found["Sum"] != CHECKSUM:
-        raise NoKubo(f"its source has the checksum {found['Sum']}, not {CHECKSUM}")
+    module = json.loads(run(go, "mod", "download", "-json", f"github.com/ipfs/kubo@{VERSION}"))
+    if module["Sum"] != CHECKSUM:
+        raise NoKubo(f"its source has the checksum {module['Sum']}, not {CHECKSUM}")
     # Built in its own module, so that its own go.sum pins everything else.
     made = caches / "ipfs"
-    run(go, "build", "-o", str(made), "./cmd/ipfs", folder=Path(found["Dir"]))
+    run(go, "build", "-o", str(made), "./cmd/ipfs", folder=Path(module["Dir"]))
     return made
 
 
@@ -174,11 +176,13 @@ def _go() -> str:
     go = shutil.which("go")
     if go is None:
         raise NoKubo("there is no Go on PATH")
-    asked = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False)
-    said = asked.stdout.strip()
-    if _version(said) < OLDEST_GO:
+    version = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False)
+    version_text = version.stdout.strip()
+    if _version(version_text) < OLDEST_GO:
         due = ".".join(map(str, OLDEST_GO))
-        raise NoKubo(f"{said or 'a Go that does not say its version'} is too old: {due} is needed")
+        raise NoKubo(
+            f"{version_text or 'a Go that does not say its version'} is too old: {due} is needed"
+        )
     return go
 
 

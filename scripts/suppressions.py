@@ -25,10 +25,10 @@ def unexplained(text: str) -> Iterator[int]:
     """Numbers of the lines that silence a warning without a reason."""
     lines = text.splitlines()
     for number, line in enumerate(lines, start=1):
-        found = SILENCED.search(line)
-        if found is None:
+        match = SILENCED.search(line)
+        if match is None:
             continue
-        rest = found["sol"] if found["sol"] is not None else found["py"]
+        rest = match["sol"] if match["sol"] is not None else match["py"]
         above = lines[number - 2].strip() if number > 1 else ""
         explained_above = above.startswith(("//", "#", "*")) and SILENCED.search(above) is None
         if not (REASON.search(rest or "") or explained_above):
@@ -42,12 +42,12 @@ def main() -> int:
         for path in sorted((ROOT / folder).rglob("*"))
         if path.suffix in (".py", ".sol") and path != Path(__file__).resolve()
     ]
-    found = [
+    findings = [
         f"{path.relative_to(ROOT)}:{n}" for path in files for n in unexplained(path.read_text())
     ]
-    for place in found:
-        print(f"{place}: a warning is silenced without a reason")
-    return 1 if found else 0
+    for finding in findings:
+        print(f"{finding}: a warning is silenced without a reason")
+    return 1 if findings else 0
 
 
 if __name__ == "__main__":

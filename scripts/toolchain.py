@@ -43,8 +43,8 @@ class ToolchainError(RuntimeError):
 
 def anvil_binary() -> Path:
     """The native anvil: npm's where it has one for this platform, otherwise the one on PATH."""
-    for found in (ROOT / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil*"):
-        return found
+    for binary in (ROOT / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil*"):
+        return binary
     installed = shutil.which("anvil")
     if installed is None:
         raise ToolchainError(

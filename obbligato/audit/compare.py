@@ -56,17 +56,17 @@ class Difference:
     kind: Kind = Kind.WRONG
 
     def __str__(self) -> str:
-        place = [
+        where_parts = [
             f"report {self.report}" if self.report else None,
             f"row {self.row}" if self.row is not None else None,
             self.where,
         ]
-        located = ", ".join(part for part in place if part)
+        located = ", ".join(part for part in where_parts if part)
         if self.kind is Kind.MISSING:
-            said = f"{self.what} is missing: {self.found}"
+            sentence = f"{self.what} is missing: {self.found}"
         else:
-            said = f"{self.what} should be {self.expected}, is {self.found}"
-        return f"{located}: {said}" if located else said
+            sentence = f"{self.what} should be {self.expected}, is {self.found}"
+        return f"{located}: {sentence}" if located else sentence
 
     def as_json(self) -> dict[str, Any]:
         """Plain data; absent parts are null."""
@@ -167,7 +167,7 @@ def _compare_vault(chain: Chain, ledger: Ledger, block: int, step: Step) -> Iter
 
 def _compare_reports(chain: Chain, ledger: Ledger, block: int, step: Step) -> Iterator[Difference]:
     for report_id, report in ledger.reports.items():
-        shown = report_id.hex()
+        report_name = report_id.hex()
         view = chain.report(report_id, block=block)
         for what, expected, found in (
             ("credits digest", credits_digest(report.credits).hex(), view.credits_digest.hex()),
@@ -176,7 +176,7 @@ def _compare_reports(chain: Chain, ledger: Ledger, block: int, step: Step) -> It
             ("end of the window", report.window_end or 0, view.window_end),
             ("held rows", len(report.held), view.held_rows),
         ):
-            yield from _same(what, expected, found, report=shown)
+            yield from _same(what, expected, found, report=report_name)
         step()
     for (platform_id, model_id), stream in ledger.streams.items():
         on_chain = chain.stream(platform_id, model_id, block=block)
@@ -248,18 +248,18 @@ def _check_license(
 
 
 def _check_evidence(report: ReportRecord, store: ContentStore) -> Iterator[Difference]:
-    shown = report.report_id.hex()
+    report_name = report.report_id.hex()
     header = report.header
     try:
         evidence = EvidenceDocument.from_bytes(store.get(cid_from_digest(header.evidence)))
         rows = _rows_of(evidence, store)
     except (NotFound, StoreError, DigestMismatch, InputError, RefusedError) as error:
-        yield _unusable("evidence", "an evidence document", error, report=shown)
+        yield _unusable("evidence", "an evidence document", error, report=report_name)
         return
     stated = (evidence.platform_id, evidence.model_id, evidence.period.start, evidence.period.end)
     signed = (header.platform_id, header.model_id, header.period_start, header.period_end)
     if stated != signed:
-        yield Difference("platform, model and period", str(signed), str(stated), report=shown)
+        yield Difference("platform, model and period", str(signed), str(stated), report=report_name)
     reported = {row.key: row.quantity for row in report.rows}
     positions = {row.key: position for position, row in enumerate(report.rows)}
     computed = {row.key: row.quantity for row in rows}
@@ -269,7 +269,7 @@ def _check_evidence(report: ReportRecord, store: ContentStore) -> Iterator[Diffe
                 "quantity by the evidence",
                 str(computed.get(key, 0)),
                 str(reported.get(key, 0)),
-                report=shown,
+                report=report_name,
                 row=positions.get(key),
                 where=f"licence {key[0]}, tier {key[1]}, metric {key[2]}",
             )

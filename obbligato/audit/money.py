@@ -313,8 +313,8 @@ class MoneyReplay:
         """A difference is of the row of a report; one that the report left out has no position."""
         row = position_of(report.rows, key)
         of = None if row is not None else f"licence {key[0]}, tier {key[1]}, metric {key[2]}"
-        shown = report.report_id.hex()
-        self._same(what, expected, found, event, report=shown, row=row, of=of)
+        report_name = report.report_id.hex()
+        self._same(what, expected, found, event, report=report_name, row=row, of=of)
 
     # ---- claims
 

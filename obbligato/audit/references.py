@@ -34,10 +34,12 @@ def licences_and_texts(
 
     With `reports`, only those of the licences in their rows.
     """
-    wanted = None if reports is None else {row.license_id for each in reports for row in each.rows}
-    texts = {} if wanted is not None else dict(ledger.terms)
+    license_ids = (
+        None if reports is None else {row.license_id for each in reports for row in each.rows}
+    )
+    texts = {} if license_ids is not None else dict(ledger.terms)
     for license_id, known in ledger.licenses.items():
-        if wanted is not None and license_id not in wanted:
+        if license_ids is not None and license_id not in license_ids:
             continue
         digests = [*(version.document for version in known.history.versions), known.document]
         for digest in dict.fromkeys(digests):

@@ -56,12 +56,12 @@ class Replay(MoneyReplay):
     # ---- terms, splits, licences
 
     def _on_terms_interned(self, event: Event) -> None:
-        given = event["terms"]
+        raw_terms = event["terms"]
         terms = Terms(
-            tiers=given["tiers"],
-            term_days=given["termDays"],
-            flags=given["flags"],
-            influence_cap_bps=given["influenceCapBps"],
+            tiers=raw_terms["tiers"],
+            term_days=raw_terms["termDays"],
+            flags=raw_terms["flags"],
+            influence_cap_bps=raw_terms["influenceCapBps"],
             rates=tuple(
                 RateCard(
                     training_run=card["trainingRun"],
@@ -69,9 +69,9 @@ class Replay(MoneyReplay):
                     playback=card["playback"],
                     grant_fee=card["grantFee"],
                 )
-                for card in given["rates"]
+                for card in raw_terms["rates"]
             ),
-            text_digest=given["textDigest"],
+            text_digest=raw_terms["textDigest"],
         )
         self._same("digest of the terms", terms.digest().hex(), event["digest"].hex(), event)
         self.ledger.terms[event["termsId"]] = terms
@@ -168,40 +168,40 @@ class Replay(MoneyReplay):
             submitted_at=event.timestamp,
             transaction=event.transaction,
         )
-        shown = report.report_id.hex()
+        report_name = report.report_id.hex()
         if report.report_id in self.ledger.reports:
-            self._same("submissions", 1, "2 or more", event, report=shown)
+            self._same("submissions", 1, "2 or more", event, report=report_name)
         self._check_stream(report, event)
         self.ledger.reports[report.report_id] = report
         digest = keccak(pack_rows(report.rows))
-        self._same("reportId", header.digest(self._domain).hex(), shown, event)
-        self._same("rowsDigest", digest.hex(), header.rows_digest.hex(), event, report=shown)
-        self._same("rowCount", len(report.rows), header.row_count, event, report=shown)
+        self._same("reportId", header.digest(self._domain).hex(), report_name, event)
+        self._same("rowsDigest", digest.hex(), header.rows_digest.hex(), event, report=report_name)
+        self._same("rowCount", len(report.rows), header.row_count, event, report=report_name)
         self._check_prices(report, event)
 
     def _check_stream(self, report: ReportRecord, event: Event) -> None:
         """Reports of a stream follow each other, and no time is covered twice or left out."""
-        header, shown = report.header, report.report_id.hex()
+        header, report_name = report.header, report.report_id.hex()
         key = header.platform_id, header.model_id
         stream = self.ledger.streams.get(key, Stream())
-        self._same("sequence", stream.sequence + 1, header.sequence, event, report=shown)
+        self._same("sequence", stream.sequence + 1, header.sequence, event, report=report_name)
         before = stream.last.hex()
-        self._same("previous report", before, header.previous.hex(), event, report=shown)
+        self._same("previous report", before, header.previous.hex(), event, report=report_name)
         start, end = header.period_start, header.period_end
         try:
             stream.check_period(start, end, has_rows=header.row_count > 0)
         except RefusedError:
             covered = f"from {stream.covered_until} on, or a correction before it"
-            self._same("period", covered, f"{start} to {end}", event, report=shown)
+            self._same("period", covered, f"{start} to {end}", event, report=report_name)
         if end > event.timestamp:
-            self._same("end of the period", "past", "in the future", event, report=shown)
+            self._same("end of the period", "past", "in the future", event, report=report_name)
         self.ledger.streams[key] = stream.after(header, report.report_id)
 
     def _check_prices(self, report: ReportRecord, event: Event) -> None:
         """Price the report again and compare every credit."""
-        shown = report.report_id.hex()
+        report_name = report.report_id.hex()
         if not report.rows:
-            self._same("total", 0, report.header.total, event, report=shown)
+            self._same("total", 0, report.header.total, event, report=report_name)
             return
         try:
             priced = price_rows(
@@ -212,15 +212,15 @@ class Replay(MoneyReplay):
             )
         except (RefusedError, InputError) as error:
             self.differences.append(
-                Difference("the report", f"refused ({error})", "accepted", shown, error.row)
+                Difference("the report", f"refused ({error})", "accepted", report_name, error.row)
             )
             return
         for row, (expected, found) in enumerate(zip(priced.credits, report.credits, strict=False)):
             if expected != found:
                 self.differences.append(
-                    Difference("credit", _words(expected), _words(found), shown, row)
+                    Difference("credit", _words(expected), _words(found), report_name, row)
                 )
-        self._same("credits", len(priced.credits), len(report.credits), event, report=shown)
+        self._same("credits", len(priced.credits), len(report.credits), event, report=report_name)
 
     def _offer(self, header: UsageReport, license_id: int, tier: Tier) -> Offer | None:
         known = self.ledger.licenses.get(license_id)
@@ -247,35 +247,39 @@ class Replay(MoneyReplay):
     def _on_report_funded(self, event: Event) -> None:
         report = self.ledger.reports[event["reportId"]]
         if report.state is not ReportState.UNFUNDED:
-            shown = report.report_id.hex()
+            report_name = report.report_id.hex()
             before = ReportState.UNFUNDED
-            self._same("state before funding", before, report.state, event, report=shown)
+            self._same("state before funding", before, report.state, event, report=report_name)
         report.state = ReportState.PENDING
         report.window_end = event["end"]
 
     def _on_report_unfunded(self, event: Event) -> None:
         report = self.ledger.reports[event["reportId"]]
-        shown = report.report_id.hex()
-        self._same("needed", report.header.total, event["needed"], event, report=shown)
+        report_name = report.report_id.hex()
+        self._same("needed", report.header.total, event["needed"], event, report=report_name)
 
     def _on_row_held(self, event: Event) -> None:
         report = self.ledger.reports[event["reportId"]]
         row = event["index"]
-        shown = report.report_id.hex()
+        report_name = report.report_id.hex()
         amount = report.credits[row].amount
-        self._same("held amount", amount, event["amount"], event, report=shown, row=row)
+        self._same("held amount", amount, event["amount"], event, report=report_name, row=row)
         report.held.add(row)
 
     def _on_report_settled(self, event: Event) -> None:
         report = self.ledger.reports[event["reportId"]]
-        shown = report.report_id.hex()
+        report_name = report.report_id.hex()
         if report.state is not ReportState.PENDING:
             self._same(
-                "state before settling", ReportState.PENDING, report.state, event, report=shown
+                "state before settling",
+                ReportState.PENDING,
+                report.state,
+                event,
+                report=report_name,
             )
         if report.rows and report.window_end is not None and event.timestamp < report.window_end:
             at_least = f"at least {report.window_end}"
-            self._same("time of settling", at_least, event.timestamp, event, report=shown)
+            self._same("time of settling", at_least, event.timestamp, event, report=report_name)
         report.state = ReportState.SETTLED
         for row, credit in enumerate(report.credits):
             if row not in report.held:
@@ -283,7 +287,7 @@ class Replay(MoneyReplay):
                 self.credit(
                     self.oracle_module, report.header.platform_id, credit.split_id, credit.amount
                 )
-        self._same("settled amount", report.settled, event["credited"], event, report=shown)
+        self._same("settled amount", report.settled, event["credited"], event, report=report_name)
 
     # ---- helpers
 

@@ -244,12 +244,12 @@ def find_report(ledger: Ledger, text: str) -> ReportRecord:
         raise InputError(
             f"{text!r} is no report: give its id, or the first {SHORTEST_PREFIX} digits or more"
         )
-    found = [report for known, report in ledger.reports.items() if known.hex().startswith(prefix)]
-    if not found:
+    matches = [report for known, report in ledger.reports.items() if known.hex().startswith(prefix)]
+    if not matches:
         raise NotFound(f"no report {text}: there are {len(ledger.reports)}")
-    if len(found) > 1:
-        raise InputError(f"{len(found)} reports begin with {text}: give more digits")
-    return found[0]
+    if len(matches) > 1:
+        raise InputError(f"{len(matches)} reports begin with {text}: give more digits")
+    return matches[0]
 
 
 def _challenge(report: ReportRecord, challenge: ChallengeRecord) -> Plain:

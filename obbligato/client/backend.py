@@ -115,10 +115,10 @@ class BackendClient:
         Raises ActRefused where the text to sign is not that of a sign-in here.
         """
         signer = self._signing()
-        asked = self._http.ask(
+        response = self._http.ask(
             "POST", "/v1/sessions/challenges", json={"account": signer.address}, again=True
         )
-        text = self._read(SignInChallenge, asked).message
+        text = self._read(SignInChallenge, response).message
         check_sign_in(
             text,
             account=signer.address,
@@ -336,9 +336,9 @@ class BackendClient:
         signed_in: bool = False,
     ) -> Listed:
         params = {"limit": limit, "cursor": cursor, **filters}
-        given = {name: value for name, value in params.items() if value is not None}
+        parameters = {name: value for name, value in params.items() if value is not None}
         ask = self._ask if signed_in else self._http.ask
-        answer = ask("GET", path, params=given)
+        answer = ask("GET", path, params=parameters)
         if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
             raise self._http.address.strange("not a page")
         return Listed(tuple(answer["items"]), answer.get("next"))
@@ -347,9 +347,9 @@ class BackendClient:
         return self._http.address.parse(model, answer)
 
 
-def _with_token(given: Mapping[str, Any], session: SignedIn) -> dict[str, Any]:
-    headers = {**given.get("headers", {}), "Authorization": f"Bearer {session.token}"}
-    return {**given, "headers": headers}
+def _with_token(settings: Mapping[str, Any], session: SignedIn) -> dict[str, Any]:
+    headers = {**settings.get("headers", {}), "Authorization": f"Bearer {session.token}"}
+    return {**settings, "headers": headers}
 
 
 def _word(text: str) -> str:

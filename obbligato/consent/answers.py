@@ -88,7 +88,7 @@ def named_in(ledger: Ledger, period: Period, isrcs: Mapping[bytes, str | None]) 
 
     `isrcs` gives the ISRC of every document that was read, by its digest.
     """
-    found: dict[str, dict[int, None]] = {}
+    licenses_by_isrc: dict[str, dict[int, None]] = {}
     unread: dict[int, None] = {}
     for license_id, known in sorted(ledger.licenses.items()):
         for span in spans_of(known.history, period):
@@ -96,19 +96,21 @@ def named_in(ledger: Ledger, period: Period, isrcs: Mapping[bytes, str | None]) 
             if document not in isrcs:
                 unread[license_id] = None
             elif (isrc := isrcs[document]) is not None:
-                found.setdefault(isrc, {})[license_id] = None
-    return Named({isrc: tuple(licenses) for isrc, licenses in found.items()}, tuple(unread))
+                licenses_by_isrc.setdefault(isrc, {})[license_id] = None
+    return Named(
+        {isrc: tuple(licenses) for isrc, licenses in licenses_by_isrc.items()}, tuple(unread)
+    )
 
 
 def _merged(license_id: int, tier: Tier, spans: list[Span]) -> list[ConsentInterval]:
     """The spans as intervals; those that touch are one."""
-    found: list[list[int]] = []
+    merged: list[list[int]] = []
     for span in spans:
-        if found and found[-1][1] == span.start:
-            found[-1][1] = span.end
+        if merged and merged[-1][1] == span.start:
+            merged[-1][1] = span.end
         else:
-            found.append([span.start, span.end])
-    return [ConsentInterval(license_id, tier, start, end) for start, end in found]
+            merged.append([span.start, span.end])
+    return [ConsentInterval(license_id, tier, start, end) for start, end in merged]
 
 
 def _serves(grant: Grant, *, period: Period, platform_id: int, model_id: bytes) -> bool:

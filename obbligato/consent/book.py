@@ -144,7 +144,7 @@ class LicenseBook:
         """
         period = Period(start=start, end=end)
         with self._lock:
-            return self._asked([isrc], period).get(isrc, ())
+            return self._licenses_named([isrc], period).get(isrc, ())
 
     def isrcs(self, period: Period) -> Mapping[str, tuple[int, ...]]:
         """Every ISRC that a readable document of a licence in force in the period names."""
@@ -168,7 +168,7 @@ class LicenseBook:
         unknown is not unlicensed.
         """
         with self._lock:
-            named = self._asked(isrcs, period)
+            named = self._licenses_named(isrcs, period)
             key = (period, platform_id, model_id, pricing)
             if key not in self._allowed:
                 _make_room(self._allowed)
@@ -238,10 +238,10 @@ class LicenseBook:
             for version in known.history.versions
         ]
 
-    def _asked(
+    def _licenses_named(
         self, isrcs: Collection[str] | None, period: Period
     ) -> Mapping[str, tuple[int, ...]]:
-        """The licences of the ISRCs asked for. Raises NotFound where that cannot be known."""
+        """The licences of the ISRCs. Raises NotFound where that cannot be known."""
         licenses_of, unread = self._named_in(period)
         if unread and (isrcs is None or any(isrc not in licenses_of for isrc in isrcs)):
             raise NotFound(
@@ -272,5 +272,5 @@ def _make_room(answers: dict[Question, Answer]) -> None:
 
 
 def _listed(licenses: tuple[int, ...], most: int = 10) -> str:
-    shown = ", ".join(str(license_id) for license_id in licenses[:most])
-    return shown if len(licenses) <= most else f"{shown} and {len(licenses) - most} more"
+    listed = ", ".join(str(license_id) for license_id in licenses[:most])
+    return listed if len(licenses) <= most else f"{listed} and {len(licenses) - most} more"

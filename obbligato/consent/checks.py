@@ -74,15 +74,15 @@ class Asker:
         license_id = question.license_id
         if license_id is None:
             try:
-                found = self._book.licenses_of(str(question.isrc), self._at, self._at + 1)
+                license_ids = self._book.licenses_of(str(question.isrc), self._at, self._at + 1)
             except NotFound as error:
                 return Answer(question, False, str(error))
-            if len(found) > 1:
-                listed = ", ".join(str(each) for each in found)
+            if len(license_ids) > 1:
+                listed = ", ".join(str(each) for each in license_ids)
                 return Answer(question, False, f"licences {listed} claim it: ask by license_id")
-            if not found:
+            if not license_ids:
                 return Answer(question, False, "no licence")
-            license_id = found[0]
+            license_id = license_ids[0]
         allowed, reason = self._of_licence(license_id, question.tier)
         return Answer(question, allowed, reason, license_id)
 
@@ -116,23 +116,23 @@ def why_not(history: LicenseHistory, tier: Tier, at: int) -> str:
 
 
 def _question(line: int, values: Mapping[str, Any], tier: Tier | None) -> Question:
-    license_id, isrc = _given(values, "license_id"), _given(values, "isrc")
+    license_id, isrc = _cell(values, "license_id"), _cell(values, "isrc")
     if (license_id is None) == (isrc is None):
         raise InputError("give license_id or isrc, one of them")
-    own = _given(values, "tier")
+    own = _cell(values, "tier")
     if own is None and tier is None:
         raise InputError("is missing: give a column tier, or --tier", field="tier")
     try:
-        wanted = tier if own is None else named(Tier, own)
+        tier_of_line = tier if own is None else named(Tier, own)
     except InputError as error:
         raise InputError(error.reason, field="tier") from error
-    assert wanted is not None
+    assert tier_of_line is not None
     if isrc is not None:
-        return Question(line, wanted, isrc=_isrc(isrc))
-    return Question(line, wanted, license_id=_license_id(license_id))
+        return Question(line, tier_of_line, isrc=_isrc(isrc))
+    return Question(line, tier_of_line, license_id=_license_id(license_id))
 
 
-def _given(values: Mapping[str, Any], name: str) -> object | None:
+def _cell(values: Mapping[str, Any], name: str) -> object | None:
     value = values.get(name)
     return None if isinstance(value, str) and not value.strip() else value
 

@@ -59,7 +59,7 @@ class Recordings:
     def ask_for(self, digests: Iterable[bytes], watch: OnProgress) -> list[Answer]:
         """What the store says of the documents that are not known and due; changes nothing here."""
         now = self._clock()
-        wanted = [
+        unread_cids = [
             digest
             for digest in dict.fromkeys(digests)
             if digest not in self.known
@@ -67,9 +67,9 @@ class Recordings:
         ]
         answers = []
         with ThreadPoolExecutor(FETCHED_AT_ONCE) as pool:
-            for done, answer in enumerate(pool.map(self._ask, wanted), start=1):
+            for done, answer in enumerate(pool.map(self._ask, unread_cids), start=1):
                 answers.append(answer)
-                watch("reading licence documents", done, len(wanted))
+                watch("reading licence documents", done, len(unread_cids))
         return answers
 
     def learn(self, answers: Iterable[Answer]) -> None:

@@ -53,11 +53,11 @@ def digest_from_cid(cid: str) -> bytes:
         raise _wrong(cid, f"it has {CID_LENGTH} characters, this has {len(cid)}")
     decoded = base64.b32decode(cid[1:].upper() + _PADDING)
     prefix, digest = decoded[:4], decoded[4:]
-    for found, wanted, what in zip(
+    for actual, expected, what in zip(
         prefix, PREFIX, ("version", "codec (raw)", "hash (sha2-256)", "digest length"), strict=True
     ):
-        if found != wanted:
-            raise _wrong(cid, f"its {what} is 0x{found:02x} where 0x{wanted:02x} is meant")
+        if actual != expected:
+            raise _wrong(cid, f"its {what} is 0x{actual:02x} where 0x{expected:02x} is meant")
     if cid_from_digest(digest) != cid:
         raise _wrong(cid, "its last character carries bits that belong to no byte")
     return digest

@@ -207,7 +207,7 @@ def _json(text: str) -> Any:
             text,
             parse_float=_refuse_number,
             parse_constant=_refuse_number,
-            parse_int=_whole,
+            parse_int=_json_integer,
             object_pairs_hook=_once,
         )
     except (json.JSONDecodeError, RecursionError) as error:
@@ -218,7 +218,7 @@ def _refuse_number(literal: str) -> NoReturn:
     raise InputError(f"{literal[:40]} is not a whole number")
 
 
-def _whole(literal: str) -> int:
+def _json_integer(literal: str) -> int:
     return int(literal) if len(literal) <= 30 else _refuse_number(literal)
 
 

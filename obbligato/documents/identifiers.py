@@ -49,7 +49,7 @@ def compact_iswc(text: object) -> str:
     if not _ISWC.fullmatch(compact):
         raise InputError(f"{text!r} is not an ISWC: it has a T and 10 digits, as T-034.524.680-1")
     digits = [int(digit) for digit in compact[1:10]]
-    weighted = 1 + sum(place * digit for place, digit in enumerate(digits, start=1))
+    weighted = 1 + sum(position * digit for position, digit in enumerate(digits, start=1))
     _check_digit(text, compact[10], str(-weighted % 10), "ISWC")
     return compact
 
@@ -87,10 +87,10 @@ def _stripped(text: object, what: str, *, separators: str) -> str:
     return text.upper().translate(dict.fromkeys(map(ord, separators)))
 
 
-def _check_digit(text: object, given: str, right: str, what: str) -> None:
-    if given != right:
+def _check_digit(text: object, last_digit: str, right: str, what: str) -> None:
+    if last_digit != right:
         raise InputError(
-            f"{text!r} is not an {what}: its check digit is {given} where its other digits "
+            f"{text!r} is not an {what}: its check digit is {last_digit} where its other digits "
             f"give {right}, so one of them is mistyped"
         )
 

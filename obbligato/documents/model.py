@@ -60,7 +60,7 @@ class Document(Record):
         return cid_from_digest(self.digest())
 
 
-def whole_text(text: str) -> str:
+def valid_text(text: str) -> str:
     """`text` unchanged, if it says something and every system can keep it. Raises InputError."""
     if not text.strip():
         raise InputError("is blank: give the text or leave the field out")
@@ -69,5 +69,5 @@ def whole_text(text: str) -> str:
     return text
 
 
-Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(whole_text)]
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(valid_text)]
 """Text as people wrote it, in any script; never trimmed, normalised or escaped when stored."""

@@ -101,11 +101,13 @@ def compact_ipi(text: str) -> str:
     digits = re.sub(r"[\s.\-]", "", text)
     if not _IPI.fullmatch(digits):
         raise InputError(f"{text!r} is not an IPI name number: it has 9 to 11 digits")
-    whole = digits.zfill(11)
-    total = sum(int(digit) * weight for digit, weight in zip(whole, range(10, 1, -1), strict=False))
-    if (101 - total % 101) % 101 != int(whole[9:]):
+    padded = digits.zfill(11)
+    total = sum(
+        int(digit) * weight for digit, weight in zip(padded, range(10, 1, -1), strict=False)
+    )
+    if (101 - total % 101) % 101 != int(padded[9:]):
         raise InputError(f"{text!r} is not an IPI name number: one of its digits is mistyped")
-    return whole
+    return padded
 
 
 def _parties(lines: Iterator[list[str]]) -> Iterator[Party]:

@@ -35,20 +35,20 @@ def terms_from(data: object) -> Terms:
     out or null is not offered. With a preset it replaces the tiers that it names, null takes one out. The digest
     of the legal text comes with them. Raises InputError naming the member.
     """
-    given = _members(data, MEMBERS, None)
-    preset = None if given.get("preset") is None else preset_named(str(given["preset"]))
+    members = _members(data, MEMBERS, None)
+    preset = None if members.get("preset") is None else preset_named(str(members["preset"]))
     cards = dict(preset.cards) if preset else {}
-    for name, prices in _members(given.get("tiers") or {}, Tier.__members__, "tiers").items():
+    for name, prices in _members(members.get("tiers") or {}, Tier.__members__, "tiers").items():
         if prices is None:
             cards.pop(Tier[name], None)
         else:
             cards[Tier[name]] = _card(prices, f"tiers.{name}")
     flags = preset.flags if preset else Flag(0)
-    if given.get("flags") is not None:
-        flags = flags_named(given["flags"])
-    days = _number(given, "term_days", preset.term_days if preset else MIN_TERM_DAYS)
+    if members.get("flags") is not None:
+        flags = flags_named(members["flags"])
+    days = _number(members, "term_days", preset.term_days if preset else MIN_TERM_DAYS)
     cap = _number(
-        given, "influence_cap_bps", preset.influence_cap_bps if preset else MAX_INFLUENCE_CAP_BPS
+        members, "influence_cap_bps", preset.influence_cap_bps if preset else MAX_INFLUENCE_CAP_BPS
     )
     return terms_with_legal_text(cards, term_days=days, flags=flags, influence_cap_bps=cap)
 
@@ -111,9 +111,9 @@ def flags_named(names: object) -> Flag:
 
 
 def _card(prices: object, field: str) -> RateCard:
-    given = _members(prices, PRICES, field)
+    members = _members(prices, PRICES, field)
     rates = {
-        PRICES[name]: _number(given, name, 0 if name == "grant_fee_units" else NOT_OFFERED, field)
+        PRICES[name]: _number(members, name, 0 if name == "grant_fee_units" else NOT_OFFERED, field)
         for name in PRICES
     }
     return RateCard(**rates)
@@ -128,8 +128,8 @@ def _members(data: object, known: Iterable[str], field: str | None) -> Mapping[s
     return data
 
 
-def _number(given: Mapping[str, Any], name: str, default: int, where: str | None = None) -> int:
-    value = given.get(name)
+def _number(members: Mapping[str, Any], name: str, default: int, where: str | None = None) -> int:
+    value = members.get(name)
     if value is None:
         return default
     digits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20

@@ -47,9 +47,9 @@ def role_word(role: Role) -> str:
 
 def dollars(units: int) -> str:
     """Money units (millionths of a dollar token) as `0.25 dollars`, every digit kept."""
-    whole, millionths = divmod(units, _UNITS_IN_DOLLAR)
+    whole_dollars, millionths = divmod(units, _UNITS_IN_DOLLAR)
     cents = f"{millionths:06d}".rstrip("0").ljust(2, "0")
-    return f"{whole}.{cents} dollars"
+    return f"{whole_dollars}.{cents} dollars"
 
 
 def price(rate: int) -> str:
@@ -197,19 +197,19 @@ def terms_with_legal_text(
 
     Raises InputError as `Terms` does.
     """
-    draft = terms_of_cards(
+    without_text = terms_of_cards(
         dict(cards),
         term_days=term_days,
         flags=flags,
         influence_cap_bps=influence_cap_bps,
         text_digest=_UNKNOWN_DIGEST,
     )
-    return draft.model_copy(update={"text_digest": sha256(legal_text(draft))})
+    return without_text.model_copy(update={"text_digest": sha256(legal_text(without_text))})
 
 
 def check_legal_text(terms: Terms, text: bytes) -> bytes:
     """`text`, once it is certain that it is the one the terms promise. Raises DigestMismatch."""
-    found = sha256(text)
-    if found != terms.text_digest:
-        raise DigestMismatch("legal text", expected=terms.text_digest, found=found)
+    digest = sha256(text)
+    if digest != terms.text_digest:
+        raise DigestMismatch("legal text", expected=terms.text_digest, found=digest)
     return text

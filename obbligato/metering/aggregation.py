@@ -140,14 +140,14 @@ def judge(connection: duckdb.DuckDBPyConnection, consents: Consents) -> None:
 
 def sum_rows(connection: duckdb.DuckDBPyConnection) -> tuple[list[Row], list[int]]:
     """The rows of what has consent, in order, and how many events each has. Raises InputError."""
-    found = connection.execute(
+    records = connection.execute(
         """
         SELECT license, tier, metric, sum(units::HUGEINT * influence_ppm), count(*)
         FROM judged WHERE reason IS NULL GROUP BY ALL ORDER BY license, tier, metric
         """
     ).fetchall()
-    rows = [row_of(*values[:4]) for values in found]
-    return rows, [values[4] for values in found]
+    rows = [row_of(*values[:4]) for values in records]
+    return rows, [values[4] for values in records]
 
 
 def row_of(license_id: int, tier: int, metric: int, quantity: int) -> Row:
@@ -158,14 +158,14 @@ def row_of(license_id: int, tier: int, metric: int, quantity: int) -> Row:
 
 def sum_unlicensed(connection: duckdb.DuckDBPyConnection) -> list[UnlicensedUse]:
     """The use that no row may carry, sorted. Raises InputError for a sum beyond 2^64 - 1."""
-    found = connection.execute(
+    records = connection.execute(
         """
         SELECT license, isrc, tier, metric, reason, sum(units::HUGEINT * influence_ppm)
         FROM judged WHERE reason IS NOT NULL GROUP BY ALL
         ORDER BY license NULLS FIRST, isrc NULLS FIRST, tier, metric, reason
         """
     ).fetchall()
-    return [_unlicensed(*values) for values in found]
+    return [_unlicensed(*values) for values in records]
 
 
 def _unlicensed(

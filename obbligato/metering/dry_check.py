@@ -84,14 +84,14 @@ def check_files(
 
 
 def _sums(connection: duckdb.DuckDBPyConnection) -> list[UseSum]:
-    found = connection.execute(
+    records = connection.execute(
         """
         SELECT license_id, isrc, tier, metric, sum(units::HUGEINT * influence_ppm), count(*)
         FROM events GROUP BY ALL
         ORDER BY license_id NULLS LAST, isrc NULLS FIRST, tier, metric
         """
     ).fetchall()
-    return [_sum(*values) for values in found]
+    return [_sum(*values) for values in records]
 
 
 def _sum(

@@ -161,14 +161,14 @@ class Intake:
         rows = self._connection.execute(
             f"SELECT * FROM rejections ORDER BY file, line LIMIT {MAX_REJECTIONS}"
         ).fetchall()
-        kept = tuple(Rejection(self._files[file], *rest) for file, *rest in rows)
-        return kept, count(self._connection, "rejections")
+        first_rejections = tuple(Rejection(self._files[file], *rest) for file, *rest in rows)
+        return first_rejections, count(self._connection, "rejections")
 
     def refuse(self) -> None:
         """Raises RejectedLines if any line was bad."""
-        kept, total = self.rejections()
+        first_rejections, total = self.rejections()
         if total:
-            raise RejectedLines(kept, total)
+            raise RejectedLines(first_rejections, total)
 
     def _read_json(self, file: UsageFile, allowance: Allowance) -> None:
         for block in blocks_of_lines(file, allowance):
@@ -226,8 +226,8 @@ class Intake:
                 f"more than {self._most_events} lines: send them in several reports", field="files"
             )
         if count(self._connection, "rejections") > MAX_BAD_LINES:
-            kept, total = self.rejections()
-            raise RejectedLines(kept, total)
+            first_rejections, total = self.rejections()
+            raise RejectedLines(first_rejections, total)
 
     def _read_slowly(self, bad: Sequence[tuple[int, Any]], reader: Reader) -> None:
         events: list[dict[str, Any]] = []
@@ -262,9 +262,9 @@ class Intake:
             self._salt,
         )
 
-    def _reject(self, found: Sequence[tuple[int, str | None, str]] | Iterator[Any]) -> None:
+    def _reject(self, wrong_lines: Sequence[tuple[int, str | None, str]] | Iterator[Any]) -> None:
         file = len(self._files) - 1
-        rows = [{"line": line, "field": field, "reason": why} for line, field, why in found]
+        rows = [{"line": line, "field": field, "reason": why} for line, field, why in wrong_lines]
         if not rows:
             return
         schema = pa.schema([("line", pa.int64()), ("field", pa.string()), ("reason", pa.string())])

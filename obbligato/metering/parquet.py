@@ -163,13 +163,13 @@ def _seconds(column: pa.Array) -> pa.Array:
     """Seconds as digits; a moment between two seconds as its text, which is then refused."""
     per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[column.type.unit]
     count = column.cast(pa.int64())
-    whole = pc.divide(count, per_second)
-    exact = pc.equal(pc.multiply(whole, per_second), count)
+    quotient = pc.divide(count, per_second)
+    exact = pc.equal(pc.multiply(quotient, per_second), count)
     text = pa.large_string()
     fraction = pc.binary_join_element_wise(
         count.cast(text), pa.scalar(f"/{per_second}", text), pa.scalar("", text)
     )
-    return pc.if_else(exact, whole.cast(text), fraction)
+    return pc.if_else(exact, quotient.cast(text), fraction)
 
 
 def _digits(column: pa.Array) -> pa.Array:

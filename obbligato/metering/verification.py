@@ -56,7 +56,7 @@ def verify(
         _check_declared(unlicensed, consents)
     with workbench(folder, small=document.totals.events <= MOST_LINES) as connection:
         load_events(connection, document.chunks, store)
-        _check_place(connection, model_id, period)
+        _check_model_and_period(connection, model_id, period)
         _check_repeated(connection)
         if consents is not None:
             put_consents(connection, consents)
@@ -74,18 +74,20 @@ def _check_heading(
     for what, stated, expected in (
         ("platform", document.platform_id, platform_id),
         ("model", "0x" + document.model_id.hex(), "0x" + model_id.hex()),
-        ("period", _shown(document.period), _shown(period)),
+        ("period", _period_text(document.period), _period_text(period)),
     ):
         if stated != expected:
             raise RefusedError(f"the evidence is of {what} {stated}, not of {expected}")
 
 
-def _shown(period: Period) -> str:
+def _period_text(period: Period) -> str:
     return f"[{period.start}, {period.end})"
 
 
-def _check_place(connection: duckdb.DuckDBPyConnection, model_id: bytes, period: Period) -> None:
-    found = connection.execute(
+def _check_model_and_period(
+    connection: duckdb.DuckDBPyConnection, model_id: bytes, period: Period
+) -> None:
+    records = connection.execute(
         f"""
         SELECT lower(hex(event_hash)), model_id != unhex('{model_id.hex()}'), occurred_at
         FROM public WHERE model_id != unhex('{model_id.hex()}')
@@ -93,25 +95,25 @@ def _check_place(connection: duckdb.DuckDBPyConnection, model_id: bytes, period:
         ORDER BY event_hash LIMIT 1
         """
     ).fetchall()
-    for event_hash, other_model, occurred_at in found:
+    for event_hash, other_model, occurred_at in records:
         if other_model:
             raise RefusedError(f"event 0x{event_hash} is of another model")
         raise RefusedError(
-            f"event 0x{event_hash} at {occurred_at} is outside the period {_shown(period)}"
+            f"event 0x{event_hash} at {occurred_at} is outside the period {_period_text(period)}"
         )
 
 
 def _check_repeated(connection: duckdb.DuckDBPyConnection) -> None:
-    found = connection.execute(
+    records = connection.execute(
         "SELECT lower(hex(event_hash)) FROM public GROUP BY event_hash HAVING count(*) > 1 "
         "ORDER BY event_hash LIMIT 1"
     ).fetchall()
-    for (event_hash,) in found:
+    for (event_hash,) in records:
         raise RefusedError(f"event 0x{event_hash} is counted more than once")
 
 
 def _check_consent(connection: duckdb.DuckDBPyConnection, consents: Consents) -> None:
-    found = connection.execute(
+    records = connection.execute(
         f"""
         SELECT lower(hex(event_hash)), license_id, public.tier, public.metric, occurred_at,
           CASE WHEN license_id > {consents.license_count} THEN 'no licence'
@@ -125,7 +127,7 @@ def _check_consent(connection: duckdb.DuckDBPyConnection, consents: Consents) ->
         ORDER BY license_id, public.tier, public.metric, occurred_at, event_hash LIMIT 1
         """
     ).fetchall()
-    for event_hash, license_id, tier, metric, occurred_at, why in found:
+    for event_hash, license_id, tier, metric, occurred_at, why in records:
         raise RefusedError(
             f"event 0x{event_hash} at {occurred_at}: {why} for licence {license_id}, "
             f"tier {Tier(tier).name}, metric {Metric(metric).name}"
@@ -133,11 +135,11 @@ def _check_consent(connection: duckdb.DuckDBPyConnection, consents: Consents) ->
 
 
 def _rows(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    found = connection.execute(
+    records = connection.execute(
         "SELECT license_id, tier, metric, sum(units::HUGEINT * influence_ppm) "
         "FROM public GROUP BY ALL ORDER BY license_id, tier, metric"
     ).fetchall()
-    return [row_of(*values) for values in found]
+    return [row_of(*values) for values in records]
 
 
 def _declared(document: EvidenceDocument, store: ContentStore) -> tuple[UnlicensedUse, ...]:

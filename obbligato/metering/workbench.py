@@ -64,13 +64,13 @@ def workbench(
     network, no other file and no extension.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="metering-", dir=folder) as place:
+    with tempfile.TemporaryDirectory(prefix="metering-", dir=folder) as directory:
         connection = duckdb.connect(
-            ":memory:" if small else str(Path(place) / "usage.duckdb"),
+            ":memory:" if small else str(Path(directory) / "usage.duckdb"),
             config={
                 "memory_limit": f"{memory_mb}MB",
                 "threads": threads,
-                "temp_directory": str(Path(place) / "spill"),
+                "temp_directory": str(Path(directory) / "spill"),
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "python_enable_replacements": False,
@@ -124,8 +124,8 @@ def put_consents(connection: duckdb.DuckDBPyConnection, consents: Consents) -> N
 
 def count(connection: duckdb.DuckDBPyConnection, source: str) -> int:
     """How many rows a table has, or another FROM clause."""
-    [(found,)] = connection.execute(f"SELECT count(*) FROM {source}").fetchall()
-    return int(found)
+    [(rows,)] = connection.execute(f"SELECT count(*) FROM {source}").fetchall()
+    return int(rows)
 
 
 _BLOCK_BYTES: Final = 64

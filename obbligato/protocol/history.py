@@ -93,9 +93,9 @@ class LicenseHistory:
 
     def consent_at(self, tier: Tier | int, moment: int) -> bool:
         """Whether `tier` may be used at `moment`."""
-        wanted = member_of(Tier)(tier)
+        member = member_of(Tier)(tier)
         version = self.version_at(moment)
-        return version is not None and version.terms.offers(wanted)
+        return version is not None and version.terms.offers(member)
 
     def first_moment(self, tier: Tier | int, start: int, end: int) -> int | None:
         """The smallest moment of `[start, end)` with consent for `tier`; None if there is none."""

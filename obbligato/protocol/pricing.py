@@ -71,14 +71,14 @@ def pool_amounts(total: int, weights: Sequence[int]) -> list[int]:
     `floor(total * C_i / W) - floor(total * C_(i-1) / W)`. Raises InputError where W is 0.
     """
     whole_number(total, field="total", most=UINT64_MAX)
-    whole = sum(weights)
-    if whole <= 0 or min(weights) < 0:
+    total_weight = sum(weights)
+    if total_weight <= 0 or min(weights) < 0:
         raise InputError("a pool needs rows with a weight above 0", field="weights")
     amounts = []
     cumulative = paid = 0
     for weight in weights:
         cumulative += weight
-        reached = total * cumulative // whole
+        reached = total * cumulative // total_weight
         amounts.append(reached - paid)
         paid = reached
     return amounts
@@ -99,20 +99,22 @@ def price_rows(
         whole_number(total, field="total", most=UINT64_MAX)
     shares = _pool_shares(rows, total) if kind is Pricing.POOL else None
     credited: list[Credit] = []
-    found = 0
+    credited_total = 0
     for number, row in enumerate(rows):
         try:
             offer = _offer(row, offer_of)
             amount = _metered(row, offer) if shares is None else shares[number]
             if shares is not None:
                 _check_pooled(row, offer, amount)
-            found = _in_uint64(found + amount)
+            credited_total = _in_uint64(credited_total + amount)
         except RefusedError as error:
             raise RefusedError(error.reason, row=number) from error
         credited.append(Credit(split_id=offer.split_id, amount=amount))
-    if total is not None and total != found:
-        raise RefusedError(f"the rows cost {found}, the report says {total}: sign the former")
-    return Priced(credits=tuple(credited), total=found)
+    if total is not None and total != credited_total:
+        raise RefusedError(
+            f"the rows cost {credited_total}, the report says {total}: sign the former"
+        )
+    return Priced(credits=tuple(credited), total=credited_total)
 
 
 def _offer(row: Row, offer_of: OfferOf) -> Offer:

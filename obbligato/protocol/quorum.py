@@ -80,15 +80,15 @@ def unpack_signatures(packed: bytes) -> list[bytes]:
             "check that nothing was cut off",
             field="signatures",
         )
-    found = []
+    unpacked = []
     for row, start in enumerate(range(0, len(packed), SIGNATURE_BYTES)):
         signature = packed[start : start + SIGNATURE_BYTES]
         try:
             check_signature(signature)
         except InputError as error:
             raise InputError(error.reason, field="signatures", row=row) from error
-        found.append(signature)
-    return found
+        unpacked.append(signature)
+    return unpacked
 
 
 def recover_signers(digest: bytes, packed: bytes) -> list[str]:

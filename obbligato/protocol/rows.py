@@ -113,13 +113,13 @@ def pack_credits(credits_: Iterable[Credit]) -> bytes:
 def unpack_credits(packed: bytes) -> list[Credit]:
     """The credits of packed bytes. Raises InputError naming the first that is not valid."""
     _check_length(packed, each=CREDIT_BYTES, what="credit")
-    found = []
+    unpacked = []
     for number, (split_id, amount) in enumerate(_CREDIT.iter_unpack(packed)):
         try:
-            found.append(Credit(split_id=split_id, amount=amount))
+            unpacked.append(Credit(split_id=split_id, amount=amount))
         except InputError as error:
             raise InputError(error.reason, field=error.field, row=number) from error
-    return found
+    return unpacked
 
 
 def credits_digest(credits_: Iterable[Credit]) -> bytes:

@@ -106,8 +106,8 @@ class Split(TypedStruct):
 
     def share_of(self, account: str) -> int:
         """The share of `account` in parts per million; 0 if it is no payee. Raises InputError."""
-        wanted = checked_address(account)
-        return next((payee.share for payee in self.payees if payee.account == wanted), 0)
+        payee_account = checked_address(account)
+        return next((payee.share for payee in self.payees if payee.account == payee_account), 0)
 
 
 def entitlement(received: int, share: int) -> int:

@@ -107,10 +107,10 @@ class Terms(TypedStruct):
 
     def card(self, tier: Tier | int) -> RateCard:
         """The rate card of an opted-in tier. Raises RefusedError for any other tier."""
-        wanted = member_of(Tier)(tier)
-        if not self.offers(wanted):
-            raise RefusedError(f"these terms do not opt in to {wanted.name}")
-        return self.rates[tiers_of(self.tiers).index(wanted)]
+        member = member_of(Tier)(tier)
+        if not self.offers(member):
+            raise RefusedError(f"these terms do not opt in to {member.name}")
+        return self.rates[tiers_of(self.tiers).index(member)]
 
     def rate(self, tier: Tier | int, metric: Metric | int) -> int:
         """Money units for one whole unit; may be NOT_OFFERED. Raises RefusedError as `card`."""

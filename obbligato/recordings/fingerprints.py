@@ -65,7 +65,7 @@ def fingerprint(path: Path) -> Fingerprint:
         raise InputError(f"cannot read {path}: there is no such file", field="file")
     options = ("-raw", "-json", "-algorithm", ALGORITHM, "-length", str(LISTENED_SECONDS))
     try:
-        told = subprocess.run(
+        process = subprocess.run(
             [program, *options, str(path.absolute())],  # absolute: never taken for an option
             capture_output=True,
             timeout=PATIENCE_SECONDS,
@@ -74,14 +74,14 @@ def fingerprint(path: Path) -> Fingerprint:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InputError(f"fpcalc does not finish: {error}", field="fingerprint") from error
     try:
-        said = json.loads(told.stdout)
-        values = tuple(int(value) & 0xFFFFFFFF for value in said["fingerprint"])
-        duration = int(said["duration"])
+        output = json.loads(process.stdout)
+        values = tuple(int(value) & 0xFFFFFFFF for value in output["fingerprint"])
+        duration = int(output["duration"])
     except (ValueError, KeyError, TypeError):
         values, duration = (), 0
     # Its exit code says nothing: with FFmpeg 5 it reports the end of every file as an error.
     if not values:
-        reason = told.stderr.decode(errors="replace").strip().removeprefix("ERROR: ")
+        reason = process.stderr.decode(errors="replace").strip().removeprefix("ERROR: ")
         raise InputError(
             f"fpcalc hears nothing in {path}: {reason or 'it is too short'}; give an audio file of some seconds",
             field="file",
@@ -139,9 +139,9 @@ def compare(one: Fingerprint, other: Fingerprint) -> Comparison:
     return best
 
 
-def _number(given: Fingerprint) -> int:
+def _number(known: Fingerprint) -> int:
     """All values in one number, the first in its lowest 32 bits: one XOR compares a whole alignment."""
-    return int.from_bytes(b"".join(value.to_bytes(4, "little") for value in given.values), "little")
+    return int.from_bytes(b"".join(value.to_bytes(4, "little") for value in known.values), "little")
 
 
 START: Final = 80

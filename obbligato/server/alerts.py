@@ -52,5 +52,5 @@ class Alerts:
     def words(self, key: str) -> str | None:
         """What stands under a key."""
         with self._lock:
-            found = self._standing.get(key)
-        return None if found is None else found.words
+            alert = self._standing.get(key)
+        return None if alert is None else alert.words

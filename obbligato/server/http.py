@@ -92,12 +92,12 @@ def add_errors(app: FastAPI, *, not_found: int = 404) -> None:
         if error.status_code == 400 and "parsing the body" in str(error.detail):  # FastAPI's own
             words = "is not the JSON that this route takes: check its syntax and its encoding"
             return problem(422, "The input is wrong", f"body: {words}", field="body")
-        shown = problem(error.status_code, str(error.detail), str(error.detail))
-        shown.headers.update(error.headers or {})
+        response = problem(error.status_code, str(error.detail), str(error.detail))
+        response.headers.update(error.headers or {})
         methods_of = getattr(request.app.state, "methods_of", None)
         if error.status_code == 405 and methods_of is not None:
-            shown.headers["Allow"] = ", ".join(methods_of(request.url.path))
-        return shown
+            response.headers["Allow"] = ", ".join(methods_of(request.url.path))
+        return response
 
     @app.exception_handler(Exception)
     def on_crash(_: Request, error: Exception) -> JSONResponse:
@@ -127,9 +127,9 @@ def add_health(app: FastAPI, checks: Checks) -> None:
     @app.get("/readyz", tags=["health"])
     def readyz() -> JSONResponse:
         """Whether it can do its work; 503 with the reasons where it cannot."""
-        found = {name: check() for name, check in checks.items()}
-        wrong = {name: reason for name, reason in found.items() if reason}
-        body = {"status": "ready" if not wrong else "not ready", "checks": found}
+        results = {name: check() for name, check in checks.items()}
+        wrong = {name: reason for name, reason in results.items() if reason}
+        body = {"status": "ready" if not wrong else "not ready", "checks": results}
         return JSONResponse(body, status_code=503 if wrong else 200)
 
     @app.get("/metrics", include_in_schema=False)

@@ -15,7 +15,7 @@ class Operation(NamedTuple):
     path: str
     name: str
     summary: str
-    said: dict[str, Any]
+    specification: dict[str, Any]
 
 
 def operations(described: dict[str, Any]) -> Iterator[Operation]:
@@ -23,6 +23,8 @@ def operations(described: dict[str, Any]) -> Iterator[Operation]:
     for path, methods in described["paths"].items():
         for method in METHODS:
             if method in methods:
-                said = methods[method]
-                first = said.get("description", "").split("\n")[0]
-                yield Operation(method.upper(), path, said.get("operationId", ""), first, said)
+                specification = methods[method]
+                first = specification.get("description", "").split("\n")[0]
+                yield Operation(
+                    method.upper(), path, specification.get("operationId", ""), first, specification
+                )

@@ -52,10 +52,10 @@ class ServiceSettings(BaseSettings):
 AnySettings = TypeVar("AnySettings", bound=ServiceSettings)
 
 
-def read_settings(kind: type[AnySettings], **given: Any) -> AnySettings:
+def read_settings(kind: type[AnySettings], **overrides: Any) -> AnySettings:
     """The settings: `given` where not None, else the environment. Raises InputError naming the variable."""
     try:
-        return kind(**{name: value for name, value in given.items() if value is not None})
+        return kind(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0]) if first["loc"] else ""

@@ -36,7 +36,7 @@ class KeyLock:
 
     def holder(self) -> str:
         """Who holds it, in words; of use only where `try_acquire` said no."""
-        return next((found for part in self._parts if (found := part.holder())), "another process")
+        return next((name for part in self._parts if (name := part.holder())), "another process")
 
     def release(self) -> None:
         """Let others have it."""
@@ -114,7 +114,7 @@ class _AdvisoryLock:
 
     def holder(self) -> str:
         with self._database.engine.connect() as connection:
-            found = connection.scalar(
+            holder_name = connection.scalar(
                 text(
                     "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
                     "WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
@@ -122,7 +122,7 @@ class _AdvisoryLock:
                 ),
                 {"n": self._number},
             )
-        return str(found or "")
+        return str(holder_name or "")
 
     def release(self) -> None:
         connection, self._connection = self._connection, None

@@ -53,9 +53,9 @@ class Node:
         if isinstance(self._provider, FailoverProvider):
             answered(self._provider.check_again)
             return
-        found = answered(lambda: self._eth.chain_id)
-        if found != self.chain_id:
-            raise WrongChain(f"the node is chain {found}, not {self.chain_id}: give another one")
+        actual = answered(lambda: self._eth.chain_id)
+        if actual != self.chain_id:
+            raise WrongChain(f"the node is chain {actual}, not {self.chain_id}: give another one")
 
     def head(self, finality: int | Literal["finalized"]) -> Head:
         """Where the chain is."""
@@ -72,9 +72,9 @@ class Node:
     def receipt(self, hashes: Iterable[str]) -> Receipt | None:
         """The receipt of the first of these that is in a block of the chain as it is now."""
         for digest in hashes:
-            found = self._receipt_of(digest)
-            if found is not None and self._block_hash(found.block_number) == found.block_hash:
-                return found
+            known = self._receipt_of(digest)
+            if known is not None and self._block_hash(known.block_number) == known.block_hash:
+                return known
         return None
 
     def knows(self, digest: str) -> bool:
@@ -137,15 +137,15 @@ class Node:
 
     def _receipt_of(self, digest: str) -> Receipt | None:
         try:
-            found: Any = answered(lambda: self._eth.get_transaction_receipt(HexStr(digest)))
+            record: Any = answered(lambda: self._eth.get_transaction_receipt(HexStr(digest)))
         except TransactionNotFound:
             return None
         return Receipt(
             digest,
-            int(found["blockNumber"]),
-            "0x" + bytes(found["blockHash"]).hex(),
-            found["status"] == 1,
-            int(found["gasUsed"]),
+            int(record["blockNumber"]),
+            "0x" + bytes(record["blockHash"]).hex(),
+            record["status"] == 1,
+            int(record["gasUsed"]),
         )
 
     def _block_hash(self, number: int) -> str | None:

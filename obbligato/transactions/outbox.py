@@ -47,9 +47,9 @@ def want(
     if not 1 <= len(subject) <= _SUBJECT_CHARACTERS:
         raise InputError(f"give 1 to {_SUBJECT_CHARACTERS} characters", field="subject")
     _one_at_a_time(session, purpose, subject)
-    found = latest(session, purpose, subject)
-    if found is not None and found.state in STANDING:
-        return found
+    newest = latest(session, purpose, subject)
+    if newest is not None and newest.state in STANDING:
+        return newest
     transaction = Transaction(
         purpose=purpose,
         subject=subject,
@@ -123,10 +123,10 @@ def consumed_nonces(session: Session, sender: str) -> int:
 
 def counts(session: Session) -> dict[str, int]:
     """How many transactions are in each state, for status pages and metrics."""
-    found = session.execute(
+    rows = session.execute(
         select(Transaction.state, func.count()).group_by(Transaction.state)
     ).all()
-    return {state.value: 0 for state in TransactionState} | {row[0]: row[1] for row in found}
+    return {state.value: 0 for state in TransactionState} | {row[0]: row[1] for row in rows}
 
 
 class Records:
@@ -199,19 +199,19 @@ class Records:
 
 
 def _broadcast(row: Transaction, raw: bytes, fees: Fees) -> Broadcast:
-    found = Broadcast(
+    added = Broadcast(
         hash="0x" + keccak(raw).hex(),
         raw=raw,
         max_fee=fees.max_fee,
         priority_fee=fees.priority_fee,
     )
-    row.broadcasts.append(found)
-    return found
+    row.broadcasts.append(added)
+    return added
 
 
 def _as_json(error: ContractRefused) -> dict[str, object]:
-    shown = {
+    printable = {
         name: value if isinstance(value, int | str) else str(value)
         for name, value in error.arguments.items()
     }
-    return {"error": error.error, "arguments": shown}
+    return {"error": error.error, "arguments": printable}

@@ -101,16 +101,16 @@ class Sender:
             self._problems[WRONG_CHAIN] = f"nothing is signed or sent: {error}"
         except ChainError as error:
             self._problems[NODE] = str(error)
-        whole = not {WRONG_CHAIN, NODE} & self._problems.keys()
-        self._tell_problems(whole=whole)
-        return whole
+        healthy = not {WRONG_CHAIN, NODE} & self._problems.keys()
+        self._tell_problems(healthy=healthy)
+        return healthy
 
-    def _tell_problems(self, *, whole: bool) -> None:
+    def _tell_problems(self, *, healthy: bool) -> None:
         """Alerts as this tick found them; what a tick that was cut short did not find may still stand."""
         for key in _OF_A_TICK:
             if key in self._problems:
                 self._alerts.stand(key, self._problems[key])
-            elif whole:
+            elif healthy:
                 self._alerts.clear(key)
 
     def _holds_the_key(self) -> bool:
@@ -179,11 +179,11 @@ class Sender:
         if self._second is None:
             return True
         try:
-            found = self._second.receipt([receipt.hash])
+            other_receipt = self._second.receipt([receipt.hash])
         except ChainError as error:
             self._problems[SECOND_NODE] = f"nothing becomes final: {error}"
             return False
-        if found == receipt:
+        if other_receipt == receipt:
             return True
         words = "the second node does not have it in the same block: not final"
         self._problems[SECOND_NODE] = "the second node tells otherwise: nothing becomes final"

@@ -98,21 +98,21 @@ def _measure(
     seconds: int,
     step: Callable[[str], None],
 ) -> Measured:
-    asked = urls()
+    paths = urls()
     step("warming up")
-    measure(url, asked, seconds=WARM_SECONDS)
+    measure(url, paths, seconds=WARM_SECONDS)
     step("pages, the first and deep ones")
     depths = _depths(url)
     step("50 clients, a block a second")
     with blocks(database):
-        live = measure(url, asked, seconds=seconds)
+        live = measure(url, paths, seconds=seconds)
         step("the payee with 20 000 credits")
         society = measure(url, _of_society(), seconds=seconds)
     step("each URL once, a block with an event a second")
     with blocks(database, events=True):
         once = measure_once(url, distinct_urls(MOST_A_SECOND * seconds), seconds=seconds)
     step("50 clients, no new block")
-    still = measure(url, asked, seconds=seconds)
+    still = measure(url, paths, seconds=seconds)
     step("a constant behind all that is before our routes")
     ours = measure(url, ["/constant"], seconds=seconds)
     return Measured(live, once, still, society, ours, bare, bare_once, depths)
@@ -198,17 +198,17 @@ def _depth(url: str, page: int) -> Depth:
     with httpx.Client(timeout=60) as client:
         cursor = None
         for _ in range(page - 1):
-            asked = {"limit": PAGE, **({} if cursor is None else {"cursor": cursor})}
-            cursor = client.get(url, params=asked).raise_for_status().json()["next"]
+            query = {"limit": PAGE, **({} if cursor is None else {"cursor": cursor})}
+            cursor = client.get(url, params=query).raise_for_status().json()["next"]
             if cursor is None:
                 raise BenchError(f"{url} has no page {page}")
         times: dict[bool, list[float]] = {False: [], True: []}
         for number in range(DEPTH_SAMPLES):
             for deep in (False, True):
                 # An unknown parameter makes another URL of it, so that the answer was not kept.
-                asked = {"limit": PAGE, "sample": number, **({"cursor": cursor} if deep else {})}
+                query = {"limit": PAGE, "sample": number, **({"cursor": cursor} if deep else {})}
                 began = time.perf_counter()
-                client.get(url, params=asked).raise_for_status()
+                client.get(url, params=query).raise_for_status()
                 times[deep].append((time.perf_counter() - began) * 1_000)
     return Depth(statistics.median(times[False]), statistics.median(times[True]))
 

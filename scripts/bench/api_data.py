@@ -178,7 +178,7 @@ def _sums(credits_: list[Row], splits: dict[int, list[tuple[str, int]]]) -> list
 
 def _splits(choose: random.Random) -> dict[int, list[tuple[str, int]]]:
     """Accounts and shares (sum 1 000 000) of 1 to 8 payees; the society has a tenth of every fifth."""
-    found = {}
+    payees_by_split = {}
     for split_id in range(1, SPLITS + 1):
         society = split_id % 5 == 0
         count = choose.randint(1, MOST_PAYEES - society)
@@ -187,11 +187,11 @@ def _splits(choose: random.Random) -> dict[int, list[tuple[str, int]]]:
         shares = [left // count] * count
         shares[0] += left - sum(shares)
         who = [account(number) for number in people]
-        found[split_id] = [
+        payees_by_split[split_id] = [
             *zip(who, shares, strict=True),
             *([(account(0), PPM // 10)] if society else []),
         ]
-    return found
+    return payees_by_split
 
 
 def _add_license(
@@ -339,8 +339,8 @@ def _add_split(
     block = _MINTED_IN - 1
     base = {"split_id": split_id, "block_number": block, "changed_in": block}
     made[Split].append({**base, "digest": _digest("split", split_id), "received_units": received})
-    for place, (who, share) in enumerate(shares):
-        claimed = received * share // PPM if place == 0 and split_id % 3 == 0 else 0
+    for position, (who, share) in enumerate(shares):
+        claimed = received * share // PPM if position == 0 and split_id % 3 == 0 else 0
         made[SplitPayee].append(
             {
                 **base,

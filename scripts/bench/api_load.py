@@ -47,7 +47,7 @@ def urls(count: int = URLS, seed: int = api_data.SEED) -> list[str]:
     """Paths of the mix, in any order."""
     choose = random.Random(seed)
     payees, months = list(api_data.payees()), api_data.months()
-    found = []
+    paths = []
     for template in choose.choices(list(MIX), weights=list(MIX.values()), k=count):
         number, month = choose.randint(1, api_data.LICENSES), choose.choice(months)
         path = template.format(
@@ -58,8 +58,8 @@ def urls(count: int = URLS, seed: int = api_data.SEED) -> list[str]:
             payee=choose.choice(payees),
             month=f"{month // 100}-{month % 100:02}",
         )
-        found.append(path)
-    return found
+        paths.append(path)
+    return paths
 
 
 def measure(url: str, paths: Sequence[str], *, seconds: int, clients: int = CLIENTS) -> Load:
@@ -67,8 +67,8 @@ def measure(url: str, paths: Sequence[str], *, seconds: int, clients: int = CLIE
     with tempfile.TemporaryDirectory(prefix="obbligato-load-") as name:
         script = Path(name) / "load.js"
         script.write_text(_SCRIPT)
-        asked = Path(name) / "asked.json"
-        asked.write_text(
+        request_file = Path(name) / "asked.json"
+        request_file.write_text(
             json.dumps(
                 {
                     "autocannon": str(AUTOCANNON),
@@ -83,7 +83,7 @@ def measure(url: str, paths: Sequence[str], *, seconds: int, clients: int = CLIE
             )
         )
         done = subprocess.run(
-            ["node", str(script), str(asked)],
+            ["node", str(script), str(request_file)],
             capture_output=True,
             text=True,
             check=False,
@@ -91,17 +91,17 @@ def measure(url: str, paths: Sequence[str], *, seconds: int, clients: int = CLIE
         )
     if done.returncode:
         raise BenchError(f"autocannon failed: {done.stderr.strip()[-500:]}")
-    said: dict[str, Any] = json.loads(done.stdout)
-    failed = said["non2xx"] + said["errors"] + said["timeouts"]
-    if failed or not said["2xx"]:
-        raise BenchError(f"{failed} of {said['requests']['total']} requests were not answered")
-    latency = said["latency"]
+    output: dict[str, Any] = json.loads(done.stdout)
+    failed = output["non2xx"] + output["errors"] + output["timeouts"]
+    if failed or not output["2xx"]:
+        raise BenchError(f"{failed} of {output['requests']['total']} requests were not answered")
+    latency = output["latency"]
     return Load(
-        requests_per_s=said["2xx"] / said["duration"],
+        requests_per_s=output["2xx"] / output["duration"],
         p50_ms=latency["p50"],
         p99_ms=latency["p99"],
         most_ms=latency["max"],
-        requests=said["2xx"],
+        requests=output["2xx"],
     )
 
 

@@ -64,12 +64,12 @@ def helpers() -> dict[str, Artefact]:
     errors = [e["formattedMessage"] for e in answer.get("errors", []) if e["severity"] == "error"]
     if errors:
         raise toolchain.ToolchainError("\n".join(errors))
-    found = {}
+    artefacts = {}
     for contracts in answer["contracts"].values():
         for name, contract in contracts.items():
             code = contract["evm"]["bytecode"]["object"]
-            found[name] = Artefact(abi=contract["abi"], bytecode=code)
-    return found
+            artefacts[name] = Artefact(abi=contract["abi"], bytecode=code)
+    return artefacts
 
 
 def distributor() -> Artefact:

@@ -60,15 +60,15 @@ class Artefact:
     @cached_property
     def functions(self) -> dict[str, Function]:
         """By name; no contract here overloads a function that the bench calls."""
-        found = {}
+        by_name = {}
         for entry in self.abi:
             if entry["type"] == "function":
                 inputs, outputs = (
                     tuple(map(canonical, entry[side])) for side in ("inputs", "outputs")
                 )
                 selector = keccak(f"{entry['name']}({','.join(inputs)})".encode())[:4]
-                found[entry["name"]] = Function(selector, inputs, outputs)
-        return found
+                by_name[entry["name"]] = Function(selector, inputs, outputs)
+        return by_name
 
     def creation(self, *arguments: Any) -> bytes:
         """The data that deploys it."""
@@ -110,8 +110,8 @@ class Chain:
             raise BenchError(
                 f"0x{data[:4].hex()} to {to}: {trace.get('output', trace.get('error'))}"
             )
-        found: dict[str, Any] = receipt
-        return found
+        receipt_data: dict[str, Any] = receipt
+        return receipt_data
 
     def deploy(self, artefact: Artefact, *arguments: Any, sender: str | None = None) -> Contract:
         receipt = self.send(artefact.creation(*arguments), sender=sender or self.accounts[0])
@@ -143,11 +143,11 @@ class Chain:
     def _awaited(answer: Callable[[], Any]) -> Any:
         """The first answer that is not empty. Raises BenchError."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not (found := answer()):
+        while not (value := answer()):
             if time.monotonic() > deadline:
                 raise BenchError(f"the node mined nothing in {_PATIENCE_SECONDS:.0f} s")
             time.sleep(_POLL_SECONDS)
-        return found
+        return value
 
 
 @dataclass(frozen=True)

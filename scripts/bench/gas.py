@@ -55,8 +55,8 @@ def measure(protocol: DeployedProtocol, step: Step) -> Figures:
             figures |= part(protocol, step)
         protocol.attesters = attesters
     for act in ("submit", "settle"):
-        whole = [gas for key, gas in figures.items() if key.startswith(f"{act}_w{ROWS[-1]}_")]
-        figures[f"{act}_1000_gas"] = max(whole)  # the worst order of all
+        largest = [gas for key, gas in figures.items() if key.startswith(f"{act}_w{ROWS[-1]}_")]
+        figures[f"{act}_1000_gas"] = max(largest)  # the worst order of all
     return figures
 
 
@@ -170,7 +170,7 @@ def minting(protocol: DeployedProtocol, step: Step) -> Figures:
         figures["mint_gas"] = registry.act("mint", *item, sender=artist)
     with protocol.chain.undone():
         figures["mint_signed_gas"] = _mint_signed(protocol, message)
-    for key, given_terms, given_split in (
+    for key, terms_input, split_input in (
         ("mint_new_terms_gas", offer("another text"), splits[0]),
         ("mint_new_split_gas", terms, even_split([account(f"new payee {i}") for i in range(4)])),
     ):
@@ -178,8 +178,8 @@ def minting(protocol: DeployedProtocol, step: Step) -> Figures:
             figures[key] = registry.act(
                 "mintWith",
                 artist,
-                raw_terms(given_terms),
-                raw_split(given_split),
+                raw_terms(terms_input),
+                raw_split(split_input),
                 *item[3:],
                 sender=artist,
             )

@@ -102,12 +102,14 @@ def peers_table(costs: Mapping[str, Mapping[str, Any]]) -> Table:
         table.add_column(heading, justify="right")
         table.add_column("with delivery", justify="right")
     table.add_column("one claim, R = 4", justify="right")
-    for peer, found in costs.items():
+    for peer, costs_of_peer in costs.items():
         cells = []
         for label in labels:
             for prefix in ("", "delivered_"):
-                steady, fresh = (found[f"{prefix}{label}_{state}"] for state in ("steady", "fresh"))
+                steady, fresh = (
+                    costs_of_peer[f"{prefix}{label}_{state}"] for state in ("steady", "fresh")
+                )
                 cells.append(f"{spaced(steady)} ({spaced(fresh)})")
-        claim = found.get("claim_r4_steady")
+        claim = costs_of_peer.get("claim_r4_steady")
         table.add_row(PEER_NAMES[peer], *cells, spaced(claim) if claim else "included")
     return table

@@ -49,8 +49,8 @@ def run(step: Callable[[str], None]) -> Outcome:
     """Measure JSONL and Parquet. Raises BenchError where a run fails."""
     figures: dict[str, float] = {}
     stages: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory(prefix="obbligato-bench-") as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory(prefix="obbligato-bench-") as directory:
+        folder = Path(directory)
         step(f"making {spaced(EVENTS)} events")
         files = make_events(folder, EVENTS)
         for name, file in files.items():
@@ -127,8 +127,8 @@ def _measured(file: UsageFile) -> dict[str, float]:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"metering {file.name} failed: {done.stderr.strip()[-500:]}")
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    seconds_by_stage: dict[str, float] = json.loads(done.stdout)
+    return seconds_by_stage
 
 
 def _meter(path: Path) -> dict[str, float]:
@@ -138,8 +138,8 @@ def _meter(path: Path) -> dict[str, float]:
     def watch(stage: str, events: int) -> None:
         began.setdefault(stage, time.perf_counter())
 
-    with tempfile.TemporaryDirectory(prefix="obbligato-bench-") as place:
-        store, scratch = EmbeddedStore(Path(place) / "store"), Path(place) / "scratch"
+    with tempfile.TemporaryDirectory(prefix="obbligato-bench-") as directory:
+        store, scratch = EmbeddedStore(Path(directory) / "store"), Path(directory) / "scratch"
         consents = _consents()
         metered = meter(
             [UsageFile(path, path.name)],
@@ -189,9 +189,9 @@ def stages_table(stages: dict[str, dict[str, float]]) -> Table:
     for stage in _SHOWN:
         table.add_column(stage, justify="right")
     table.add_column("peak MB", justify="right")
-    for name, found in stages.items():
-        seconds = [f"{found[stage]:.2f}" for stage in _SHOWN]
-        table.add_row(name, *seconds, spaced(found["peak_mb"]))
+    for name, figures_of_stage in stages.items():
+        seconds = [f"{figures_of_stage[stage]:.2f}" for stage in _SHOWN]
+        table.add_row(name, *seconds, spaced(figures_of_stage["peak_mb"]))
     return table
 
 

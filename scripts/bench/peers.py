@@ -52,21 +52,21 @@ class Peers:
 
         Obbligato itself is measured beside them, on the very same works.
         """
-        found: dict[str, Costs] = {"obbligato": {}, "transfers": {}, "splitter": {}, "merkle": {}}
+        totals: dict[str, Costs] = {"obbligato": {}, "transfers": {}, "splitter": {}, "merkle": {}}
         for payees in PAYEES:
-            self._measure(found, f"r{payees}", works(WORKS, payees, f"peers {payees}"), step)
+            self._measure(totals, f"r{payees}", works(WORKS, payees, f"peers {payees}"), step)
         step("the same payees for every work")
         shared = even_split([account(f"shared payee {i}") for i in range(4)])
-        self._measure(found, "shared", [shared] * WORKS, step)
-        return found
+        self._measure(totals, "shared", [shared] * WORKS, step)
+        return totals
 
     def _measure(
-        self, found: dict[str, Costs], label: str, splits: list[Split], step: Step
+        self, totals: dict[str, Costs], label: str, splits: list[Split], step: Step
     ) -> None:
         chain = self.protocol.chain
         with chain.undone():
             step(f"{label}: obbligato")
-            paid = self._obbligato(found["obbligato"], label, splits)
+            paid = self._obbligato(totals["obbligato"], label, splits)
         for peer, pay in (
             ("transfers", self._transfers),
             ("splitter", self._splitters),
@@ -74,7 +74,7 @@ class Peers:
         ):
             step(f"{label}: {peer}")
             with chain.undone():
-                pay(found[peer], label, paid)
+                pay(totals[peer], label, paid)
 
     # ---- ourselves ----------------------------------------------------------------------------------------------
 
@@ -196,9 +196,9 @@ class MerkleTree:
         return self._levels[-1][0]
 
     def proof(self, index: int) -> list[bytes]:
-        found = []
+        siblings = []
         for level in self._levels[:-1]:
             if index ^ 1 < len(level):
-                found.append(level[index ^ 1])
+                siblings.append(level[index ^ 1])
             index //= 2
-        return found
+        return siblings

@@ -279,7 +279,7 @@ def _grants(protocol: DeployedProtocol) -> Acts:
     by_card = protocol.catalogue(
         works(ROWS, 2, "granted"), offer("by card", int(Flag.GRANT_REQUIRED))
     )
-    (asked,) = protocol.catalogue(works(1, 2, "asked"), offer("asked", asking))
+    (request_license,) = protocol.catalogue(works(1, 2, "asked"), offer("asked", asking))
     acts: Acts = {}
     for license_id in by_card:
         gas = grants.act("buy", 1, license_id, int(Tier.GENERATIVE), MODEL, 2**63, sender=admin)
@@ -288,19 +288,19 @@ def _grants(protocol: DeployedProtocol) -> Acts:
     acts["submit 100 rows, each under a grant"] = protocol.submit(protocol.report(rows))
 
     fee = 5_000_000
-    terms = (asked, int(Tier.GENERATIVE), MODEL, fee)
+    terms = (request_license, int(Tier.GENERATIVE), MODEL, fee)
     acts["ask for a grant"] = grants.act("ask", 1, *terms, sender=admin)
     acts["approve a grant"] = grants.act("approve", 1, sender=protocol.artist)
     acts["pay for a grant"] = grants.act("pay", 1, sender=admin)
     grants.act("ask", 1, *terms, sender=admin)
     owner = signer("an artist without gas")
     protocol.registry.act(
-        "transferFrom", protocol.artist, owner.address, asked, sender=protocol.artist
+        "transferFrom", protocol.artist, owner.address, request_license, sender=protocol.artist
     )
-    document = protocol.registry.ask("documentOf", asked)
+    document = protocol.registry.ask("documentOf", request_license)
     approval = ApproveGrant(
         account=owner.address,
-        license_id=asked,
+        license_id=request_license,
         current_document=document,
         tier=Tier.GENERATIVE,
         platform_id=1,
