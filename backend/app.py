@@ -11,17 +11,14 @@ from typing import Final
 from fastapi import FastAPI
 
 from backend import status
-from backend.actions import preset_routes
 from backend.actions import routes as actions_routes
 from backend.auth import routes as auth_routes
 from backend.disputes import routes as disputes_routes
 from backend.events import routes as events_routes
 from backend.http.caching import AnswerCache
-from backend.http.middleware import add_middleware
-from backend.http.routing import RoutesByPath
+from backend.http.middleware import RoutesByPath, add_middleware
 from backend.imports import routes as imports_routes
 from backend.ipfs import routes as ipfs_routes
-from backend.licenses import consent_routes
 from backend.licenses import routes as licenses_routes
 from backend.payees import routes as payees_routes
 from backend.platforms import routes as platforms_routes
@@ -34,11 +31,11 @@ from obbligato.server.http import add_description, add_errors, add_health
 ROUTERS: Final = (
     actions_routes.router,
     imports_routes.router,
-    consent_routes.consent_index,
-    consent_routes.checks,
+    licenses_routes.consent_index,
+    licenses_routes.checks,
     disputes_routes.router,
     ipfs_routes.documents_router,
-    consent_routes.grants_router,
+    licenses_routes.grants_router,
     actions_routes.invitations_router,
     ipfs_routes.router,
     auth_routes.keys_router,
@@ -48,7 +45,7 @@ ROUTERS: Final = (
     payees_routes.router,
     payees_routes.files,
     platforms_routes.router,
-    preset_routes.presets_router,
+    actions_routes.presets_router,
     reports_routes.router,
     auth_routes.router,
     status.router,

@@ -6,14 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from backend.actions.kinds.approvals import prepare_grant, prepare_operator
-from backend.actions.kinds.challenge import prepare_challenge
-from backend.actions.kinds.claims import owed_splits, prepare_claim, prepare_redirect
-from backend.actions.kinds.mint import prepare_amend, prepare_mint
-from backend.actions.kinds.revocation import prepare_reinstate, prepare_revoke
-from backend.actions.kinds.split_change import prepare_split_change
-from backend.actions.messages import signed_words
-from backend.actions.store import PreparedAct
+from backend.actions.approvals import prepare_grant, prepare_operator
+from backend.actions.license_acts import (
+    prepare_amend,
+    prepare_mint,
+    prepare_reinstate,
+    prepare_revoke,
+    prepare_split_change,
+)
+from backend.actions.payee_acts import (
+    owed_splits,
+    prepare_challenge,
+    prepare_claim,
+    prepare_redirect,
+)
+from backend.actions.store import PreparedAct, signed_words
 from backend.db.service_db import Act
 from backend.http.callers import Caller
 from backend.services import Services

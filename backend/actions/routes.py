@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import and_, or_, select
 from starlette.convertors import register_url_convertor
 
+from backend.actions.previews import allowed_uses, refused_uses, renewal_sentence
 from backend.actions.registry import KINDS, Kind
-from backend.actions.responses import act_response, invitation_response
 from backend.actions.sign import (
     accept,
     act_of,
@@ -21,14 +21,17 @@ from backend.actions.sign import (
     was_sent,
     withdraw,
 )
-from backend.actions.store import Idempotency, store_act
+from backend.actions.store import Idempotency, act_response, invitation_response, store_act
 from backend.auth.deps import AccountDep
 from backend.db.service_db import Act, Invitation
 from backend.http.deps import IdConvertor, ServicesDep
 from backend.http.paging import CursorQuery, LimitQuery, decode_cursor, page
-from backend.http.schemas import Page, problems
+from backend.http.schemas import AnswerModel, Page, problems
+from obbligato.documents.presets import PRESETS, Preset
+from obbligato.documents.wording import condition_sentences, terms_with_legal_text
+from obbligato.protocol.constants import Flag
 from obbligato.schemas.act_states import ActKind, ActState
-from obbligato.schemas.backend import ActResponse, InvitationResponse
+from obbligato.schemas.backend import ActResponse, AllowedUse, InvitationResponse
 
 # `/v1/acts/mint` is no act: it takes POST alone.
 register_url_convertor("id32", IdConvertor())
@@ -240,3 +243,51 @@ def decline_invitation(
 ) -> InvitationResponse:
     """Say no. The change is then not made, unless you agree later."""
     return invitation_response(services.chain, *decline(services, caller, invitation_id))
+
+
+presets_router = APIRouter(prefix="/v1/presets", tags=["acts"])
+
+
+class PresetResponse(AnswerModel):
+    """An offer in plain words."""
+
+    name: str
+    title: str
+    words: str
+    allows: list[AllowedUse]
+    refuses: list[str]
+    conditions: list[str]
+    until: str
+    term_days: int
+    flags: list[str]
+    influence_cap_bps: int
+
+
+@presets_router.get("", operation_id="list_presets", responses=problems())
+def list_presets() -> list[PresetResponse]:
+    """Five offers to begin with.
+
+    Name one in the terms of a mint, and change what you want to be different.
+    """
+    return [_response(preset) for preset in PRESETS]
+
+
+def _response(preset: Preset) -> PresetResponse:
+    terms = terms_with_legal_text(
+        preset.cards,
+        term_days=preset.term_days,
+        flags=preset.flags,
+        influence_cap_bps=preset.influence_cap_bps,
+    )
+    return PresetResponse(
+        name=preset.name,
+        title=preset.title,
+        words=preset.words,
+        allows=allowed_uses(terms),
+        refuses=refused_uses(terms),
+        conditions=list(condition_sentences(terms)),
+        until=renewal_sentence(terms),
+        term_days=preset.term_days,
+        flags=[str(flag.name) for flag in Flag if terms.has(flag)],
+        influence_cap_bps=preset.influence_cap_bps,
+    )

@@ -12,9 +12,8 @@ from web3.exceptions import TransactionNotFound
 
 from backend.actions.budget import Budget
 from backend.actions.calls import Call, Step
-from backend.actions.messages import digest_of
 from backend.actions.registry import late_arguments
-from backend.actions.store import chain_time, missing_block
+from backend.actions.store import chain_time, digest_of, missing_block
 from backend.db.service_db import Act, Invitation
 from backend.http.callers import Caller
 from backend.services import Services

@@ -1,4 +1,4 @@
-"""Storing a prepared act: its nonce, its deadline, its idempotency key."""
+"""Stored acts: how one is stored with its nonce, deadline and idempotency key, its message, and its response."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ from backend.http.callers import Caller
 from backend.services import Services
 from obbligato.chain.client import Chain, answered
 from obbligato.documents.canonical import sha256
-from obbligato.documents.cid import cid_of
+from obbligato.documents.cid import cid_from_digest, cid_of
 from obbligato.errors import DigestMismatch, NotFound
 from obbligato.protocol.eip712 import Contract, Message
 from obbligato.protocol.typed_data import AcceptSplit
-from obbligato.schemas.act_states import ActKind, ActState
+from obbligato.schemas.act_states import ActKind, ActState, InvitationState
 from obbligato.schemas.acts import REQUESTS
-from obbligato.schemas.backend import Preview
+from obbligato.schemas.backend import (
+    ActFailure,
+    ActResponse,
+    CallResponse,
+    InvitationResponse,
+    Preview,
+)
 from obbligato.server.http import Problem
 from obbligato.store import ContentStore, StoreError
 
@@ -222,3 +228,81 @@ def _stored(store: ContentStore, block: bytes) -> str:
         ) from error
     assert stored == block, "stores verify what they return"
     return cid
+
+
+def message_of(record: Act | Invitation) -> Message:
+    """What is signed."""
+    message = REQUESTS[record.kind].message if isinstance(record, Act) else AcceptSplit
+    return message.from_json(record.message)
+
+
+def typed_data(chain: Chain, record: Act | Invitation) -> dict[str, Any]:
+    """The JSON a wallet takes in eth_signTypedData_v4."""
+    message = message_of(record)
+    return message.as_typed_data(chain.domain(message.contract))
+
+
+def digest_of(chain: Chain, record: Act | Invitation) -> bytes:
+    """The 32 bytes that are signed."""
+    message = message_of(record)
+    return message.digest(chain.domain(message.contract))
+
+
+def signed_words(record: Act | Invitation) -> tuple[str, int, int, bytes]:
+    """`Signed` as the ABI takes it: account, nonce, deadline, signature."""
+    message: Any = message_of(record)
+    assert record.signature is not None
+    return message.account, message.nonce, message.deadline, record.signature
+
+
+def act_response(chain: Chain, act: Act) -> ActResponse:
+    """One act."""
+    is_prepared = act.state == ActState.PREPARED
+    direct = act.material["direct"] if is_prepared and not act.invitations else None
+    return ActResponse(
+        id=act.id,
+        kind=act.kind,
+        state=ActState(act.state),
+        account=act.account,
+        made_by=act.made_by,
+        license_id=act.license_id or (act.result or {}).get("license_id"),
+        document=None if act.document is None else cid_from_digest(act.document),
+        preview=Preview.model_validate(act.preview),
+        warnings=act.warnings,
+        deadline=act.deadline,
+        typed_data=typed_data(chain, act) if is_prepared else None,
+        transaction_to_send=None
+        if direct is None
+        else call_response(chain, Call.from_json(direct)),
+        invitations=[each.id for each in act.invitations],
+        waiting=act.waiting,
+        problem=None if act.problem is None else ActFailure.model_validate(act.problem),
+        result=act.result,
+        transaction=act.transaction,
+        created_at=act.created_at,
+        updated_at=act.updated_at,
+    )
+
+
+def invitation_response(chain: Chain, invitation: Invitation, act: Act) -> InvitationResponse:
+    """One invitation of an act."""
+    return InvitationResponse(
+        id=invitation.id,
+        act_id=act.id,
+        account=invitation.account,
+        share_before_ppm=invitation.share_before_ppm,
+        share_after_ppm=invitation.share_after_ppm,
+        state=invitation.state,
+        deadline=act.deadline,
+        preview=Preview.model_validate(act.preview),
+        typed_data=typed_data(chain, invitation)
+        if invitation.state == InvitationState.WAITING
+        else None,
+    )
+
+
+def call_response(chain: Chain, call: Call) -> CallResponse:
+    """A transaction for somebody's own wallet."""
+    return CallResponse(
+        to=chain.deployment.address(call.contract), data="0x" + call.data(chain).hex()
+    )

@@ -13,7 +13,6 @@ from backend.db.base import table_of
 from backend.db.head import IndexHead, certainty
 from backend.db.index_db import Challenge, DisputeState, Report, RivalClaim
 from backend.http.deps import AddressQuery, Bytes32Query, IdQuery
-from backend.http.names import MetricName, TierName, metric_name, tier_name
 from backend.http.paging import ListQuery, equal, read_page
 from backend.http.schemas import (
     Account,
@@ -21,10 +20,14 @@ from backend.http.schemas import (
     Certainty,
     Cid,
     Hex32,
+    MetricName,
     Page,
     Quantity,
     Seconds,
+    TierName,
     Units,
+    metric_name,
+    tier_name,
 )
 from obbligato.documents.cid import cid_from_digest
 from obbligato.errors import NotFound

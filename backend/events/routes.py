@@ -17,8 +17,7 @@ from backend.db.service_db import Delivery, Webhook
 from backend.events.catalog import KINDS, KindName
 from backend.events.events import EventFilter
 from backend.events.feed import Feed, read_id
-from backend.events.url_guard import check_url
-from backend.events.webhooks import encode_secret, new_secret, trial_delivery
+from backend.events.webhooks import check_url, encode_secret, new_secret, trial_delivery
 from backend.http.callers import Caller
 from backend.http.deps import HeadDep, IndexDep, ServicesDep
 from backend.http.paging import CursorQuery, LimitQuery, decode_cursor, page

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from backend.actions.authorization import document_of
 from backend.actions.calls import REGISTRY, Call, Step, hexadecimal, split_step, terms_step
-from backend.actions.kinds.mint import mint_of
+from backend.actions.license_acts import document_of, mint_of
 from backend.actions.store import missing_block, store_act
 from backend.db.service_db import Act, CatalogueLine, CatalogueState, LineState
 from backend.http.callers import Caller

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import and_, or_, select
 
-from backend.actions.responses import act_response
+from backend.actions.store import act_response
 from backend.auth.deps import AccountDep
 from backend.db.service_db import Catalogue, CatalogueLine
 from backend.http.callers import Caller

@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from backend.actions.authorization import forbidden_payees
+from backend.actions.license_acts import forbidden_payees
 from backend.db.service_db import Act, Catalogue, CatalogueLine, CatalogueState, LineState
 from backend.http.callers import Caller
 from backend.imports.parsing import LINE, REPORTED, FileLine, read_file

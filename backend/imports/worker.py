@@ -15,8 +15,8 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy import select
 
-from backend.actions.authorization import forbidden_payees
 from backend.actions.calls import hexadecimal
+from backend.actions.license_acts import forbidden_payees
 from backend.actions.store import store_blocks
 from backend.db.head import read_head
 from backend.db.service_db import Catalogue, CatalogueLine, CatalogueState, LineState

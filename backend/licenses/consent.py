@@ -1,20 +1,40 @@
-"""Consent of one licence: at a moment, and through time. Source: docs/rules.md, "Licences in time"."""
+"""Consent of one licence, at a moment and through time, and for many uses at once.
+
+Source: docs/rules.md, "Licences in time". Absence is not consent: whatever is not a plain yes is a no, with its
+reason. Where several licences claim one recording, the one in force that was minted first is used, and the others are
+listed as rivals.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.orm import Session
 
+from backend.db.base import table_of
 from backend.db.head import IndexHead
-from backend.http.names import LicenseState, TierName, license_state
-from backend.http.schemas import AnswerModel, Certainty, Seconds
-from backend.licenses.history import KnownLicense, read_history
+from backend.db.index_db import Document, DocumentState, Grant, License, LicenseVersion
+from backend.http.schemas import (
+    AnswerModel,
+    Certainty,
+    LicenseState,
+    Seconds,
+    TierName,
+    license_state,
+)
+from backend.licenses.history import KnownLicense, read_histories, read_history
 from backend.licenses.terms import TierPrices, tier_prices
 from obbligato.consent.checks import why_not
-from obbligato.protocol.constants import Flag, Tier
+from obbligato.documents.identifiers import Isrc
+from obbligato.errors import InputError
+from obbligato.protocol.constants import MAX_TIME, Flag, Tier
 from obbligato.protocol.history import LicenseHistory
+from obbligato.protocol.types import ZERO_DIGEST, Bytes32
 
 
 class TierConsent(AnswerModel):
@@ -128,3 +148,245 @@ def _intervals(known: KnownLicense, tier: Tier) -> list[ConsentInterval]:
             start = found.pop().start
         found.append(ConsentInterval(start=start, end=end, terms_id=version.terms_id))
     return found
+
+
+MOST_USES: Final = 1_000
+MOST_RIVALS: Final = 100
+"""Shown of one recording."""
+
+_LICENSES: Final = table_of(License)
+_VERSIONS: Final = table_of(LicenseVersion)
+_DOCUMENTS: Final = table_of(Document)
+_GRANTS: Final = table_of(Grant)
+
+_BY_ISRC: Final = (
+    select(_DOCUMENTS.c.isrc, _VERSIONS.c.license_id)
+    .join(_VERSIONS, _VERSIONS.c.document == _DOCUMENTS.c.digest)
+    .where(_DOCUMENTS.c.isrc.in_(bindparam("isrcs", expanding=True)))
+    .distinct()
+)
+_BY_CONTENT: Final = select(_LICENSES.c.content, _LICENSES.c.license_id).where(
+    _LICENSES.c.content.in_(bindparam("contents", expanding=True))
+)
+_GRANTS_AT: Final = select(
+    _GRANTS.c.license_id, _GRANTS.c.platform_id, _GRANTS.c.tier, _GRANTS.c.model_id
+).where(
+    _GRANTS.c.license_id.in_(bindparam("license_ids", expanding=True)),
+    _GRANTS.c.platform_id.in_(bindparam("platform_ids", expanding=True)),
+    _GRANTS.c.start <= bindparam("at"),
+    _GRANTS.c.end > bindparam("at"),
+)
+_UNREAD: Final = select(func.count()).where(_DOCUMENTS.c.state == DocumentState.MISSING)
+
+
+class ConsentUse(BaseModel):
+    """One question: may this recording be used for this tier? Name it by one of three."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"isrc": "AA6Q72000047", "tier": "TRAINING"},
+                {
+                    "license_id": 3,
+                    "tier": "GENERATIVE",
+                    "platform_id": 1,
+                    "model_id": "0x" + "5a" * 32,
+                },
+            ]
+        },
+    )
+
+    license_id: int | None = Field(default=None, ge=1, le=2**32 - 1)
+    isrc: Isrc | None = None
+    content: Bytes32 | None = None
+    """The sha-256 of the recording's file."""
+    tier: TierName
+    platform_id: int | None = Field(default=None, ge=1, le=2**32 - 1)
+    """Who asks: needed where the terms ask for a grant."""
+    model_id: Bytes32 | None = None
+    """For which model; without one, only grants for any model count."""
+
+    @model_validator(mode="after")
+    def _names_one_recording(self) -> Self:
+        given = [each for each in (self.license_id, self.isrc, self.content) if each is not None]
+        if len(given) != 1:
+            raise InputError("give license_id, isrc or content, one of them")
+        return self
+
+
+class ConsentQuestions(BaseModel):
+    """Up to 1 000 questions about one moment."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"uses": [{"isrc": "AA6Q72000047", "tier": "GENERATIVE", "platform_id": 1}]}
+            ]
+        },
+    )
+
+    at: int | None = Field(default=None, strict=True, ge=0, le=MAX_TIME)
+    """Seconds since 1970, UTC; default: the newest block's."""
+    uses: list[ConsentUse] = Field(min_length=1, max_length=MOST_USES)
+
+
+class UseAnswer(AnswerModel):
+    """Yes or no, and why."""
+
+    allowed: bool
+    """Consent, and a grant where the terms ask for one."""
+    license_id: int | None
+    """The licence that was found."""
+    terms_id: int | None
+    needs_grant: bool
+    has_grant: bool
+    reason: str = Field(examples=["by terms 1"])
+    rivals: list[int]
+    """Other licences in force for the same recording, under other owners."""
+    certainty: Certainty | None
+    """Null where no licence was found."""
+
+
+class ConsentAnswers(AnswerModel):
+    """One answer a question, in their order."""
+
+    at: Seconds
+    answers: list[UseAnswer]
+
+
+def check_uses(session: Session, head: IndexHead, asked: ConsentQuestions) -> ConsentAnswers:
+    """Answer every question, as of one moment."""
+    moment = head.head_time if asked.at is None else asked.at
+    desk = _Desk.read(session, head, asked.uses, moment)
+    return ConsentAnswers(at=moment, answers=[desk.answer(use) for use in asked.uses])
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """All that the questions are about, read at once."""
+
+    at: int
+    known: dict[int, KnownLicense]
+    by_isrc: dict[str, list[int]]
+    by_content: dict[bytes, list[int]]
+    granted: set[tuple[int, int, int, bytes]]
+    """Grants in force, as (licence, platform, tier, model)."""
+    unread: int
+    """Documents that nobody could read so far."""
+
+    @classmethod
+    def read(cls, session: Session, head: IndexHead, uses: Sequence[ConsentUse], at: int) -> _Desk:
+        isrcs = {use.isrc for use in uses if use.isrc is not None}
+        contents = {use.content for use in uses if use.content is not None}
+        by_isrc = _listed(session.execute(_BY_ISRC, {"isrcs": sorted(isrcs)}) if isrcs else ())
+        by_content = _listed(
+            session.execute(_BY_CONTENT, {"contents": sorted(contents)}) if contents else ()
+        )
+        license_ids = {use.license_id for use in uses if use.license_id is not None}
+        for found in (*by_isrc.values(), *by_content.values()):
+            license_ids.update(found)
+        known = read_histories(session, head, license_ids)
+        unnamed = isrcs - by_isrc.keys()
+        return cls(
+            at=at,
+            known=known,
+            by_isrc=by_isrc,
+            by_content=by_content,
+            granted=_granted(session, known, uses, at),
+            unread=(session.scalar(_UNREAD) or 0) if unnamed else 0,
+        )
+
+    def answer(self, use: ConsentUse) -> UseAnswer:
+        license_id, rivals = self._license(use)
+        known = None if license_id is None else self.known.get(license_id)
+        if known is None:
+            return UseAnswer(
+                allowed=False,
+                license_id=None,
+                terms_id=None,
+                needs_grant=False,
+                has_grant=False,
+                reason=self._no_license(use),
+                rivals=[],
+                certainty=None,
+            )
+        tier = Tier[use.tier]
+        consent = tier_consent(known.history, tier, self.at)
+        terms_id = known.history.terms_at(self.at) or None
+        has_grant = self._has_grant(known.license_id, tier, use)
+        reason = consent.reason
+        if consent.needs_grant:
+            if has_grant:
+                reason = f"by terms {terms_id} and a grant"
+            elif use.platform_id is None:
+                reason = "asks for a grant: name the platform"
+            else:
+                reason = "asks for a grant: buy one first"
+        return UseAnswer(
+            allowed=consent.allowed and (has_grant or not consent.needs_grant),
+            license_id=known.license_id,
+            terms_id=terms_id,
+            needs_grant=consent.needs_grant,
+            has_grant=has_grant,
+            reason=reason,
+            rivals=rivals,
+            certainty=known.certainty,
+        )
+
+    def _license(self, use: ConsentUse) -> tuple[int | None, list[int]]:
+        """The licence that a question is about, and its rivals."""
+        if use.license_id is not None:
+            return use.license_id, []
+        if use.content is not None:
+            claiming = self.by_content.get(use.content, [])
+        else:
+            claiming = [
+                license_id
+                for license_id in self.by_isrc.get(use.isrc or "", [])
+                if self.known[license_id].isrc_at(self.at) == use.isrc
+            ]
+        live = [each for each in claiming if self.known[each].history.version_at(self.at)]
+        if not live:  # the first that there was says since when there is no consent
+            return (claiming[0] if claiming else None), []
+        used = live[0]
+        owner = self.known[used].owner
+        rivals = [each for each in live[1:] if self.known[each].owner != owner]
+        return used, rivals[:MOST_RIVALS]
+
+    def _no_license(self, use: ConsentUse) -> str:
+        if use.isrc is None or not self.unread:
+            return "no licence"
+        return (
+            f"no licence that can be read: {self.unread} documents are missing, and one may name it"
+        )
+
+    def _has_grant(self, license_id: int, tier: Tier, use: ConsentUse) -> bool:
+        if use.platform_id is None:
+            return False
+        models = {ZERO_DIGEST, use.model_id or ZERO_DIGEST}
+        return any(
+            (license_id, use.platform_id, int(tier), model) in self.granted for model in models
+        )
+
+
+def _listed(rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[Any, list[int]]:
+    """Licences in the order of their minting, by what they claim."""
+    found: defaultdict[Any, list[int]] = defaultdict(list)
+    for claimed, license_id in rows:
+        found[claimed].append(license_id)
+    return {claimed: sorted(license_ids) for claimed, license_ids in found.items()}
+
+
+def _granted(
+    session: Session, known: dict[int, KnownLicense], uses: Sequence[ConsentUse], at: int
+) -> set[tuple[int, int, int, bytes]]:
+    platforms = {use.platform_id for use in uses if use.platform_id is not None}
+    if not platforms or not known:
+        return set()
+    asked = {"license_ids": sorted(known), "platform_ids": sorted(platforms), "at": at}
+    rows = session.execute(_GRANTS_AT, asked)
+    return {(row.license_id, row.platform_id, row.tier, row.model_id) for row in rows}

@@ -13,9 +13,18 @@ from backend.db.base import table_of
 from backend.db.head import IndexHead, certainty
 from backend.db.index_db import Grant, GrantRequest, License, Operator
 from backend.http.deps import AddressQuery, IdQuery
-from backend.http.names import TierName, tier_name
 from backend.http.paging import ListQuery, equal, read_page
-from backend.http.schemas import Account, AnswerModel, Certainty, Hex32, Page, Seconds, Units
+from backend.http.schemas import (
+    Account,
+    AnswerModel,
+    Certainty,
+    Hex32,
+    Page,
+    Seconds,
+    TierName,
+    Units,
+    tier_name,
+)
 from obbligato.protocol.constants import MAX_TIME
 from obbligato.protocol.types import ZERO_DIGEST
 

@@ -33,9 +33,15 @@ from backend.http.deps import (
     MomentQuery,
     SearchQuery,
 )
-from backend.http.names import DocumentWord, LicenseState, TierName, license_state, tier_names
 from backend.http.paging import ListQuery, decode_cursor, page
-from backend.http.schemas import Page
+from backend.http.schemas import (
+    DocumentWord,
+    LicenseState,
+    Page,
+    TierName,
+    license_state,
+    tier_names,
+)
 from backend.licenses.history import read_history
 from backend.licenses.schemas import (
     LicenseAnswer,

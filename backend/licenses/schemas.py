@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from backend.http.names import DocumentWord, LicenseState, TierName
-from backend.http.schemas import Account, AnswerModel, Certainty, Cid, Hex32, Seconds
+from backend.http.schemas import (
+    Account,
+    AnswerModel,
+    Certainty,
+    Cid,
+    DocumentWord,
+    Hex32,
+    LicenseState,
+    Seconds,
+    TierName,
+)
 from backend.licenses.terms import SplitAnswer, TermsAnswer
 
 

@@ -14,8 +14,19 @@ from backend.db.base import table_of
 from backend.db.head import IndexHead, certainty
 from backend.db.index_db import Split, SplitPayee, Terms
 from backend.db.prepared import Prepared
-from backend.http.names import FlagName, RoleName, TierName, flag_names, role_name
-from backend.http.schemas import Account, AnswerModel, Certainty, Cid, Hex32, Units
+from backend.http.schemas import (
+    Account,
+    AnswerModel,
+    Certainty,
+    Cid,
+    FlagName,
+    Hex32,
+    RoleName,
+    TierName,
+    Units,
+    flag_names,
+    role_name,
+)
 from obbligato.documents.cid import cid_from_digest
 from obbligato.documents.wording import (
     TIER_MEANINGS,

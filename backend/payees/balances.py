@@ -23,7 +23,7 @@ from backend.db.index_db import (
 )
 from backend.db.money_tables import NO_NUMBER
 from backend.db.prepared import Prepared
-from backend.http.names import role_name
+from backend.http.schemas import role_name
 from backend.payees.schemas import Balance, SplitBalance
 from obbligato.protocol.constants import PPM, ReportState
 

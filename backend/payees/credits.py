@@ -24,9 +24,8 @@ from backend.db.index_db import (
 )
 from backend.db.periods import month_text
 from backend.db.prepared import Prepared
-from backend.http.names import metric_name, tier_name
 from backend.http.paging import ListQuery, decode_cursor, encode_cursor, page
-from backend.http.schemas import Page
+from backend.http.schemas import Page, metric_name, tier_name
 from backend.payees.balances import part_of
 from backend.payees.schemas import Credit, PaymentAnswer, SourceName
 from obbligato.protocol.constants import NOT_OFFERED, Metric, Pricing, tiers_of

@@ -17,9 +17,8 @@ from backend.db.money_tables import NO_NUMBER
 from backend.db.periods import MONTH_PATTERN, month_number, month_text
 from backend.db.prepared import Prepared
 from backend.http.deps import Bytes32Query, IdQuery
-from backend.http.names import MetricName, TierName, metric_name, tier_name
 from backend.http.paging import ListQuery, decode_cursor, page
-from backend.http.schemas import Page
+from backend.http.schemas import MetricName, Page, TierName, metric_name, tier_name
 from backend.payees.balances import KEYS, part, summed, whole
 from backend.payees.schemas import EarningGroup, GroupName, SourceName
 from obbligato.protocol.constants import Metric, Tier

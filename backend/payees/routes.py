@@ -27,8 +27,7 @@ from backend.payees.schemas import (
     StatementAnswer,
     StatementMonths,
 )
-from backend.payees.statement_files import write_csv, write_json, write_parquet
-from backend.payees.statement_pdf import write_pdf
+from backend.payees.statement_files import write_csv, write_json, write_parquet, write_pdf
 from backend.payees.statements import Statement, list_months, read_statement
 from backend.services import Services
 from obbligato.errors import InputError

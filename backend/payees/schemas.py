@@ -6,8 +6,18 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from backend.http.names import MetricName, RoleName, TierName
-from backend.http.schemas import Account, AnswerModel, Certainty, Hex32, Quantity, Seconds, Units
+from backend.http.schemas import (
+    Account,
+    AnswerModel,
+    Certainty,
+    Hex32,
+    MetricName,
+    Quantity,
+    RoleName,
+    Seconds,
+    TierName,
+    Units,
+)
 
 SourceName = Literal["report", "ruling", "lapse", "arrears", "grant", "rival claim"]
 GroupName = Literal[

@@ -14,14 +14,6 @@ from backend.db.head import IndexHead, certainty
 from backend.db.index_db import Challenge, Report, ReportRow
 from backend.disputes.queries import ChallengeOutcome, Standing, outcome_of, standing_of
 from backend.http.deps import Bytes32Query, IdQuery
-from backend.http.names import (
-    MetricName,
-    PricingName,
-    TierName,
-    metric_name,
-    pricing_name,
-    tier_name,
-)
 from backend.http.paging import ListQuery, decode_cursor, equal, page, read_page
 from backend.http.schemas import (
     Account,
@@ -29,10 +21,16 @@ from backend.http.schemas import (
     Certainty,
     Cid,
     Hex32,
+    MetricName,
     Page,
+    PricingName,
     Quantity,
     Seconds,
+    TierName,
     Units,
+    metric_name,
+    pricing_name,
+    tier_name,
 )
 from obbligato.documents.cid import cid_from_digest
 from obbligato.errors import NotFound

@@ -25,7 +25,7 @@ from backend.db.index_db import (
     Terms,
 )
 from backend.db.periods import Span, bounds, month_of_day, quarter_of_month, span
-from backend.http.names import metric_name, tier_name, tier_names
+from backend.http.schemas import metric_name, tier_name, tier_names
 from backend.payees.balances import summed, whole
 from backend.transparency.schemas import (
     Consents,

@@ -9,8 +9,16 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from backend.http.names import MetricName, TierName
-from backend.http.schemas import AnswerModel, Certainty, Hex32, Quantity, Seconds, Units
+from backend.http.schemas import (
+    AnswerModel,
+    Certainty,
+    Hex32,
+    MetricName,
+    Quantity,
+    Seconds,
+    TierName,
+    Units,
+)
 from backend.payees.statement_files import hexadecimal
 from obbligato.documents.csv_safety import guard_cell
 

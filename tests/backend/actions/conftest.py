@@ -13,9 +13,9 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from backend.actions.budget import Budget
-from backend.actions.messages import typed_data
 from backend.actions.relay import Follower
 from backend.actions.sign import sign_act
+from backend.actions.store import typed_data
 from backend.db.index_db import IndexDatabase
 from backend.db.service_db import Act, ServiceDatabase
 from backend.http.callers import Caller

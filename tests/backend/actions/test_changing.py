@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from backend.actions.kinds.approvals import prepare_grant, prepare_operator
-from backend.actions.kinds.challenge import prepare_challenge
-from backend.actions.kinds.claims import prepare_claim, prepare_redirect
-from backend.actions.kinds.mint import prepare_amend
-from backend.actions.kinds.revocation import prepare_reinstate, prepare_revoke
-from backend.actions.kinds.split_change import prepare_split_change
-from backend.actions.messages import typed_data
+from backend.actions.approvals import prepare_grant, prepare_operator
+from backend.actions.license_acts import (
+    prepare_amend,
+    prepare_reinstate,
+    prepare_revoke,
+    prepare_split_change,
+)
+from backend.actions.payee_acts import prepare_challenge, prepare_claim, prepare_redirect
 from backend.actions.sign import accept
-from backend.actions.store import PreparedAct, store_act
+from backend.actions.store import PreparedAct, store_act, typed_data
 from backend.db.service_db import Act, Invitation
 from obbligato.documents.wording import terms_with_legal_text
 from obbligato.errors import InputError, RefusedError

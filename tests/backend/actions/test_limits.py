@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.actions.kinds.mint import prepare_mint
-from backend.actions.messages import typed_data
-from backend.actions.store import store_act
+from backend.actions.license_acts import prepare_mint
+from backend.actions.store import store_act, typed_data
 from backend.app import create_app
 from tests.backend.actions.conftest import ActsEnv
 from tests.backend.actions.test_minting import mint_request

@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 
 from backend.actions.budget import Budget
-from backend.actions.kinds.mint import prepare_mint
-from backend.actions.messages import typed_data
+from backend.actions.license_acts import prepare_mint
 from backend.actions.relay import Follower
-from backend.actions.responses import act_response
 from backend.actions.sign import sign_act, was_sent
-from backend.actions.store import Idempotency, store_act
+from backend.actions.store import Idempotency, act_response, store_act, typed_data
 from backend.db.service_db import Act
 from obbligato.documents.cid import cid_from_digest
 from obbligato.documents.license import LicenseDocument

@@ -16,13 +16,14 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from backend.db.service_db import Delivery, DeliveryState, ServiceDatabase, Webhook
 from backend.events import webhooks
-from backend.events.url_guard import check_url, resolve
 from backend.events.webhooks import (
     PAUSES,
     SILENT_SECONDS,
     WebhookWorker,
+    check_url,
     encode_secret,
     new_secret,
+    resolve,
     signature,
 )
 from backend.services import Services

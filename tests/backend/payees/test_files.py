@@ -12,8 +12,13 @@ import pytest
 from pypdf import PdfReader
 
 from backend.payees.schemas import Credit, StatementHead
-from backend.payees.statement_files import write_csv, write_json, write_parquet
-from backend.payees.statement_pdf import MOST_LINES, write_pdf
+from backend.payees.statement_files import (
+    MOST_LINES,
+    write_csv,
+    write_json,
+    write_parquet,
+    write_pdf,
+)
 from backend.payees.statements import Statement
 from tests.onchain import ARTIST
 

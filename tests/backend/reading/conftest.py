@@ -33,7 +33,6 @@ from backend.db.service_db import ServiceDatabase
 from backend.disputes import routes as disputes_routes
 from backend.http.caching import AnswerCache
 from backend.indexer.sync import Index
-from backend.licenses import consent_routes
 from backend.licenses import routes as license_routes
 from backend.platforms import routes as platform_routes
 from backend.reports import routes as report_routes
@@ -64,9 +63,9 @@ from tests.scenario import OPEN, Scenario, tell
 
 ROUTERS = (
     disputes_routes.router,
-    consent_routes.consent_index,
-    consent_routes.checks,
-    consent_routes.grants_router,
+    license_routes.consent_index,
+    license_routes.checks,
+    license_routes.grants_router,
     license_routes.index,
     license_routes.texts,
     license_routes.terms_router,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from backend.actions.authorization import license_of_caller
 from backend.actions.calls import REGISTRY, Call
+from backend.actions.license_acts import license_of_caller
 from backend.actions.store import PreparedAct
 from backend.db import index_db
 from backend.http.callers import Caller
