@@ -93,10 +93,11 @@ def acts_env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ActsEnv]:
     """One a module: acts of different tests do not meet."""
     folder = tmp_path_factory.mktemp("studio")
     with new_protocol(folder) as protocol:
-        yield from _acts_env(protocol, folder)
+        yield from env_over(protocol, folder)
 
 
-def _acts_env(protocol: DeployedProtocol, folder: Path) -> Iterator[ActsEnv]:
+def env_over(protocol: DeployedProtocol, folder: Path) -> Iterator[ActsEnv]:
+    """Over the databases in a folder, made where there are none."""
     acts = Acts(protocol)
     services = Services(
         settings=BackendSettings(
