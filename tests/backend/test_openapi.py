@@ -52,8 +52,10 @@ def test_every_operation_says_what_it_does_under_a_known_tag(found: list[Operati
     silent = [
         each.name
         for each in found
-        if not (each.said.get("summary") and each.summary and each.said.get("tags"))
-        or not set(each.said["tags"]) <= known
+        if not (
+            each.specification.get("summary") and each.summary and each.specification.get("tags")
+        )
+        or not set(each.specification["tags"]) <= known
     ]
     assert silent == []
 
@@ -61,12 +63,12 @@ def test_every_operation_says_what_it_does_under_a_known_tag(found: list[Operati
 def test_every_operation_that_takes_something_documents_problems(found: list[Operation]) -> None:
     without = []
     for each in found:
-        takes = each.said.get("parameters") or "requestBody" in each.said
-        problems = [status for status in each.said["responses"] if status.startswith("4")]
+        takes = each.specification.get("parameters") or "requestBody" in each.specification
+        problems = [status for status in each.specification["responses"] if status.startswith("4")]
         if takes and not problems:
             without.append(each.name)
         for status in problems:
-            content = each.said["responses"][status].get("content", {})
+            content = each.specification["responses"][status].get("content", {})
             if content and "application/problem+json" not in content:
                 without.append(f"{each.name} {status}")
     assert without == []
@@ -75,7 +77,7 @@ def test_every_operation_that_takes_something_documents_problems(found: list[Ope
 def test_every_json_body_has_an_example(described: dict[str, Any], found: list[Operation]) -> None:
     without = []
     for each in found:
-        for kind, body in each.said.get("requestBody", {}).get("content", {}).items():
+        for kind, body in each.specification.get("requestBody", {}).get("content", {}).items():
             if kind == "application/json" and not any(_examples(described, body)):
                 without.append(each.name)
     assert without == []

@@ -35,14 +35,16 @@ def test_every_operation_has_an_id_of_its_own_and_says_what_it_does(
     names = [each.name for each in routes]
     assert len(set(names)) == len(names)
     assert [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z]+)*", name)] == []
-    assert [each.name for each in routes if not (each.summary and each.said.get("tags"))] == []
+    assert [
+        each.name for each in routes if not (each.summary and each.specification.get("tags"))
+    ] == []
 
 
 def test_every_body_is_a_model_or_bytes(described: dict[str, Any], routes: list[Operation]) -> None:
     models = described["components"]["schemas"]
     for each in routes:
         takes = each.method in ("POST", "PUT") and each.name not in WITHOUT_BODY
-        bodies = contents(each.said.get("requestBody", {}))
+        bodies = contents(each.specification.get("requestBody", {}))
         assert len(bodies) == takes, each.name
         assert set(bodies) <= models.keys() | BYTES, each.name
 
@@ -52,7 +54,7 @@ def test_every_answer_is_a_model_or_bytes(
 ) -> None:
     models = described["components"]["schemas"]
     for each in routes:
-        for status, answer in each.said["responses"].items():
+        for status, answer in each.specification["responses"].items():
             if status < "4":
                 answers = contents(answer)
                 assert bool(answers) == (status != "204" and each.method != "HEAD"), each.name
@@ -61,7 +63,9 @@ def test_every_answer_is_a_model_or_bytes(
 
 def test_every_problem_is_a_problem_document(routes: list[Operation]) -> None:
     for each in routes:
-        problems = {status: x for status, x in each.said["responses"].items() if status >= "4"}
+        problems = {
+            status: x for status, x in each.specification["responses"].items() if status >= "4"
+        }
         for status, answer in problems.items():
             assert list(answer["content"]) == ["application/problem+json"], (each.name, status)
             assert contents(answer) == ["ProblemDocument"], (each.name, status)
