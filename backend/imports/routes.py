@@ -31,14 +31,14 @@ from backend.imports.schemas import (
     shown_line,
 )
 from backend.imports.store import correct, counts, find, take_in, withdraw
-from backend.imports.uploads import FIELDS, Upload, defaults_of, uploaded
+from backend.imports.uploads import FIELDS, Upload, defaults_of, read_upload
 from backend.services import Services
 
 router = APIRouter(prefix="/v1/catalogues", tags=["catalogues"])
 
 CSV: Final = "text/csv"
 CatalogueId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
-UploadDep = Annotated[Upload, Depends(uploaded)]
+UploadDep = Annotated[Upload, Depends(read_upload)]
 IdempotencyKey = Annotated[
     str | None,
     Header(

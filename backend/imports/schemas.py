@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from backend.db.service_db import Catalogue, CatalogueLine, LineState
 from backend.http.schemas import Account, AnswerModel, Cid, Seconds
 from backend.imports.minting import Batch
-from backend.imports.parsing import COLUMNS, LINE, REPORTED
 from backend.services import Services
+from obbligato.documents.catalog_csv import COLUMNS, LINE, REPORTED, REQUIRED
 from obbligato.documents.cid import cid_from_digest
 from obbligato.documents.csv_safety import guard_cell
 from obbligato.schemas.backend import ActResponse, CallResponse
@@ -213,7 +213,7 @@ def errors_file(lines: Sequence[CatalogueLine]) -> str:
     One record a line, so that it can be corrected in place and sent back.
     """
     used = {column for line in lines for column in line.cells}
-    columns = [column for column in COLUMNS if column in used or column in COLUMNS[:3]]
+    columns = [column for column in COLUMNS if column in used or column in REQUIRED]
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([LINE, *REPORTED, *columns])

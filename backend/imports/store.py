@@ -13,13 +13,18 @@ from sqlalchemy.orm import Session
 from backend.actions.license_acts import forbidden_payees
 from backend.db.service_db import Act, Catalogue, CatalogueLine, CatalogueState, LineState
 from backend.http.callers import Caller
-from backend.imports.parsing import LINE, REPORTED, FileLine, read_file
-from backend.imports.validation import Defaults
 from backend.services import Services
 from obbligato.documents.canonical import sha256
-from obbligato.documents.csv_safety import unguard_cell
+from obbligato.documents.catalog_csv import (
+    LINE,
+    Correction,
+    FileLine,
+    read_corrections,
+    read_file,
+)
 from obbligato.errors import NotFound
 from obbligato.schemas.act_states import ActState
+from obbligato.schemas.catalogue_lines import Defaults
 from obbligato.server.http import Problem
 
 MOST_ERRORS: Final = 100
@@ -50,7 +55,7 @@ def take_in(
     known = _earlier(services, catalogue)
     if known is not None:
         return known
-    defaults.split(defaults.owner, forbidden_payees(services))
+    defaults.payees.split(defaults.owner, forbidden=forbidden_payees(services))
     lines = read_file(data)
     catalogue.lines = len(lines)
     try:
@@ -102,7 +107,7 @@ def correct(services: Services, caller: Caller, catalogue_id: str, data: bytes) 
     that cannot be corrected.
     """
     find_own(services, caller, catalogue_id)
-    given = read_file(data, extra=(LINE, *REPORTED))
+    corrections = read_corrections(data)
     with services.service_db.work() as session:
         catalogue = session.get_one(Catalogue, catalogue_id, with_for_update=True)
         if catalogue.state != CatalogueState.READY:
@@ -121,7 +126,7 @@ def correct(services: Services, caller: Caller, catalogue_id: str, data: bytes) 
                 )
             )
         }
-        corrected = _corrections(given, refused)
+        corrected = _cells_by_line(corrections, refused)
         for number, cells in corrected.items():
             _wait_again(refused[number], cells)
         for line in refused.values():
@@ -196,28 +201,22 @@ def _row(catalogue_id: str, read: FileLine) -> dict[str, Any]:
     }
 
 
-def _corrections(
-    given: Sequence[FileLine], refused: Mapping[int, CatalogueLine]
+def _cells_by_line(
+    corrections: Sequence[Correction], refused: Mapping[int, CatalogueLine]
 ) -> dict[int, dict[str, str]]:
     """The new cells by line of the catalogue. Raises Problem 422 with everything that is wrong."""
-    made: dict[int, dict[str, str]] = {}
+    cells: dict[int, dict[str, str]] = {}
     errors = []
-    for each in given:
-        name = each.cells.get(LINE, "").strip()
-        number = int(name) if name.isascii() and name.isdigit() and len(name) < 10 else None
+    for each in corrections:
         reason = each.problem
-        if number is None or number not in refused:
-            reason = f"{name[:20]!r} is no refused line of this catalogue"
-        elif number in made:
-            reason = f"line {number} is there twice"
-        if reason is not None or number is None:
-            errors.append({"field": LINE, "reason": f"line {each.line} of the file: {reason}"})
-            continue
-        made[number] = {
-            column: unguard_cell(cell)
-            for column, cell in each.cells.items()
-            if column not in (LINE, *REPORTED)
-        }
+        if each.line is None or each.line not in refused:
+            reason = f"{each.label[:20]!r} is no refused line of this catalogue"
+        elif each.line in cells:
+            reason = f"line {each.line} is there twice"
+        else:
+            cells[each.line] = each.cells
+        if reason is not None:
+            errors.append({"field": LINE, "reason": f"line {each.file_line} of the file: {reason}"})
     if errors:
         raise Problem(
             422,
@@ -226,7 +225,7 @@ def _corrections(
             field=LINE,
             errors=errors[:MOST_ERRORS],
         )
-    return made
+    return cells
 
 
 def _wait_again(line: CatalogueLine, cells: dict[str, str]) -> None:

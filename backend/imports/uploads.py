@@ -1,28 +1,27 @@
-"""A file as requests carry it: the body itself, or one part of a form; never more of it than is allowed."""
+"""The file of a request: the body itself, or one part of a form, never more bytes than are allowed."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from backend.imports import parsing as cells
-from backend.imports.parsing import FILE, MOST_BYTES, reason_of
-from backend.imports.validation import Defaults
+from obbligato.documents.catalog_csv import FILE, MOST_BYTES, parse_account, reason_of
 from obbligato.documents.presets import preset_named
 from obbligato.errors import InputError
-from obbligato.schemas.terms import PayeeInput, SplitInput
+from obbligato.schemas.catalogue_lines import Defaults, payees_input
+from obbligato.schemas.terms import SplitInput
 from obbligato.server.http import Problem
 
 FIELDS: Final = ("owner", "preset", "payees")
-_AROUND: Final = 65_536
-"""What a form may have around its file."""
+_FORM_BYTES: Final = 65_536
+"""The most bytes of a form around its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +32,13 @@ class Upload:
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
-async def uploaded(request: Request) -> Upload:
+async def read_upload(request: Request) -> Upload:
     """The file of a request. Raises Problem 413 and 415, InputError."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in ("text/csv", "application/csv"):
         return Upload(await _body(request, MOST_BYTES))
     if kind == "multipart/form-data":
-        return await _form(request, await _body(request, MOST_BYTES + _AROUND))
+        return await _form(request, await _body(request, MOST_BYTES + _FORM_BYTES))
     raise Problem(
         415,
         "Another kind of content",
@@ -48,15 +47,15 @@ async def uploaded(request: Request) -> Upload:
     )
 
 
-def defaults_of(account: str, given: Mapping[str, str | None]) -> Defaults:
+def defaults_of(account: str, fields: Mapping[str, str | None]) -> Defaults:
     """The defaults of a catalogue from `owner`, `preset` and `payees`. Raises InputError naming which is wrong."""
-    owner, preset, payees = (given.get(name) or None for name in FIELDS)
+    owner, preset, payees = (fields.get(name) or None for name in FIELDS)
     try:
-        found = cells.account(owner) if owner else account
+        owner = parse_account(owner) if owner else account
     except InputError as error:
         raise InputError(error.reason, field="owner") from None
     name = preset_named(preset[:40].strip().lower()).name if preset else None
-    return Defaults(found, name, _payees(payees) if payees else None)
+    return Defaults(owner, name, _payees(payees) if payees else SplitInput())
 
 
 async def _body(request: Request, most: int) -> bytes:
@@ -64,16 +63,20 @@ async def _body(request: Request, most: int) -> bytes:
     try:
         async for part in request.stream():
             data += part
-            if len(data) > most:
-                raise Problem(
-                    413,
-                    "Too large",
-                    f"The file has more than {MOST_BYTES} bytes: divide it into several catalogues.",
-                    field=FILE,
-                )
+            _check_size(data, most)
     except ClientDisconnect:
         raise InputError("did not arrive whole: send it again", field=FILE) from None
     return bytes(data)
+
+
+def _check_size(data: bytes | bytearray, most: int = MOST_BYTES) -> None:
+    if len(data) > most:
+        raise Problem(
+            413,
+            "Too large",
+            f"The file has more than {MOST_BYTES} bytes: divide it into several catalogues.",
+            field=FILE,
+        )
 
 
 async def _form(request: Request, body: bytes) -> Upload:
@@ -105,16 +108,16 @@ async def _fields(form: FormData) -> Upload:
             )
     if data is None:
         raise InputError("is missing: give it as a part of the form", field=FILE)
+    _check_size(data)
     return Upload(data, fields)
 
 
-def _payees(text: str) -> tuple[PayeeInput, ...]:
-    """A JSON list of payees, or what a cell of the column holds."""
+def _payees(text: str) -> SplitInput:
+    """A JSON list of payees, or the text of a cell of the column `payees`."""
     try:
         if text.lstrip().startswith("["):
-            given: dict[str, Any] = {"payees": json.loads(text)}
-            return tuple(SplitInput.model_validate(given).payees or ())
-        return tuple(cells.payees(text).payees or ())
+            return SplitInput(payees=json.loads(text))
+        return payees_input(text)
     except InputError as error:
         raise InputError(error.reason, field="payees") from None
     except ValidationError as error:

@@ -1,12 +1,13 @@
-"""Preparing the lines of a catalogue, some at a time: judged, their documents stored, the results kept together.
+"""The worker that prepares catalogues in chunks of lines: it validates, stores documents, then saves the results.
 
-What is not kept is done again, and gives the same: a process may end at any moment, and two may work at once.
+A chunk that was not saved is prepared again with the same result: a process may end at any moment, and two may work at
+once.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,12 +21,13 @@ from backend.actions.license_acts import forbidden_payees
 from backend.actions.store import store_blocks
 from backend.db.head import read_head
 from backend.db.service_db import Catalogue, CatalogueLine, CatalogueState, LineState
-from backend.imports.existing_licenses import Licensed
 from backend.imports.mint_tracker import MintFollower
-from backend.imports.parsing import Errors, content_of, isrc_of
-from backend.imports.validation import Defaults, Holders, Judge, Judged, Written
+from backend.imports.validation import DuplicateIndex, ExistingLicenses, LineCells
 from backend.services import Services
+from obbligato.documents.canonical import sha256
+from obbligato.documents.catalog_csv import LineErrors, content_of, isrc_of
 from obbligato.protocol.eip712 import TypedStruct
+from obbligato.schemas.catalogue_lines import Defaults, LineMint, LineParser
 from obbligato.server.alerts import Alerts
 
 CHUNK: Final = 100
@@ -34,22 +36,23 @@ WRITERS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A line with what is known of it now."""
+class PreparedLine:
+    """A line that was validated: its mint, or its errors."""
 
     line: int
     cells: dict[str, str]
-    judged: Judged
+    mint: LineMint | None
+    errors: list[dict[str, Any]]
     warnings: list[str]
 
 
 class Preparer:
-    """Prepares one catalogue, as it stood when this was made."""
+    """Prepares one catalogue, with the lines that it had when this object was made."""
 
     def __init__(self, services: Services, catalogue: Catalogue) -> None:
         self._services = services
         self._id = catalogue.id
-        self._judge = Judge(
+        self._parser = LineParser(
             Defaults.from_json(catalogue.owner, catalogue.defaults), forbidden_payees(services)
         )
         with services.service_db.reading() as session:
@@ -58,15 +61,14 @@ class Preparer:
                     CatalogueLine.catalogue_id == self._id
                 )
             )
-            written = [Written(*row) for row in rows]
-        self._holders = Holders(written, self._judge)
+            self._duplicates = DuplicateIndex((LineCells(*row) for row in rows), self._parser)
         self._texts: set[bytes] = set()
-        """Legal texts that were stored for this catalogue."""
+        """Digests of the legal texts that were stored for this catalogue."""
 
     def step(self) -> bool:
-        """Prepare the next lines; whether there may be more.
+        """Prepare the next chunk of lines; whether there may be more.
 
-        Raises StoreError, and NotFound where the index is empty: nothing of them is kept then.
+        Raises StoreError, and NotFound where the index is empty: nothing of the chunk is saved then.
         """
         with self._services.service_db.reading() as session:
             waiting = session.execute(
@@ -80,52 +82,42 @@ class Preparer:
             ).all()
         if not waiting:
             return self._finish()
-        prepared = self._prepared([(line, cells) for line, cells in waiting])
-        self._store(each.judged for each in prepared)
-        return self._keep(prepared)
+        prepared = self._prepare([(line, cells) for line, cells in waiting])
+        self._store([each.mint for each in prepared if each.mint is not None])
+        return self._save(prepared)
 
-    def _prepared(self, waiting: Sequence[tuple[int, dict[str, str]]]) -> list[Prepared]:
+    def _prepare(self, waiting: Sequence[tuple[int, dict[str, str]]]) -> list[PreparedLine]:
         with self._services.index_db.reading() as session:
-            licensed = Licensed(
+            existing = ExistingLicenses(
                 session,
                 (content for _, cells in waiting if (content := content_of(cells))),
                 (isrc for _, cells in waiting if (isrc := isrc_of(cells))),
                 now=read_head(session).head_time,
             )
-            return [self._line(line, cells, licensed) for line, cells in waiting]
+            return [self._line(line, cells, existing) for line, cells in waiting]
 
-    def _line(self, line: int, cells: dict[str, str], licensed: Licensed) -> Prepared:
-        errors = Errors()
-        self._holders.refuse(line, cells, errors)
-        content, owner = content_of(cells), self._judge.owner_of(cells)
+    def _line(self, line: int, cells: dict[str, str], existing: ExistingLicenses) -> PreparedLine:
+        errors = LineErrors()
+        self._duplicates.add_errors(line, cells, errors)
+        content, owner = content_of(cells), self._parser.owner_of(cells)
         warnings: list[str] = []
         if content is not None and owner is not None:
-            own = licensed.own(content, owner)
-            if own is not None:
-                errors.add(
-                    "content_hash",
-                    f"licence {own.license_id} of {owner} is for this recording already: amend that one instead",
-                )
-            warnings = licensed.warnings(content, isrc_of(cells), owner)
-        return Prepared(line, cells, self._judge.judge(cells, errors), warnings)
+            existing.add_error(content, owner, errors)
+            warnings = existing.warnings(content, isrc_of(cells), owner)
+        mint = self._parser.parse(cells, errors)
+        return PreparedLine(line, cells, mint, errors.items, warnings)
 
-    def _store(self, lines: Iterable[Judged]) -> None:
-        """Documents and legal texts, stored and read back. Raises StoreError."""
-        blocks, texts = [], {}
-        for each in lines:
-            if each.offer is not None:
-                blocks.append(each.data)
-                texts[each.offer.terms.text_digest] = each.offer.text
-        new = {digest: text for digest, text in texts.items() if digest not in self._texts}
-        store = self._services.store
+    def _store(self, mints: Sequence[LineMint]) -> None:
+        """Store documents and new legal texts, and read them back. Raises StoreError."""
+        texts = {mint.terms.terms.text_digest: mint.terms.text for mint in mints}
+        new = [text for digest, text in texts.items() if digest not in self._texts]
+        blocks = [*new, *(mint.data for mint in mints)]
         with ThreadPoolExecutor(WRITERS) as writers:
-            for _ in writers.map(
-                lambda block: store_blocks(store, [block]), [*new.values(), *blocks]
-            ):
-                pass
-        self._texts |= set(new)
+            # All results are read, so that the first failure is raised.
+            list(writers.map(lambda block: store_blocks(self._services.store, [block]), blocks))
+        self._texts |= set(texts)
 
-    def _keep(self, prepared: Sequence[Prepared]) -> bool:
+    def _save(self, prepared: Sequence[PreparedLine]) -> bool:
         with self._services.service_db.work() as session:
             catalogue = session.get_one(Catalogue, self._id, with_for_update=True)
             if catalogue.state != CatalogueState.READING:
@@ -136,12 +128,23 @@ class Preparer:
                     CatalogueLine.line.in_([each.line for each in prepared]),
                 )
             )
-            by_line = {row.line: row for row in rows}
+            row_by_line = {row.line: row for row in rows}
             for each in prepared:
-                row = by_line[each.line]
+                row = row_by_line[each.line]
                 if row.state == LineState.WAITING and row.cells == each.cells:
-                    _write(row, each)
+                    self._write(row, each)
         return True
+
+    def _write(self, row: CatalogueLine, prepared: PreparedLine) -> None:
+        mint = prepared.mint
+        row.state = LineState.REFUSED if mint is None else LineState.PREPARED
+        row.errors, row.warnings = prepared.errors, prepared.warnings
+        row.owner, row.content = self._parser.owner_of(row.cells), content_of(row.cells)
+        row.document = row.terms = row.split = None
+        if mint is not None:
+            row.document = sha256(mint.data)
+            row.terms = _as_json(mint.terms.digest, mint.terms.terms)
+            row.split = _as_json(mint.split.digest, mint.split.split)
 
     def _finish(self) -> bool:
         """The catalogue is ready, unless a line came back meanwhile."""
@@ -160,18 +163,8 @@ class Preparer:
         return False
 
 
-def _write(row: CatalogueLine, done: Prepared) -> None:
-    judged = done.judged
-    row.state = LineState.REFUSED if judged.errors else LineState.PREPARED
-    row.errors, row.warnings = judged.errors, done.warnings
-    row.owner, row.content, row.document = judged.owner, judged.content, judged.document
-    offer, pays = judged.offer, judged.pays
-    row.terms = None if offer is None else _kept(offer.digest, offer.terms)
-    row.split = None if pays is None else _kept(pays.digest, pays.split)
-
-
-def _kept(digest: bytes, made: TypedStruct) -> dict[str, Any]:
-    return {"digest": hexadecimal(digest), **made.model_dump(mode="json")}
+def _as_json(digest: bytes, struct: TypedStruct) -> dict[str, Any]:
+    return {"digest": hexadecimal(digest), **struct.model_dump(mode="json")}
 
 
 MINTED = Counter("obbligato_catalogue_mints", "Lines of catalogues that became licences")

@@ -11,9 +11,8 @@ from typing import Any, Final, Self
 import httpx
 
 from obbligato.chain.deployment import Deployment
-from obbligato.client.catalog_csv import LineAsked
+from obbligato.client.catalogues import Catalogues
 from obbligato.client.errors import StillWaiting
-from obbligato.client.imports import Catalogues
 from obbligato.client.signing import check_sign_in, personal_digest
 from obbligato.client.transport import (
     BACKEND,
@@ -149,7 +148,7 @@ class BackendClient:
     def sign(
         self,
         act: ActResponse,
-        request: ActRequest | LineAsked,
+        request: ActRequest,
         *,
         latest_deadline: int | None = None,
     ) -> ActResponse:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from obbligato.chain.deployment import Deployment
-from obbligato.client.catalog_csv import LineAsked
 from obbligato.client.errors import ActRefused
 from obbligato.client.requests import BoundedChallengeRequest
 from obbligato.documents.cid import check_block, cid_from_digest
@@ -21,7 +20,7 @@ from obbligato.errors import DigestMismatch, InputError, NotFound
 from obbligato.protocol.constants import Role
 from obbligato.protocol.eip712 import Contract, Domain, Message
 from obbligato.protocol.splits import Payee, Split
-from obbligato.protocol.typed_data import AcceptSplit, Challenge, Mint
+from obbligato.protocol.typed_data import AcceptSplit, Challenge
 from obbligato.schemas.acts import ActRequest, AmendRequest, MintRequest
 from obbligato.schemas.backend import ActResponse, InvitationResponse
 from obbligato.store import ContentStore, StoreError
@@ -49,7 +48,7 @@ def domain_of(deployment: Deployment, contract: Contract) -> Domain:
 
 def verify_act(
     act: ActResponse,
-    request: ActRequest | LineAsked,
+    request: ActRequest,
     account: str,
     deployment: Deployment,
     documents: ContentStore,
@@ -77,9 +76,6 @@ def verify_act(
             )
     if isinstance(request, MintRequest | AmendRequest):
         verify_document(documents, request.document())
-    if isinstance(request, LineAsked):
-        assert isinstance(message, Mint)
-        request.check(_document(documents, message.document))
     return message
 
 

@@ -15,14 +15,16 @@ from obbligato.cli.commands import Commands
 from obbligato.cli.options import SignedBackend, Timeout, Yes, confirm, latest_deadline, write_file
 from obbligato.cli.output import ExitCode, Result, print_text, progress, table, warn
 from obbligato.client.backend import BackendClient
-from obbligato.client.catalog_csv import LineAsked, lines_asked
+from obbligato.client.catalogues import MOST_ACTS, mints_of_file
 from obbligato.client.errors import ActRefused, StillWaiting
-from obbligato.client.imports import MOST_ACTS, MOST_BYTES
+from obbligato.documents.catalog_csv import MOST_BYTES
 from obbligato.documents.file_inputs import read_bytes
 from obbligato.errors import InputError
 from obbligato.protocol.types import checked_bytes32
 from obbligato.schemas.act_states import ActState
+from obbligato.schemas.acts import MintRequest
 from obbligato.schemas.backend import ActResponse
+from obbligato.schemas.catalogue_lines import LineMint
 
 PRINTED_LINES: Final = 50
 BATCH: Final = 25
@@ -75,7 +77,7 @@ def import_catalogue(
             status = _wait_until_checked(client, name, timeout, watch)
         unsigned = status["counts"]["prepared"] + status["counts"]["offered"]
         if sign and unsigned:
-            lines = lines_asked(
+            mints = mints_of_file(
                 data, account=client.account, preset=preset, payees=payees, corrections=corrected
             )
             if not yes:
@@ -84,7 +86,7 @@ def import_catalogue(
                 confirm("Sign all of them?")
             latest = latest_deadline(signed.backend.session)
             with progress() as watch:
-                _sign(client, name, lines, latest, timeout, watch)
+                _sign(client, name, mints, latest, timeout, watch)
             status = client.catalogues.status(name)
         wrong = list(client.catalogues.lines(name, state="refused"))
         if errors is not None and wrong:
@@ -121,7 +123,7 @@ def _wait_until_checked(
 def _sign(
     client: BackendClient,
     name: str,
-    lines: Mapping[bytes, LineAsked],
+    mints: Mapping[bytes, LineMint],
     latest: int | None,
     timeout: float | None,
     watch: OnProgress,
@@ -132,9 +134,9 @@ def _sign(
     while True:
         for act in acts:
             if act.state is ActState.PREPARED:
-                act = client.sign(act, _line_of(act, lines), latest_deadline=latest)
+                act = client.sign(act, _request_of(act, mints), latest_deadline=latest)
             signed.append(act)
-            watch("sign", len(signed), max(len(signed), len(lines)))
+            watch("sign", len(signed), max(len(signed), len(mints)))
         acts = client.catalogues.acts(name, most=BATCH)
         if not acts:
             break
@@ -155,11 +157,11 @@ def _any_failed(client: BackendClient, signed: list[ActResponse]) -> bool:
     return any(client.act(act.id).problem is not None for act in signed)
 
 
-def _line_of(act: ActResponse, lines: Mapping[bytes, LineAsked]) -> LineAsked:
-    """The line of the file that an act mints. Raises ActRefused."""
+def _request_of(act: ActResponse, mints: Mapping[bytes, LineMint]) -> MintRequest:
+    """The request for the line of the file that an act mints. Raises ActRefused."""
     message = (act.typed_data or {}).get("message", {})
     try:
-        return lines[checked_bytes32(message.get("content"))]
+        return mints[checked_bytes32(message.get("content"))].request()
     except (KeyError, InputError):
         raise ActRefused("no line of the file has this content", field="content") from None
 

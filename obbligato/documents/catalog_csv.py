@@ -1,4 +1,8 @@
-"""What the cells of one line say: each is read by itself, so that every error of a line is found at once."""
+"""The CSV of a catalogue: bytes in, lines with their cells, values and errors out.
+
+Each cell is read by itself, so that all errors of a line are listed at once. The backend prepares mints from these
+values; the client reads the same file and compares each mint with it before it signs.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +16,27 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from obbligato.documents.csv_safety import unguard_cell
 from obbligato.documents.identifiers import checked_release_date, compact_isrc, compact_iswc
 from obbligato.documents.license import Contributor, ImageUri, Name, Recording
 from obbligato.documents.model import Text
+from obbligato.documents.presets import preset_named
+from obbligato.documents.terms_input import PRICES, terms_from
 from obbligato.errors import InputError
-from obbligato.protocol.constants import Flag, Tier
+from obbligato.protocol.constants import (
+    MAX_INFLUENCE_CAP_BPS,
+    MAX_TERM_DAYS,
+    MIN_TERM_DAYS,
+    NOT_OFFERED,
+    Flag,
+    Tier,
+)
+from obbligato.protocol.terms import Terms
 from obbligato.protocol.types import ZERO_ADDRESS, checked_address, checked_bytes32
-from obbligato.schemas.terms import PayeeInput, SplitInput
-from obbligato.server.http import Problem
 
 if TYPE_CHECKING:
     from _csv import Reader as _CsvReader
 
-PRICES: Final = ("training_run_units", "generation_units", "playback_units", "grant_fee_units")
 PRICE_COLUMNS: Final = tuple(f"{tier.name}.{price}" for tier in Tier for price in PRICES)
 """`GENERATIVE.generation_units` and so on: the price of one whole unit, in millionths of a dollar."""
 
@@ -44,12 +56,31 @@ COLUMNS: Final = (
 )
 
 LINE: Final = "line"
-"""Of corrections: which line of the catalogue is meant."""
+"""The column of a file of corrections that holds the number of the corrected line."""
 REPORTED: Final = ("field", "reason")
-"""What the file of errors says beside the cells; corrections may keep it."""
+"""Further columns of a file of errors; corrections may keep them."""
 
+FILE: Final = "file"
+"""The field of errors of the file as a whole."""
 MOST_LINES: Final = 10_000
 MOST_BYTES: Final = 8 * 2**20
+MOST_REASON: Final = 400
+"""Characters: a reason may repeat a cell, and cells can be long."""
+NO_PRICE: Final = "not offered"
+NO_FLAGS: Final = "none"
+
+_SCOPES: Final = ("recording", "composition", "stems", "voice")
+_NUMBERS: Final = {
+    "term_days": (MIN_TERM_DAYS, MAX_TERM_DAYS),
+    "influence_cap_bps": (0, MAX_INFLUENCE_CAP_BPS),
+}
+_HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
+_BAR: Final = re.compile(r"(?<!\\)\|")
+_TITLE: Final[TypeAdapter[str]] = TypeAdapter(Text)
+_NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
+_IMAGE: Final[TypeAdapter[str]] = TypeAdapter(ImageUri)
+
+Value = TypeVar("Value")
 
 
 def check_header(names: Sequence[str], *, extra: Sequence[str] = ()) -> None:
@@ -57,9 +88,9 @@ def check_header(names: Sequence[str], *, extra: Sequence[str] = ()) -> None:
     known = {*COLUMNS, *extra}
     for name in names:
         if name not in known:
-            shown = name[:60] or "a column without a name"
+            label = name[:60] or "a column without a name"
             raise InputError(
-                f"{shown!r} is no column of a catalogue: take it out, or use {', '.join(COLUMNS[:12])}, "
+                f"{label!r} is no column of a catalogue: take it out, or use {', '.join(COLUMNS[:12])}, "
                 "term_days, influence_cap_bps, flags or a price such as GENERATIVE.generation_units",
                 field=name[:60] or "file",
             )
@@ -71,32 +102,22 @@ def check_header(names: Sequence[str], *, extra: Sequence[str] = ()) -> None:
             raise InputError("is missing: the first line names the columns", field=name)
 
 
-FILE = "file"
-
-
 @dataclass(frozen=True, slots=True)
 class FileLine:
     """One record, by the line of the file that it begins on (the header is line 1)."""
 
     line: int
     cells: dict[str, str]
-    """What is not empty, by column."""
+    """The cells that are not empty, by column."""
     problem: str | None = None
-    """Why it cannot be read as one of the header's columns."""
+    """Why its cells do not fit the header."""
 
 
 def read_file(data: bytes, *, extra: Sequence[str] = ()) -> list[FileLine]:
     """The records of a file; `extra` columns are allowed beside those of a catalogue.
 
-    Raises InputError naming the line or the column where it is no such file as a whole, Problem 413.
+    Raises InputError naming the line or the column where the file as a whole cannot be read.
     """
-    if len(data) > MOST_BYTES:
-        raise Problem(
-            413,
-            "Too large",
-            f"The file has more than {MOST_BYTES} bytes: divide it into several catalogues.",
-            field=FILE,
-        )
     reader = csv.reader(io.StringIO(_text(data), newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
@@ -132,6 +153,43 @@ def _records(reader: _CsvReader, header: list[str]) -> Iterator[FileLine]:
         yield FileLine(line, cells, problem)
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One record of a corrected file of errors: the new cells of a line."""
+
+    file_line: int
+    """The line of this file that the record begins on."""
+    label: str
+    """The cell that names the corrected line."""
+    cells: dict[str, str]
+    """The new cells that are not empty, without the apostrophes that guard them."""
+    problem: str | None
+
+    @property
+    def line(self) -> int | None:
+        """The number of the corrected line, or None where the cell holds none."""
+        is_number = self.label.isascii() and self.label.isdigit() and len(self.label) < 10
+        return int(self.label) if is_number else None
+
+
+def read_corrections(data: bytes) -> list[Correction]:
+    """The records of a corrected file of errors. Raises InputError as `read_file` does."""
+    records = read_file(data, extra=(LINE, *REPORTED))
+    return [
+        Correction(
+            record.line,
+            record.cells.get(LINE, "").strip(),
+            {
+                column: unguard_cell(cell)
+                for column, cell in record.cells.items()
+                if column not in (LINE, *REPORTED)
+            },
+            record.problem,
+        )
+        for record in records
+    ]
+
+
 def _text(data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
@@ -147,37 +205,22 @@ def _text(data: bytes) -> str:
     return text
 
 
-NOT_OFFERED: Final = "not offered"
-NO_FLAGS: Final = "none"
-MOST_REASON: Final = 400
-"""Characters: a reason may repeat what a cell says, and cells can be long."""
-
-_SCOPES: Final = ("recording", "composition", "stems", "voice")
-_HEX = re.compile(r"[0-9a-fA-F]{64}")
-_BAR = re.compile(r"(?<!\\)\|")
-_TITLE: TypeAdapter[str] = TypeAdapter(Text)
-_NAME: TypeAdapter[str] = TypeAdapter(Name)
-_IMAGE: TypeAdapter[str] = TypeAdapter(ImageUri)
-
-Read = TypeVar("Read")
-
-
-class Errors:
-    """What is wrong with a line, by column."""
+class LineErrors:
+    """The errors of a line, by column."""
 
     def __init__(self) -> None:
-        self.found: list[dict[str, Any]] = []
+        self.items: list[dict[str, Any]] = []
 
     def add(self, field: str, reason: str, *, other_line: int | None = None) -> None:
-        """One more; `other_line` is the line that it also depends on."""
-        more = {} if other_line is None else {"other_line": other_line}
-        shown = reason if len(reason) <= MOST_REASON else reason[: MOST_REASON - 1] + "…"
-        self.found.append({"field": field, "reason": shown, **more})
+        """Add one; `other_line` is the line of the same file that it collides with."""
+        other = {} if other_line is None else {"other_line": other_line}
+        short = reason if len(reason) <= MOST_REASON else reason[: MOST_REASON - 1] + "…"
+        self.items.append({"field": field, "reason": short, **other})
 
-    def read(self, field: str, what: Callable[[], Read]) -> Read | None:
-        """What was read, or None and one more error under this column."""
+    def read(self, field: str, parse: Callable[[], Value]) -> Value | None:
+        """The parsed value, or None and one more error of this column."""
         try:
-            return what()
+            return parse()
         except InputError as error:
             self.add(field, error.reason)
         except ValidationError as error:
@@ -192,28 +235,28 @@ def reason_of(error: ValidationError) -> str:
     return cause.reason if isinstance(cause, InputError) else str(first["msg"])
 
 
-def listed(cell: str) -> list[str]:
-    r"""The parts of a cell between bars; `\|` is a bar within a part. A single part is kept as it is."""
+def parse_list(cell: str) -> list[str]:
+    r"""The parts of a cell between bars; `\|` is a bar within a part. A single part keeps its spaces."""
     parts = [part.replace("\\|", "|") for part in _BAR.split(cell)]
     return parts if len(parts) == 1 else [part.strip() for part in parts]
 
 
-def recording(cells: Mapping[str, str], errors: Errors) -> Recording | None:
-    """The recording of a line, its scope apart; None where something is wrong with it."""
-    before = len(errors.found)
-    known: dict[str, Any] = {}
-    for column, read in _FACTS.items():
+def recording_of(cells: Mapping[str, str], errors: LineErrors) -> Recording | None:
+    """The recording of a line without its scope; None where a cell of it has an error."""
+    before = len(errors.items)
+    values: dict[str, Any] = {}
+    for column, parse in _FACTS.items():
         if column in cells:
-            known[column] = errors.read(column, partial(read, cells[column]))
-        elif column in ("title", "artists", "content_hash"):
+            values[column] = errors.read(column, partial(parse, cells[column]))
+        elif column in REQUIRED:
             errors.add(column, "is empty: every line needs it")
-    if len(errors.found) > before:
+    if len(errors.items) > before:
         return None
-    return errors.read("title", lambda: Recording(**known))
+    return errors.read("title", lambda: Recording(**values))
 
 
 def content_of(cells: Mapping[str, str]) -> bytes | None:
-    """The content hash, where it is one."""
+    """The content hash, or None where the cell holds none."""
     try:
         return _content(cells.get("content_hash", ""))
     except InputError:
@@ -221,23 +264,23 @@ def content_of(cells: Mapping[str, str]) -> bytes | None:
 
 
 def isrc_of(cells: Mapping[str, str]) -> str | None:
-    """The ISRC, where it is one."""
+    """The ISRC, or None where the cell holds none."""
     try:
         return compact_isrc(cells["isrc"].strip()) if "isrc" in cells else None
     except InputError:
         return None
 
 
-def account(cell: str) -> str:
-    """An account that somebody holds. Raises InputError."""
-    found = checked_address(cell.strip())
-    if found == ZERO_ADDRESS:
+def parse_account(cell: str) -> str:
+    """An account that is not the zero address. Raises InputError."""
+    account = checked_address(cell.strip())
+    if account == ZERO_ADDRESS:
         raise InputError("is the zero address: name an account that someone holds")
-    return found
+    return account
 
 
-def scope(cell: str) -> tuple[str, ...]:
-    """What is covered. Raises InputError."""
+def parse_scope(cell: str) -> tuple[str, ...]:
+    """The parts of the recording that are licensed. Raises InputError."""
     parts = tuple(part.strip().lower() for part in cell.split("|"))
     for part in parts:
         if part not in _SCOPES:
@@ -247,16 +290,18 @@ def scope(cell: str) -> tuple[str, ...]:
     return parts
 
 
-def image(cell: str) -> str:
+def parse_image(cell: str) -> str:
     """The address of an image. Raises InputError, ValidationError."""
     return _IMAGE.validate_python(cell.strip())
 
 
-def flags(cell: str) -> list[str]:
+def parse_flags(cell: str) -> list[str]:
     """Flags by name; `none` for no flag. Raises InputError."""
     if cell.strip().lower() == NO_FLAGS:
         return []
     names = [part.strip().upper() for part in cell.split("|")]
+    if len(names) > len(Flag):
+        raise InputError(f"names {len(names)} flags: there are {len(Flag)}")
     for name in names:
         if name not in Flag.__members__:
             raise InputError(
@@ -265,7 +310,7 @@ def flags(cell: str) -> list[str]:
     return names
 
 
-def whole(cell: str, *, least: int, most: int) -> int:
+def parse_whole(cell: str, *, least: int, most: int) -> int:
     """A whole number. Raises InputError."""
     text = cell.strip()
     if not (text.isascii() and text.isdigit() and len(text) <= 20):
@@ -275,28 +320,60 @@ def whole(cell: str, *, least: int, most: int) -> int:
     return int(text)
 
 
-def payees(cell: str) -> SplitInput:
-    """`account:share_ppm:role` with bars between them. Raises InputError, ValidationError."""
-    given = []
+def parse_payees(cell: str) -> Iterator[dict[str, str]]:
+    """`account`, `share_ppm` and `role` of each payee, with bars between payees. Raises InputError."""
     for number, part in enumerate(cell.split("|"), start=1):
         words = [word.strip() for word in part.split(":")]
         if len(words) != 3:
             raise InputError(
                 f"payee {number} is not account:share_ppm:role, as 0x…:650000:performer"
             )
-        try:
-            given.append(
-                PayeeInput.model_validate(
-                    {
-                        "account": words[0],
-                        "share_ppm": words[1],
-                        "role": words[2].lower().replace("_", " "),
-                    }
-                )
-            )
-        except ValidationError as error:
-            raise InputError(f"payee {number}: {reason_of(error)}") from None
-    return SplitInput(payees=given)
+        role = words[2].lower().replace("_", " ")
+        yield {"account": words[0], "share_ppm": words[1], "role": role}
+
+
+def terms_of(
+    cells: Mapping[str, str], default_preset: str | None, errors: LineErrors
+) -> Terms | None:
+    """The terms of a line; None where a cell of them has an error."""
+    before = len(errors.items)
+    name = cells["preset"].strip().lower() if "preset" in cells else default_preset
+    preset = None if name is None else errors.read("preset", lambda: preset_named(name[:40]))
+    data: dict[str, Any] = {
+        "preset": preset.name if preset else None,
+        "tiers": _tiers(cells, errors),
+    }
+    for column, (least, most) in _NUMBERS.items():
+        if column in cells:
+            parse = partial(parse_whole, cells[column], least=least, most=most)
+            data[column] = errors.read(column, parse)
+    if "flags" in cells:
+        data["flags"] = errors.read("flags", lambda: parse_flags(cells["flags"]))
+    if len(errors.items) == before and preset is None and not data["tiers"]:
+        errors.add("preset", "says nothing about what is allowed: name a preset, or give prices")
+    if len(errors.items) > before:
+        return None
+    try:
+        return terms_from(data)
+    except InputError as error:
+        errors.add(error.field if error.field in TERMS_COLUMNS else "flags", error.reason)
+    return None
+
+
+def _tiers(cells: Mapping[str, str], errors: LineErrors) -> dict[str, dict[str, int | None]]:
+    """The tiers that have a price on this line, each with its prices."""
+    tiers: dict[str, dict[str, int | None]] = {}
+    for column in PRICE_COLUMNS:
+        if column in cells:
+            tier, _, price = column.partition(".")
+            tiers.setdefault(tier, {})[price] = _price(column, cells[column], errors)
+    return tiers
+
+
+def _price(column: str, cell: str, errors: LineErrors) -> int | None:
+    if cell.strip().lower() == NO_PRICE and not column.endswith("grant_fee_units"):
+        return None
+    return errors.read(column, lambda: parse_whole(cell, least=0, most=NOT_OFFERED - 1))
 
 
 def _content(cell: str) -> bytes:
@@ -305,12 +382,12 @@ def _content(cell: str) -> bytes:
 
 
 def _artists(cell: str) -> tuple[str, ...]:
-    return tuple(_NAME.validate_python(part) for part in listed(cell))
+    return tuple(_NAME.validate_python(part) for part in parse_list(cell))
 
 
 def _contributors(cell: str) -> tuple[Contributor, ...]:
     made = []
-    for number, part in enumerate(listed(cell), start=1):
+    for number, part in enumerate(parse_list(cell), start=1):
         role, colon, name = part.partition(":")
         if not colon:
             raise InputError(f"contributor {number} is not role:name, as composer:Ana Silva")

@@ -1,4 +1,4 @@
-"""Bulk import of a catalogue: the verbs."""
+"""Bulk import of a catalogue: the calls of the backend, and the client's own reading of the file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Any, Final
 import httpx
 
 from obbligato.client.transport import BACKEND, IDEMPOTENCY_KEY
+from obbligato.documents.catalog_csv import LineErrors, read_corrections, read_file
 from obbligato.protocol.splits import Split
 from obbligato.schemas.acts import payees_of
 from obbligato.schemas.backend import ActResponse
+from obbligato.schemas.catalogue_lines import Defaults, LineMint, LineParser
+from obbligato.schemas.terms import SplitInput
 
 CSV: Final = "text/csv; charset=utf-8"
-MOST_BYTES: Final = 8 * 2**20
 MOST_ACTS: Final = 100
 PAGE: Final = 200
 
@@ -93,7 +95,7 @@ class Catalogues:
     def acts(
         self, catalogue_id: str, *, most: int = MOST_ACTS, again: bool = False
     ) -> tuple[ActResponse, ...]:
-        """Mints of prepared lines, to be signed one by one; `lines_asked` of the file checks each.
+        """Mints of prepared lines, to be signed one by one and each checked against `mints_of_file`.
 
         `again`: of lines that were handed out before and are not minted; those that are signed come as they are.
         """
@@ -104,3 +106,32 @@ class Catalogues:
     def withdraw(self, catalogue_id: str) -> None:
         """Withdraw a catalogue. What is minted stays."""
         self._ask("DELETE", f"/v1/catalogues/{catalogue_id}")
+
+
+def mints_of_file(
+    data: bytes,
+    *,
+    account: str,
+    preset: str | None = None,
+    payees: Split | None = None,
+    corrections: bytes | None = None,
+) -> dict[bytes, LineMint]:
+    """By content hash, the mints that the lines of a file ask for; lines with errors are left out.
+
+    `corrections` is a corrected file of errors: its lines replace those of the same number. The backend lists the
+    errors of lines. Raises InputError where a file as a whole cannot be read.
+    """
+    cells_by_line = {each.line: each.cells for each in read_file(data) if each.problem is None}
+    for correction in () if corrections is None else read_corrections(corrections):
+        if correction.line is not None and correction.problem is None:
+            cells_by_line[correction.line] = correction.cells
+    split = (
+        SplitInput() if payees is None else SplitInput.model_validate({"payees": payees_of(payees)})
+    )
+    parser = LineParser(Defaults(account, preset, split))
+    mints: dict[bytes, LineMint] = {}
+    for cells in cells_by_line.values():
+        mint = parser.parse(cells, LineErrors())
+        if mint is not None:
+            mints.setdefault(mint.recording.content_hash, mint)
+    return mints
