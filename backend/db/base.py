@@ -125,8 +125,8 @@ def _conversion(table: Table, name: str, dialect: Dialect) -> _Convert | None:
         return (
             None  # both drivers take bytes; the wrapper that others need costs more than the rest
         )
-    found: _Convert | None = kind.dialect_impl(dialect).bind_processor(dialect)
-    return found
+    convert: _Convert | None = kind.dialect_impl(dialect).bind_processor(dialect)
+    return convert
 
 
 def table_of(model: type[Base]) -> Table:

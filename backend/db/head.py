@@ -20,7 +20,7 @@ _F: Final = Following.__table__
 _HEAD: Final = Block.__table__.alias("head")
 _LAST: Final = Block.__table__.alias("last")
 _EVENT_NUMBER: Final = select(func.max(RawEvent.__table__.c.block_number)).scalar_subquery()
-_TIP: Final = (
+_HEAD_ROW: Final = (
     select(
         _F.c.chain_id,
         _F.c.head_number,
@@ -38,7 +38,7 @@ _TIP: Final = (
     )
     .where(_F.c.id == 1)
 )
-"""The fields of a `Tip`, in its order."""
+"""The fields of an `IndexHead`, in its order."""
 
 
 class IndexHead(NamedTuple):
@@ -58,7 +58,7 @@ class IndexHead(NamedTuple):
 
     @property
     def version(self) -> str:
-        """Two tips with the same version have the same answers, but for what passes within `MOMENT_SECONDS`.
+        """Two heads with the same version have the same answers, but for what passes within `MOMENT_SECONDS`.
 
         Most blocks have no event of ours: then only finality and time go on, and finality says nothing new
         once the newest event is final.
@@ -72,11 +72,11 @@ class IndexHead(NamedTuple):
 
 def read_head(session: Session) -> IndexHead:
     """Where the index is. Raises NotFound before its first block."""
-    known = session.execute(_TIP).first()
-    if known is None or not known.head_hash:
+    row = session.execute(_HEAD_ROW).first()
+    if row is None or not row.head_hash:
         raise NotFound("the index has not read its first block yet: try again in a moment")
-    assert known.timestamp is not None, "the head is always among the blocks"
-    return IndexHead(*known)
+    assert row.timestamp is not None, "the head is always among the blocks"
+    return IndexHead(*row)
 
 
 def certainty(head: IndexHead, block_number: int) -> Certainty:

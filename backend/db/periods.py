@@ -93,16 +93,16 @@ def first_block_at(session: Session, head: IndexHead, moment: int) -> int:
         return high
     while low < high:
         middle = (low + high) // 2
-        found = session.execute(
+        block = session.execute(
             select(Block.number, Block.timestamp)
             .where(Block.number >= middle)
             .order_by(Block.number)
             .limit(1)
         ).one()
-        if found.timestamp >= moment:
+        if block.timestamp >= moment:
             high = middle
         else:
-            low = found.number + 1
+            low = block.number + 1
     return low
 
 

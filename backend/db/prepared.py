@@ -51,13 +51,15 @@ class Prepared:
         )
         values = {**compiled.constants, **parameters}
         for name, members in lists.items():
-            values |= {f"{name}_{place}": each for place, each in enumerate(members, start=1)}
+            values |= {f"{name}_{number}": each for number, each in enumerate(members, start=1)}
         for name, convert in compiled.binds.items():
             values[name] = convert(values[name])
         bound = [values[name] for name in compiled.names]
-        given: Any = bound if compiled.positional else dict(zip(compiled.names, bound, strict=True))
+        arguments: Any = (
+            bound if compiled.positional else dict(zip(compiled.names, bound, strict=True))
+        )
         driver: Any = connection.connection.driver_connection
-        rows = driver.execute(compiled.sql, given).fetchall()
+        rows = driver.execute(compiled.sql, arguments).fetchall()
         if not compiled.results:
             return [compiled.make(row) for row in rows]
         return [compiled.make(_converted(row, compiled.results)) for row in rows]

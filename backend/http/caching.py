@@ -1,4 +1,4 @@
-"""Answers that are a function of the index alone: ETags, 304, and bodies kept until the next block.
+"""Answers that are a function of the index alone: ETags, 304, and bodies stored until the next block.
 
 Where the index is, is read at most every `FRESH_SECONDS`; in between, an answer may be that old.
 """
@@ -40,13 +40,13 @@ _REQUEST: Final = "asgi_request"
 
 _limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, CapacityLimiter] = WeakKeyDictionary()
 
-KEPT_HEADERS: Final = ("content-type", "content-disposition")
+CACHED_HEADERS: Final = ("content-type", "content-disposition")
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class Kept(NamedTuple):
+class CachedAnswer(NamedTuple):
     """An answer: its body, and those of its headers that are not made anew."""
 
     body: bytes
@@ -54,14 +54,14 @@ class Kept(NamedTuple):
 
 
 class AnswerCache:
-    """Bodies by path and query, as of one tip of the index. Used by the event loop's thread alone."""
+    """Bodies by path and query, as of one head of the index. Used by the event loop's thread alone."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._head: IndexHead | None = None
         self._version = ""
         self._read_at = float("-inf")
-        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._answers: OrderedDict[str, CachedAnswer] = OrderedDict()
         self._bytes = 0
 
     async def head(self) -> IndexHead:
@@ -70,35 +70,35 @@ class AnswerCache:
         if self._head is None or now - self._read_at >= FRESH_SECONDS:
             # Whoever comes while it is being read gets the one before.
             self._read_at = now if self._head else float("-inf")
-            found = await run_in_threadpool(self._read)
+            head = await run_in_threadpool(self._read)
             self._read_at = time.monotonic()
-            self._head = found
-            if found.version != self._version:
-                self._version = found.version
-                self._kept.clear()
+            self._head = head
+            if head.version != self._version:
+                self._version = head.version
+                self._answers.clear()
                 self._bytes = 0
         return self._head
 
     async def version(self) -> str:
-        """The tip's version."""
+        """The head's version."""
         return (await self.head()).version
 
-    def get(self, key: str) -> Kept | None:
-        """What was answered."""
-        found = self._kept.get(key)
-        if found is not None:
-            self._kept.move_to_end(key)
-        return found
+    def get(self, key: str) -> CachedAnswer | None:
+        """The answer that is stored for a path and query, if any."""
+        answer = self._answers.get(key)
+        if answer is not None:
+            self._answers.move_to_end(key)
+        return answer
 
-    def keep(self, key: str, answer: Kept, version: str) -> None:
-        """Keep an answer, unless the index has gone on since it was begun."""
+    def store(self, key: str, answer: CachedAnswer, version: str) -> None:
+        """Store an answer, unless the index has gone on since it was begun."""
         if version != self._version or len(answer.body) > MOST_BODY_BYTES:
             return
-        before = self._kept.pop(key, None)
+        before = self._answers.pop(key, None)
         self._bytes += len(answer.body) - (len(before.body) if before else 0)
-        self._kept[key] = answer
+        self._answers[key] = answer
         while self._bytes > MOST_BYTES:
-            _, dropped = self._kept.popitem(last=False)
+            _, dropped = self._answers.popitem(last=False)
             self._bytes -= len(dropped.body)
 
     def _read(self) -> IndexHead:
@@ -116,7 +116,7 @@ class IndexRoute(APIRoute):
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().__init__(path, _in_one_go(endpoint), **options)
+        super().__init__(path, _endpoint_in_one_thread(endpoint), **options)
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
@@ -130,17 +130,17 @@ class IndexRoute(APIRoute):
             headers = {"etag": etag, "cache-control": "no-cache"}
             if _matches(request.headers.get("if-none-match"), etag):
                 return Response(status_code=304, headers=headers)
-            known = cache.get(key)
-            if known is not None:
-                return Response(known.body, headers={**known.headers, **headers})
+            cached = cache.get(key)
+            if cached is not None:
+                return Response(cached.body, headers={**cached.headers, **headers})
             response = await handle(request)
             if response.status_code == 200 and isinstance(response.body, bytes):
                 own = {
                     name: response.headers[name]
-                    for name in KEPT_HEADERS
+                    for name in CACHED_HEADERS
                     if name in response.headers
                 }
-                cache.keep(key, Kept(response.body, own), version)
+                cache.store(key, CachedAnswer(response.body, own), version)
                 response.headers.update(headers)
             return response
 
@@ -159,7 +159,7 @@ def lookup(
     return mark
 
 
-def _in_one_go(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+def _endpoint_in_one_thread(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     if iscoroutinefunction(endpoint):
         return endpoint
     fits = getattr(endpoint, "is_lookup", None)
@@ -171,9 +171,9 @@ def _in_one_go(endpoint: Callable[..., Any]) -> Callable[..., Any]:
 
     def read(database: IndexDatabase, named: dict[str, Any]) -> Any:
         if session_name is None:
-            return _written(endpoint(**named))
+            return _as_response(endpoint(**named))
         with database.reading() as session:
-            return _written(endpoint(**{session_name: session}, **named))
+            return _as_response(endpoint(**{session_name: session}, **named))
 
     async def answer(**named: Any) -> Any:
         state = named.pop(_REQUEST).app.state
@@ -182,7 +182,7 @@ def _in_one_go(endpoint: Callable[..., Any]) -> Callable[..., Any]:
             named[head_name] = await state.cache.head()
         if session_name is not None and database.is_sqlite and fits is not None and fits(named):
             with database.lookups() as session:
-                return _written(endpoint(**{session_name: session}, **named))
+                return _as_response(endpoint(**{session_name: session}, **named))
         limiter = _limiter()
         if limiter.statistics().tasks_waiting >= MOST_WAITING:
             raise Problem(503, "Too many reads at once", "Try again in a moment.")
@@ -204,7 +204,7 @@ def _kind(annotation: Any) -> Any:
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
-def _written(answer: Any) -> Any:
+def _as_response(answer: Any) -> Any:
     if isinstance(answer, BaseModel):
         return Response(answer.__pydantic_serializer__.to_json(answer), media_type=JSON)
     return answer
@@ -222,7 +222,7 @@ def _etag(version: str, key: str) -> str:
     return f'W/"{hashlib.sha256(f"{version} {key}".encode()).hexdigest()[:32]}"'
 
 
-def _matches(given: str | None, etag: str) -> bool:
-    if given is None:
+def _matches(header: str | None, etag: str) -> bool:
+    if header is None:
         return False
-    return given.strip() == "*" or etag in {each.strip() for each in given.split(",")}
+    return header.strip() == "*" or etag in {each.strip() for each in header.split(",")}

@@ -35,9 +35,9 @@ READING_PATHS: Final = frozenset({"/v1/consent-checks"})
 """A POST that only asks."""
 MOST_WATCHED: Final = 200_000
 """Of each kind, in one minute: whoever comes after them shares one allowance."""
-PLACES: Final = 1 << 18
-"""Of the table that several processes share: names that fall into one place share an allowance."""
-_PLACE_BYTES: Final = 16
+SLOTS: Final = 1 << 18
+"""Of the table that several processes share: names that fall into one slot share an allowance."""
+_SLOT_BYTES: Final = 16
 _KEY_BYTES: Final = 16
 MOST_KNOWN: Final = 20_000
 KNOWN_SECONDS: Final = 900
@@ -91,7 +91,7 @@ class LocalCounts:
 class SharedCounts:
     """The counts of several processes: a table in a file that all have in memory.
 
-    Each name has a place in the table by its keyed digest, so that nobody can choose whose place to share. A place
+    Each name has a slot in the table by its keyed digest, so that nobody can choose whose slot to share. A slot
     holds a minute and its count, for the even and for the odd minute. No lock is taken: where two processes count
     for one name within the same microsecond, one of the two may be lost.
     """
@@ -108,27 +108,27 @@ class SharedCounts:
     def make(path: Path) -> None:
         """Write the file, with nothing counted."""
         path.write_bytes(secrets.token_bytes(_KEY_BYTES))
-        os.truncate(path, _KEY_BYTES + PLACES * _PLACE_BYTES)
+        os.truncate(path, _KEY_BYTES + SLOTS * _SLOT_BYTES)
 
     def read(self, name: str, minute: int) -> tuple[int, int]:
         """As `Counts` says."""
-        place = self._place(name)
-        return self._count(place, minute), self._count(place, minute - 1)
+        slot = self._slot(name)
+        return self._count(slot, minute), self._count(slot, minute - 1)
 
     def add(self, name: str, minute: int) -> None:
         """As `Counts` says."""
-        place = self._place(name)
-        cell = place + 2 * (minute & 1)
-        self._cells[cell + 1] = self._count(place, minute) + 1
+        slot = self._slot(name)
+        cell = slot + 2 * (minute & 1)
+        self._cells[cell + 1] = self._count(slot, minute) + 1
         self._cells[cell] = minute
 
-    def _count(self, place: int, minute: int) -> int:
-        cell = place + 2 * (minute & 1)
+    def _count(self, slot: int, minute: int) -> int:
+        cell = slot + 2 * (minute & 1)
         return self._cells[cell + 1] if self._cells[cell] == minute else 0
 
-    def _place(self, name: str) -> int:
+    def _slot(self, name: str) -> int:
         digest = hashlib.blake2b(name.encode(), digest_size=4, key=self._key, person=self._kind)
-        return int.from_bytes(digest.digest()) % PLACES * (_PLACE_BYTES // 4)
+        return int.from_bytes(digest.digest()) % SLOTS * (_SLOT_BYTES // 4)
 
 
 class Window:
@@ -143,11 +143,11 @@ class Window:
     def take(self, most: int, *names: str) -> Allowance:
         """Count one request of all these names, unless one of them has had its `most`."""
         minute, past = divmod(int(self._clock() * 1_000), _MINUTE)
-        found = min(_allowance(*self._counts.read(name, minute), most, past) for name in names)
-        if found.granted:
+        allowance = min(_allowance(*self._counts.read(name, minute), most, past) for name in names)
+        if allowance.granted:
             for name in names:
                 self._counts.add(name, minute)
-        return found
+        return allowance
 
 
 def _allowance(now: int, before: int, most: int, past: int) -> Allowance:
@@ -181,31 +181,33 @@ class Limits:
             Window(clock, SharedCounts(shared, kind) if shared else None)
             for kind in ("reads", "writes")
         )
-        self._known: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self._names_by_token: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         self._proxies = tuple(_network(each) for each in settings.trusted_proxies)
 
     def take(self, scope: Mapping[str, Any]) -> tuple[Allowance, Headers]:
         """Count a request of this scope; what is left, as headers too."""
         address = self.address_of(scope)
         digest = _token_digest(scope["headers"])
-        known = self._bucket(digest) if digest else None
+        name_of_token = self._bucket(digest) if digest else None
         path, method = scope["path"], scope["method"]
         reads = method in SAFE_METHODS or (method == "POST" and path in READING_PATHS)
         if reads and path not in WRITING_PATHS:
             name, most = "reads", self._settings.reads_per_minute
-            if known:
+            if name_of_token:
                 most *= SIGNED_IN_TIMES
-            found = self._reads.take(most, known or address)
+            allowance = self._reads.take(most, name_of_token or address)
         else:
             name, most = "writes", self._settings.writes_per_minute
-            found = self._writes.take(most, *((address, known) if known else (address,)))
+            allowance = self._writes.take(
+                most, *((address, name_of_token) if name_of_token else (address,))
+            )
         headers = [
             (b"ratelimit-policy", f'"{name}";q={most};w={MINUTE}'.encode()),
-            (b"ratelimit", f'"{name}";r={found.left};t={found.wait}'.encode()),
+            (b"ratelimit", f'"{name}";r={allowance.left};t={allowance.wait}'.encode()),
         ]
-        if not found.granted:
-            headers.append((b"retry-after", str(found.wait).encode()))
-        return found, headers
+        if not allowance.granted:
+            headers.append((b"retry-after", str(allowance.wait).encode()))
+        return allowance, headers
 
     def learn(self, scope: Mapping[str, Any], status: int) -> None:
         """Remember whose token it was, or forget a token that was refused."""
@@ -215,12 +217,12 @@ class Limits:
         digest = _token_digest(scope["headers"])
         if digest is None:
             return
-        self._known.pop(digest, None)
+        self._names_by_token.pop(digest, None)
         if caller is not None:
             name = f"key {caller.id}" if caller.kind == "key" else f"account {caller.account}"
-            self._known[digest] = name, self._clock() + KNOWN_SECONDS
-            if len(self._known) > MOST_KNOWN:
-                self._known.popitem(last=False)
+            self._names_by_token[digest] = name, self._clock() + KNOWN_SECONDS
+            if len(self._names_by_token) > MOST_KNOWN:
+                self._names_by_token.popitem(last=False)
 
     def address_of(self, scope: Mapping[str, Any]) -> str:
         """Where a request comes from: the peer, or whom the trusted proxies saw. IPv6 by its /64."""
@@ -239,10 +241,10 @@ class Limits:
         return _allotted(peer)
 
     def _bucket(self, digest: bytes) -> str | None:
-        found = self._known.get(digest)
-        if found is None or found[1] < self._clock():
+        known = self._names_by_token.get(digest)
+        if known is None or known[1] < self._clock():
             return None
-        return found[0]
+        return known[0]
 
 
 def _seconds(milliseconds: int) -> int:
@@ -259,8 +261,8 @@ def _token_digest(headers: Headers) -> bytes | None:
             cookie = value
     if cookie is None:
         return None
-    _, found, rest = cookie.partition(_COOKIE_START)
-    return hashlib.sha256(rest.partition(b";")[0].strip()).digest() if found else None
+    _, is_there, rest = cookie.partition(_COOKIE_START)
+    return hashlib.sha256(rest.partition(b";")[0].strip()).digest() if is_there else None
 
 
 _COOKIE_START: Final = f"{COOKIE}=".encode()

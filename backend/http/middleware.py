@@ -98,7 +98,7 @@ class Cors:
             expose_headers=EXPOSED,
             max_age=86_400,
         )
-        self._known = CORSMiddleware(
+        self._cors = CORSMiddleware(
             app,
             allow_origins=sorted(origins),
             allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
@@ -113,7 +113,7 @@ class Cors:
         if origin is None:
             await self._app(scope, receive, send)
         elif origin in self._origins:
-            await self._known(scope, receive, send)
+            await self._cors(scope, receive, send)
         else:
             await self._public(scope, receive, send)
 
@@ -140,8 +140,8 @@ class Gate:
             return
         started = time.perf_counter()
         scope.setdefault("state", {})
-        given = _header(scope, b"x-request-id")
-        identity = given.decode() if given and _ID.fullmatch(given) else secrets.token_hex(8)
+        sent_id = _header(scope, b"x-request-id")
+        identity = sent_id.decode() if sent_id and _ID.fullmatch(sent_id) else secrets.token_hex(8)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=identity)
         answer = _Answer(send, identity, self._headers(scope, identity))
@@ -157,7 +157,7 @@ class Gate:
                 500, "Something went wrong here", "Try again; the operator's log has more."
             )
         finally:
-            self._tell(scope, answer.status, time.perf_counter() - started)
+            self._log_request(scope, answer.status, time.perf_counter() - started)
 
     async def _pass(self, scope: Scope, body: _Body, answer: _Answer) -> None:
         if scope["path"] not in NEVER_LIMITED:
@@ -185,7 +185,7 @@ class Gate:
         always = self._docs if scope["path"] in DOCS else self._closed
         return [(b"x-request-id", identity.encode()), *always]
 
-    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+    def _log_request(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in METHODS else "OTHER"
         route = getattr(scope.get("route"), "path", "none")
         requests, took = _figures(method, route, status)
@@ -199,8 +199,8 @@ class Gate:
         quiet = status < 400 and method in ("GET", "HEAD")
         if quiet and not _levels.isEnabledFor(logging.DEBUG):
             return
-        tell = _log.debug if quiet else _log.info
-        tell("request", method=method, path=path, status=status, ms=round(seconds * 1_000, 2))
+        log = _log.debug if quiet else _log.info
+        log("request", method=method, path=path, status=status, ms=round(seconds * 1_000, 2))
 
 
 @lru_cache(maxsize=2_048)
@@ -271,29 +271,35 @@ class _Answer:
             "headers": [(b"content-type", _PROBLEM)],
         }
         self._complete(start)
-        said = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
-        await self._send_problem(start, json.dumps(said).encode())
+        document = {
+            "type": "about:blank",
+            "title": title,
+            "status": status,
+            "detail": detail,
+            **more,
+        }
+        await self._send_problem(start, json.dumps(document).encode())
 
     def _complete(self, start: Message) -> None:
         """Add what every answer has. What an answer says of itself stands."""
         headers = [(bytes(name).lower(), bytes(value)) for name, value in start["headers"]]
-        said = {name for name, _ in headers}
+        names = {name for name, _ in headers}
         start["headers"] = [
             *headers,
-            *(each for each in self.headers if each[0] == b"vary" or each[0] not in said),
+            *(each for each in self.headers if each[0] == b"vary" or each[0] not in names),
         ]
-        if start["status"] == 401 and b"www-authenticate" not in said:
+        if start["status"] == 401 and b"www-authenticate" not in names:
             start["headers"].append((b"www-authenticate", b'Bearer realm="obbligato"'))
 
     async def _send_problem(self, start: Message, body: bytes) -> None:
         try:
-            said = json.loads(body)
-            said["request_id"] = self._identity
-            body = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+            document = json.loads(body)
+            document["request_id"] = self._identity
+            body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
         except (ValueError, TypeError):
-            _log.error("a problem document that is none")
-        kept = [each for each in start["headers"] if each[0] != b"content-length"]
-        start["headers"] = [*kept, (b"content-length", str(len(body)).encode())]
+            _log.error("a problem document is malformed")
+        headers = [each for each in start["headers"] if each[0] != b"content-length"]
+        start["headers"] = [*headers, (b"content-length", str(len(body)).encode())]
         self.begun = True
         self._held = None
         await self._send(start)
@@ -303,8 +309,8 @@ class _Answer:
 def _header(scope: Scope, name: bytes) -> bytes | None:
     for each, value in scope["headers"]:
         if each == name:
-            found: bytes = value
-            return found
+            header: bytes = value
+            return header
     return None
 
 
@@ -324,7 +330,7 @@ class RoutesByPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            for route in self._known().get(_beginning(scope["path"]), ()):
+            for route in self._by_beginning().get(_beginning(scope["path"]), ()):
                 match, child_scope = route.matches(scope)
                 if match is Match.FULL:
                     scope.setdefault("router", self._router)
@@ -333,14 +339,14 @@ class RoutesByPath:
                     return
         await self._router.app(scope, receive, send)
 
-    def _known(self) -> dict[tuple[str, ...], list[BaseRoute]]:
+    def _by_beginning(self) -> dict[tuple[str, ...], list[BaseRoute]]:
         """Worked out at the first request: until then an application can get further routes."""
         if self._routes is None:
-            found: defaultdict[tuple[str, ...], list[BaseRoute]] = defaultdict(list)
+            routes: defaultdict[tuple[str, ...], list[BaseRoute]] = defaultdict(list)
             for route in self._router.routes:
                 if isinstance(route, Route) and "{" not in "".join(_beginning(route.path)):
-                    found[_beginning(route.path)].append(route)
-            self._routes = dict(found)
+                    routes[_beginning(route.path)].append(route)
+            self._routes = dict(routes)
         return self._routes
 
 

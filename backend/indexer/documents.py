@@ -58,14 +58,14 @@ def read_documents(
 
 
 def _due(session: Session, now: int) -> list[bytes]:
-    wanted = or_(Document.state == DocumentState.MISSING, Document.read_as < READING)
-    found = session.scalars(
+    is_due = or_(Document.state == DocumentState.MISSING, Document.read_as < READING)
+    digests = session.scalars(
         select(LicenseVersion.document)
         .outerjoin(Document, Document.digest == LicenseVersion.document)
-        .where(or_(Document.digest.is_(None), wanted & (Document.due_at <= now)))
+        .where(or_(Document.digest.is_(None), is_due & (Document.due_at <= now)))
         .distinct()
     )
-    return sorted(found)
+    return sorted(digests)
 
 
 def _ask(store: ContentStore, digest: bytes) -> Answer:

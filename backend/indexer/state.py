@@ -31,7 +31,7 @@ from backend.db.base import LARGE, Base, insert_all, table_of, update_all
 from backend.db.index_db import JournalEntry
 from obbligato.errors import ChainError
 
-ROWS_KEPT: Final = 200_000
+MOST_ROWS: Final = 200_000
 """Rows remembered from one batch to the next; with more, all are forgotten."""
 
 FETCHED_AT_ONCE: Final = 500
@@ -51,7 +51,7 @@ class State:
         """What later events of the same transaction need to know of earlier ones."""
         self.shares: dict[int, list[tuple[str, int]]] = {}
         """Payees of splits, which never change. Those that are not here are in the database."""
-        self._known: dict[Key, Row | None] = {}
+        self._rows: dict[Key, Row | None] = {}
         self._stored: dict[Key, bool] = {}
         """What this batch changed, and whether the database has a row of that key."""
         self._before: dict[Key, Row | None] = {}
@@ -70,7 +70,7 @@ class State:
         self.connection = None
         self.memory.clear()
         self.shares.clear()
-        self._known.clear()
+        self._rows.clear()
         self._stored.clear()
         self._before.clear()
         self._sums.clear()
@@ -96,7 +96,7 @@ class State:
                     {
                         "block_number": self._block,
                         "table_name": table.name,
-                        "key": _shown(key),
+                        "key": _key_text(key),
                         "image": _portable(image),
                     }
                 )
@@ -143,23 +143,23 @@ class State:
 
     def change(self, model: type[Base], *key: Any) -> Row:
         """The row of a key, to change. Raises ChainError where there is none."""
-        place = (table_of(model), key)
-        row = self._row(place)
+        row_key = (table_of(model), key)
+        row = self._row(row_key)
         if row is None:
-            raise self._left_out(*place)
-        self._touch(place, row)
+            raise self._left_out(*row_key)
+        self._touch(row_key, row)
         row["changed_in"] = self._block
         return row
 
     def add(self, model: type[Base], **row: Any) -> Row:
         """A new row, made by this block. One that is there already fails when it is written."""
         table = table_of(model)
-        place = (table, tuple(row[name] for name in _key_names(table)))
-        self._touch(place, None)
+        row_key = (table, tuple(row[name] for name in _key_names(table)))
+        self._touch(row_key, None)
         made = {"block_number": self._block, **row}
         if "changed_in" in table.columns:
             made["changed_in"] = self._block
-        self._remember(place, made)
+        self._remember(row_key, made)
         return made
 
     def add_numbered(self, model: type[Base], **row: Any) -> Row:
@@ -183,38 +183,38 @@ class State:
 
     def remove(self, model: type[Base], *key: Any) -> None:
         """Take a row away."""
-        place = (table_of(model), key)
-        row = self._row(place)
+        row_key = (table_of(model), key)
+        row = self._row(row_key)
         if row is None:
-            raise self._left_out(*place)
-        self._touch(place, row)
-        self._known[place] = None
+            raise self._left_out(*row_key)
+        self._touch(row_key, row)
+        self._rows[row_key] = None
 
-    def _touch(self, place: Key, row: Row | None) -> None:
-        if place not in self._stored:
-            self._stored[place] = row is not None
-        if self._journaled and place not in self._before:
-            self._before[place] = None if row is None else dict(row)
+    def _touch(self, row_key: Key, row: Row | None) -> None:
+        if row_key not in self._stored:
+            self._stored[row_key] = row is not None
+        if self._journaled and row_key not in self._before:
+            self._before[row_key] = None if row is None else dict(row)
 
-    def _row(self, place: Key) -> Row | None:
-        if place not in self._known:
-            self._remember(place, self._load(place))
-        return self._known[place]
+    def _row(self, row_key: Key) -> Row | None:
+        if row_key not in self._rows:
+            self._remember(row_key, self._load(row_key))
+        return self._rows[row_key]
 
-    def _remember(self, place: Key, row: Row | None) -> None:
-        self._known[place] = row
-        if place[0].info.get(LARGE):
-            self._large.add(place)
+    def _remember(self, row_key: Key, row: Row | None) -> None:
+        self._rows[row_key] = row
+        if row_key[0].info.get(LARGE):
+            self._large.add(row_key)
 
-    def _load(self, place: Key) -> Row | None:
-        table, key = place
+    def _load(self, row_key: Key) -> Row | None:
+        table, key = row_key
         assert self.connection is not None, "rows are read within a batch"
-        found = self.connection.execute(_select(table), _bound(table, key)).first()
-        return None if found is None else dict(found._mapping)
+        row = self.connection.execute(_select(table), _bound(table, key)).first()
+        return None if row is None else dict(row._mapping)
 
     def _left_out(self, table: Table, key: tuple[Any, ...]) -> ChainError:
         return ChainError(
-            f"an event in block {self._block} is about {table.name} {_shown(key)}, of which no event "
+            f"an event in block {self._block} is about {table.name} {_key_text(key)}, of which no event "
             "told: the node left events out, ask another one"
         )
 
@@ -239,11 +239,11 @@ class State:
             ) from None
         self._stored.clear()
         self._appended.clear()
-        for place in self._large:
-            del self._known[place]
+        for row_key in self._large:
+            del self._rows[row_key]
         self._large.clear()
-        if len(self._known) + len(self.shares) > ROWS_KEPT:
-            self._known.clear()
+        if len(self._rows) + len(self.shares) > MOST_ROWS:
+            self._rows.clear()
             self.shares.clear()
 
     def _add_sums(self) -> None:
@@ -252,13 +252,13 @@ class State:
             self._fetch(table, rest, sums)
             names = _number_names(table)
             for first, (*numbers, made_in, changed_in) in sums.items():
-                place = (table, (first, *rest))
-                row = self._known[place]
-                self._touch(place, row)
+                row_key = (table, (first, *rest))
+                row = self._rows[row_key]
+                self._touch(row_key, row)
                 if row is None:
-                    row = dict(zip(_key_names(table), place[1], strict=True))
+                    row = dict(zip(_key_names(table), row_key[1], strict=True))
                     row |= {**dict.fromkeys(names, 0), "block_number": made_in}
-                    self._known[place] = row
+                    self._rows[row_key] = row
                 for name, number in zip(names, numbers, strict=True):
                     row[name] += number
                 row["changed_in"] = changed_in
@@ -269,12 +269,12 @@ class State:
         assert self.connection is not None, "rows are read within a batch"
         column, *others = (table.c[name] for name in _key_names(table))
         same = and_(*(other == value for other, value in zip(others, rest, strict=True)))
-        unknown = [first for first in firsts if (table, (first, *rest)) not in self._known]
-        self._known |= {(table, (first, *rest)): None for first in unknown}
+        unknown = [first for first in firsts if (table, (first, *rest)) not in self._rows]
+        self._rows |= {(table, (first, *rest)): None for first in unknown}
         for start in range(0, len(unknown), FETCHED_AT_ONCE):
             some = column.in_(unknown[start : start + FETCHED_AT_ONCE])
             for row in self.connection.execute(select(table).where(same, some)).mappings():
-                self._known[table, (row[column], *rest)] = dict(row)
+                self._rows[table, (row[column], *rest)] = dict(row)
 
     def _sorted(self) -> tuple[dict[Table, list[Row]], dict[Table, list[Row]], dict[Table, Any]]:
         """What to insert, what to update, and the keys to delete."""
@@ -282,7 +282,7 @@ class State:
         changed: defaultdict[Table, list[Row]] = defaultdict(list)
         gone: defaultdict[Table, list[Any]] = defaultdict(list)
         for (table, key), stored in self._stored.items():
-            row = self._known[table, key]
+            row = self._rows[table, key]
             if row is not None:
                 (changed if stored else made)[table].append(row)
             elif stored:
@@ -349,5 +349,5 @@ def _portable(row: Mapping[str, Any]) -> Row:
     return {name: value.hex() if isinstance(value, bytes) else value for name, value in row.items()}
 
 
-def _shown(key: tuple[Any, ...]) -> str:
+def _key_text(key: tuple[Any, ...]) -> str:
     return ", ".join("0x" + part.hex() if isinstance(part, bytes) else str(part) for part in key)

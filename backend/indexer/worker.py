@@ -15,7 +15,7 @@ from obbligato.server.alerts import Alerts
 
 LONGEST_PAUSE_SECONDS: Final = 10.0
 FINALITY: Final = "finality"
-TOLD_EVERY_SECONDS: Final = 5.0
+LOG_SECONDS: Final = 5.0
 
 HEAD = Gauge(
     "obbligato_index_block",
@@ -45,7 +45,7 @@ class IndexWorker:
     def tick(self) -> float | None:
         """Read on to the node's newest block. Raises ObbligatoError, SQLAlchemyError."""
         try:
-            told = self._index.sync(watch=_progress())
+            synced = self._index.sync(watch=_progress())
         except FinalityBroken as error:
             # It may be one node that is wrong: the next may be asked, and nothing was undone.
             self.broken = str(error)
@@ -53,27 +53,27 @@ class IndexWorker:
             return LONGEST_PAUSE_SECONDS
         self.broken = None
         self._alerts.clear(FINALITY)
-        _count(told)
+        _count(synced)
         return None
 
 
 def _progress() -> OnProgress:
     """A watcher that says every few seconds how far it is."""
-    told_at = time.monotonic()
+    logged_at = time.monotonic()
 
     def watch(what: str, done: int, total: int) -> None:
-        nonlocal told_at
-        if time.monotonic() - told_at >= TOLD_EVERY_SECONDS:
-            told_at = time.monotonic()
+        nonlocal logged_at
+        if time.monotonic() - logged_at >= LOG_SECONDS:
+            logged_at = time.monotonic()
             _log.info(what, done=done, total=total)
 
     return watch
 
 
-def _count(told: Synced) -> None:
-    HEAD.set(told.block)
-    FINAL.set(told.final)
-    EVENTS.inc(told.events)
-    UNDONE.inc(told.undone)
-    if told.undone:
-        _log.warning("a reorg undid blocks", blocks=told.undone)
+def _count(synced: Synced) -> None:
+    HEAD.set(synced.block)
+    FINAL.set(synced.final)
+    EVENTS.inc(synced.events)
+    UNDONE.inc(synced.undone)
+    if synced.undone:
+        _log.warning("a reorg undid blocks", blocks=synced.undone)

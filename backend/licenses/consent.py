@@ -137,17 +137,17 @@ def _intervals(known: KnownLicense, tier: Tier) -> list[ConsentInterval]:
     """Not empty, in order; what touches and has the same terms is one."""
     history = known.history
     ends = [version.start for version in history.versions[1:]] + [history.ends_at]
-    found: list[ConsentInterval] = []
+    intervals: list[ConsentInterval] = []
     for version, end in zip(history.versions, ends, strict=True):
         if history.ends_at is not None:
             end = history.ends_at if end is None else min(end, history.ends_at)
         if not version.terms.offers(tier) or (end is not None and end <= version.start):
             continue
         start = version.start
-        if found and found[-1].end == start and found[-1].terms_id == version.terms_id:
-            start = found.pop().start
-        found.append(ConsentInterval(start=start, end=end, terms_id=version.terms_id))
-    return found
+        if intervals and intervals[-1].end == start and intervals[-1].terms_id == version.terms_id:
+            start = intervals.pop().start
+        intervals.append(ConsentInterval(start=start, end=end, terms_id=version.terms_id))
+    return intervals
 
 
 MOST_USES: Final = 1_000
@@ -210,8 +210,8 @@ class ConsentUse(BaseModel):
 
     @model_validator(mode="after")
     def _names_one_recording(self) -> Self:
-        given = [each for each in (self.license_id, self.isrc, self.content) if each is not None]
-        if len(given) != 1:
+        names = [each for each in (self.license_id, self.isrc, self.content) if each is not None]
+        if len(names) != 1:
             raise InputError("give license_id, isrc or content, one of them")
         return self
 
@@ -258,15 +258,15 @@ class ConsentAnswers(AnswerModel):
     answers: list[UseAnswer]
 
 
-def check_uses(session: Session, head: IndexHead, asked: ConsentQuestions) -> ConsentAnswers:
+def check_uses(session: Session, head: IndexHead, questions: ConsentQuestions) -> ConsentAnswers:
     """Answer every question, as of one moment."""
-    moment = head.head_time if asked.at is None else asked.at
-    desk = _Desk.read(session, head, asked.uses, moment)
-    return ConsentAnswers(at=moment, answers=[desk.answer(use) for use in asked.uses])
+    moment = head.head_time if questions.at is None else questions.at
+    facts = _Facts.read(session, head, questions.uses, moment)
+    return ConsentAnswers(at=moment, answers=[facts.answer(use) for use in questions.uses])
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
+class _Facts:
     """All that the questions are about, read at once."""
 
     at: int
@@ -279,7 +279,7 @@ class _Desk:
     """Documents that nobody could read so far."""
 
     @classmethod
-    def read(cls, session: Session, head: IndexHead, uses: Sequence[ConsentUse], at: int) -> _Desk:
+    def read(cls, session: Session, head: IndexHead, uses: Sequence[ConsentUse], at: int) -> _Facts:
         isrcs = {use.isrc for use in uses if use.isrc is not None}
         contents = {use.content for use in uses if use.content is not None}
         by_isrc = _listed(session.execute(_BY_ISRC, {"isrcs": sorted(isrcs)}) if isrcs else ())
@@ -287,8 +287,8 @@ class _Desk:
             session.execute(_BY_CONTENT, {"contents": sorted(contents)}) if contents else ()
         )
         license_ids = {use.license_id for use in uses if use.license_id is not None}
-        for found in (*by_isrc.values(), *by_content.values()):
-            license_ids.update(found)
+        for ids in (*by_isrc.values(), *by_content.values()):
+            license_ids.update(ids)
         known = read_histories(session, head, license_ids)
         unnamed = isrcs - by_isrc.keys()
         return cls(
@@ -375,10 +375,10 @@ class _Desk:
 
 def _listed(rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[Any, list[int]]:
     """Licences in the order of their minting, by what they claim."""
-    found: defaultdict[Any, list[int]] = defaultdict(list)
+    by_claim: defaultdict[Any, list[int]] = defaultdict(list)
     for claimed, license_id in rows:
-        found[claimed].append(license_id)
-    return {claimed: sorted(license_ids) for claimed, license_ids in found.items()}
+        by_claim[claimed].append(license_id)
+    return {claimed: sorted(license_ids) for claimed, license_ids in by_claim.items()}
 
 
 def _granted(
@@ -387,6 +387,6 @@ def _granted(
     platforms = {use.platform_id for use in uses if use.platform_id is not None}
     if not platforms or not known:
         return set()
-    asked = {"license_ids": sorted(known), "platform_ids": sorted(platforms), "at": at}
-    rows = session.execute(_GRANTS_AT, asked)
+    parameters = {"license_ids": sorted(known), "platform_ids": sorted(platforms), "at": at}
+    rows = session.execute(_GRANTS_AT, parameters)
     return {(row.license_id, row.platform_id, row.tier, row.model_id) for row in rows}

@@ -55,26 +55,26 @@ from obbligato.documents.cid import cid_from_digest
 from obbligato.errors import NotFound
 from obbligato.protocol.constants import Tier
 
-_LENT = "obbligato_folded"
-_LENT_TO = "obbligato folds case"
+_FOLD = "obbligato_folded"
+_HAS_FOLD = "obbligato folds case"
 
 
 def _fold_case(session: Session) -> None:
     """Lend SQLite, whose own folding knows ASCII alone, Python's."""
     connection = session.connection()
-    if connection.dialect.name == "sqlite" and not connection.info.get(_LENT_TO):
+    if connection.dialect.name == "sqlite" and not connection.info.get(_HAS_FOLD):
         own: Any = connection.connection.driver_connection
         assert isinstance(own, sqlite3.Connection)
-        own.create_function(_LENT, 1, _folded, deterministic=True)
-        connection.info[_LENT_TO] = True
+        own.create_function(_FOLD, 1, _folded, deterministic=True)
+        connection.info[_HAS_FOLD] = True
 
 
 def _contains(is_sqlite: bool, text: ColumnElement[Any], part: str) -> ColumnElement[bool]:
     """Whether a column holds a part of text, a parameter. No character of it has a special meaning."""
-    wanted = bindparam(part, type_=Text())
+    searched = bindparam(part, type_=Text())
     if is_sqlite:
-        return func.instr(getattr(func, _LENT)(text), getattr(func, _LENT)(wanted)) > 0
-    return func.strpos(func.lower(text), func.lower(wanted)) > 0
+        return func.instr(getattr(func, _FOLD)(text), getattr(func, _FOLD)(searched)) > 0
+    return func.strpos(func.lower(text), func.lower(searched)) > 0
 
 
 def _any_contains(is_sqlite: bool, texts: ColumnElement[Any], part: str) -> ColumnElement[bool]:
@@ -105,7 +105,7 @@ _PAYEES: Final = table_of(SplitPayee)
 AT: Final = bindparam("at", type_=_L.c.minted_at.type)
 
 
-def _shown_number() -> Any:
+def _version_number() -> Any:
     """The number of the version at `AT`: after the licence's end, the last that was ever in force."""
     earlier = _V.alias("earlier")
     begun = select(func.max(earlier.c.number)).where(
@@ -116,8 +116,8 @@ def _shown_number() -> Any:
     return func.coalesce(begun.correlate(_L).scalar_subquery(), 0)
 
 
-SHOWN: Final = (
-    _L.join(_V, and_(_V.c.license_id == _L.c.license_id, _V.c.number == _shown_number()))
+AT_MOMENT: Final = (
+    _L.join(_V, and_(_V.c.license_id == _L.c.license_id, _V.c.number == _version_number()))
     .join(_T, _T.c.terms_id == _V.c.terms_id)
     .outerjoin(_D, _D.c.digest == _V.c.document)
 )
@@ -140,7 +140,7 @@ _SUMMARIES: Final = select(
     _D.c.isrc,
     _D.c.title,
     _D.c.artists,
-).select_from(SHOWN)
+).select_from(AT_MOMENT)
 
 _IN_FORCE: Final = and_(_L.c.minted_at <= AT, or_(_L.c.ends_at.is_(None), _L.c.ends_at > AT))
 _STATES: Final[dict[LicenseState, ColumnElement[bool]]] = {
@@ -232,8 +232,8 @@ def read_license(session: Session, head: IndexHead, license_id: int) -> LicenseA
     version, pending = known.history.version_at(now), known.history.pending_at(now)
     in_time = [each for each in (version, pending) if each is not None]
     terms = {
-        found.terms_id: terms_answer(found, head)
-        for found in terms_rows(session, [each.terms_id for each in in_time])
+        row_terms.terms_id: terms_answer(row_terms, head)
+        for row_terms in terms_rows(session, [each.terms_id for each in in_time])
     }
     same = {"content": row.content, "isrc": row.isrc, "at": now}
     rivals = _RIVALS.all(session, **same, owner=row.owner)
@@ -327,9 +327,9 @@ def _list(
     most = bindparam("most", type_=BigInteger())
     if joined:
         return Prepared(_SUMMARIES.where(*own, *joined).order_by(ordered).limit(most))
-    # The page is found first, so that only its own licences are joined and sorted whole.
-    found = select(key).where(*own).order_by(ordered).limit(most).correlate(None)
-    return Prepared(_SUMMARIES.where(key.in_(found)).order_by(ordered))
+    # The ids of the page are selected first, so that only its own licences are joined and sorted.
+    ids = select(key).where(*own).order_by(ordered).limit(most).correlate(None)
+    return Prepared(_SUMMARIES.where(key.in_(ids)).order_by(ordered))
 
 
 def _recording(session: Session, license_id: int, at: int) -> dict[str, Any]:
@@ -337,7 +337,7 @@ def _recording(session: Session, license_id: int, at: int) -> dict[str, Any]:
     row = _ONE.first(session, license_id=license_id, at=at)
     if row is None:
         raise NotFound(f"no licence {license_id} to have rivals: ids count from 1")
-    # An ISRC that there is not equals no other.
+    # A missing ISRC equals no other.
     return {"same_content": row.content, "same_isrc": row.isrc, "other_owner": row.owner}
 
 
@@ -364,7 +364,7 @@ def _summary(row: Any, at: int, head: IndexHead) -> dict[str, Any]:
 
 
 def _document_word(state: str | None) -> DocumentWord:
-    """A document that nobody asked for yet is missing too."""
+    """A document that was not looked for yet is missing too."""
     if state == "read":
         return "read"
     return "invalid" if state == "invalid" else "missing"
@@ -383,5 +383,5 @@ def legal_text_cid(session: Session, head: IndexHead, license_id: int) -> str:
     if history.ends_at is not None:
         last = min(last, history.ends_at - 1)
     begun = [version for version in history.versions if version.start <= last]
-    shown = begun[-1] if begun else history.versions[0]
-    return cid_from_digest(shown.terms.text_digest)
+    version = begun[-1] if begun else history.versions[0]
+    return cid_from_digest(version.terms.text_digest)

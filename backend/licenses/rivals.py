@@ -17,8 +17,8 @@ from obbligato.recordings import NEAR, Fingerprint, compare
 from obbligato.recordings.fingerprints import looked_up_values
 
 MOST_COMPARED: Final = 50
-"""Documents whose fingerprints are compared whole: those that share most values."""
-MOST_TOLD: Final = 20
+"""Documents whose fingerprints are compared bit by bit: those that share most values."""
+MOST_RIVALS_NAMED: Final = 20
 
 Why = Literal["same content hash", "same ISRC", "near fingerprint"]
 _ORDER: Final[tuple[Why, ...]] = ("same content hash", "same ISRC", "near fingerprint")
@@ -61,14 +61,16 @@ def rivals(
 ) -> list[Rival]:
     """Licences under other owners with this hash, this ISRC or a near fingerprint, as documents have them.
 
-    Each with its strongest reason, those first; up to MOST_TOLD. Any version of a licence's document counts.
+    Each with its strongest reason, those first; up to MOST_RIVALS_NAMED. Any version of a licence's document counts.
     Raises NotFound before the index has read its first block.
     """
-    found: dict[int, tuple[Why, float]] = {}
+    reasons: dict[int, tuple[Why, float]] = {}
     if content is not None:
         same = select(License.license_id).where(License.content == content, License.owner != owner)
-        for license_id in session.scalars(same.order_by(License.license_id).limit(MOST_TOLD)):
-            found[license_id] = ("same content hash", 1.0)
+        for license_id in session.scalars(
+            same.order_by(License.license_id).limit(MOST_RIVALS_NAMED)
+        ):
+            reasons[license_id] = ("same content hash", 1.0)
     if isrc is not None:
         named = (
             select(LicenseVersion.license_id)
@@ -78,15 +80,15 @@ def rivals(
             .distinct()
             .order_by(LicenseVersion.license_id)
         )
-        for license_id in session.scalars(named.limit(MOST_TOLD)):
-            found.setdefault(license_id, ("same ISRC", 1.0))
+        for license_id in session.scalars(named.limit(MOST_RIVALS_NAMED)):
+            reasons.setdefault(license_id, ("same ISRC", 1.0))
     if fingerprint is not None:
         for digest, score in near_documents(session, Fingerprint.of(fingerprint)):
             for license_id in _licenses_of(session, digest, owner):
-                found.setdefault(license_id, ("near fingerprint", score))
-    told = [_rival(session, license_id, *why) for license_id, why in found.items()]
-    told.sort(key=lambda rival: (_ORDER.index(rival.why), -rival.score, rival.license_id))
-    return told[:MOST_TOLD]
+                reasons.setdefault(license_id, ("near fingerprint", score))
+    rivals_ = [_rival(session, license_id, *why) for license_id, why in reasons.items()]
+    rivals_.sort(key=lambda rival: (_ORDER.index(rival.why), -rival.score, rival.license_id))
+    return rivals_[:MOST_RIVALS_NAMED]
 
 
 def near_documents(session: Session, sound: Fingerprint) -> list[tuple[bytes, float]]:
@@ -102,13 +104,13 @@ def near_documents(session: Session, sound: Fingerprint) -> list[tuple[bytes, fl
         .limit(MOST_COMPARED)
     )
     candidates = list(session.scalars(shared))
-    known = select(StoredFingerprint).where(StoredFingerprint.digest.in_(candidates))
-    found = []
-    for each in session.scalars(known):
+    stored = select(StoredFingerprint).where(StoredFingerprint.digest.in_(candidates))
+    near = []
+    for each in session.scalars(stored):
         compared = compare(sound, Fingerprint.from_bytes(sound.duration_seconds, each.packed))
         if compared.bit_error_rate <= NEAR:
-            found.append((each.digest, 1 - compared.bit_error_rate))
-    return sorted(found, key=lambda one: (-one[1], one[0]))
+            near.append((each.digest, 1 - compared.bit_error_rate))
+    return sorted(near, key=lambda one: (-one[1], one[0]))
 
 
 def _licenses_of(session: Session, digest: bytes, owner: str) -> Iterable[int]:
@@ -119,7 +121,7 @@ def _licenses_of(session: Session, digest: bytes, owner: str) -> Iterable[int]:
         .where(LicenseVersion.document == digest, License.owner != owner)
         .distinct()
         .order_by(License.license_id)
-        .limit(MOST_TOLD)
+        .limit(MOST_RIVALS_NAMED)
     )
 
 

@@ -228,13 +228,13 @@ def consent_history(session: IndexDep, head: HeadDep, license_id: IdPath) -> Con
     operation_id="check_consent",
     responses=problems(422),
 )
-def check(session: IndexDep, head: HeadDep, asked: ConsentQuestions) -> ConsentAnswers:
+def check(session: IndexDep, head: HeadDep, questions: ConsentQuestions) -> ConsentAnswers:
     """Check consent for up to 1 000 uses.
 
     Each names a recording by licence, ISRC or content hash. Where several licences claim one, the one in force that
     was minted first is used and the others are shown as rivals. Whatever is not a plain yes is a no, with its reason.
     """
-    return check_uses(session, head, asked)
+    return check_uses(session, head, questions)
 
 
 grants_router = APIRouter(prefix="/v1", tags=["licenses"], route_class=IndexRoute)

@@ -46,8 +46,8 @@ _PAYEES: Final = table_of(SplitPayee)
 _TERMS_BY_ID: Final = Prepared(
     select(_TERMS).where(_TERMS.c.terms_id.in_(bindparam("terms_ids", expanding=True)))
 )
-MOST_KEPT: Final = 2_048
-"""Terms that are kept in words: most licences share a few."""
+MOST_TERMS: Final = 2_048
+"""Terms whose sentences are cached: most licences share a few."""
 
 _SPLIT: Final = Prepared(select(_SPLITS).where(_SPLITS.c.split_id == bindparam("split_id")))
 _PAYEES_OF: Final = Prepared(
@@ -163,7 +163,7 @@ def terms_answer(row: Any, head: IndexHead) -> TermsAnswer:
     return _answer(row.terms_id, row.digest, terms_of(row), certainty(head, row.block_number))
 
 
-@lru_cache(maxsize=MOST_KEPT)
+@lru_cache(maxsize=MOST_TERMS)
 def _terms(
     tiers: int,
     term_days: int,
@@ -182,7 +182,7 @@ def _terms(
     )
 
 
-@lru_cache(maxsize=MOST_KEPT)
+@lru_cache(maxsize=MOST_TERMS)
 def _answer(terms_id: int, digest: bytes, terms: rules.Terms, certain: Certainty) -> TermsAnswer:
     cards = list(zip(tiers_of(terms.tiers), terms.rates, strict=True))
     return TermsAnswer(
@@ -211,12 +211,12 @@ def tier_prices(tier: Tier, card: rules.RateCard) -> TierPrices:
     return TierPrices(
         tier=tier.name,
         meaning=TIER_MEANINGS[tier],
-        training_run_units=_offered(card.training_run),
-        generation_units=_offered(card.generation),
-        playback_units=_offered(card.playback),
-        grant_fee_units=_offered(card.grant_fee),
+        training_run_units=_price(card.training_run),
+        generation_units=_price(card.generation),
+        playback_units=_price(card.playback),
+        grant_fee_units=_price(card.grant_fee),
     )
 
 
-def _offered(rate: int) -> int | None:
+def _price(rate: int) -> int | None:
     return None if rate == NOT_OFFERED else rate

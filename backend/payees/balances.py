@@ -43,12 +43,12 @@ def part_of(amount_units: int, received_rest: int, share_ppm: int) -> int:
     return (received_rest + amount_units) * share_ppm // PPM - received_rest * share_ppm // PPM
 
 
-def summed(amount: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+def sum_columns(amount: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """A sum in two columns, whole and millionths: one of whole amounts could pass a database's largest number."""
     return func.sum(amount // PPM), func.sum(amount % PPM)
 
 
-def whole(millions: Any, rest: Any) -> int:
+def sum_of(millions: Any, rest: Any) -> int:
     """A sum from its two columns; they are None where nothing was summed."""
     return int(millions or 0) * PPM + int(rest or 0)
 
@@ -112,7 +112,7 @@ _SHARES: Final = Prepared(
     .where(_OF_ACCOUNT)
     .order_by(_PAYEES.split_id)
 )
-_KEPT: Final = Prepared(
+_ACCOUNT: Final = Prepared(
     select(
         _ACCOUNTS.recipient, _ACCOUNTS.refunds_units, _ACCOUNTS.paid_units, _ACCOUNTS.changed_in
     ).where(_ACCOUNTS.account == bindparam("account"))
@@ -152,20 +152,20 @@ def read_balance(session: Session, head: IndexHead, account: str) -> Balance:
     pending = _pending(session, account) if rows else Counter[int]()
     held = _held(session, account) if rows else Counter[int]()
     splits = [_split_balance(row, pending, held) for row in rows]
-    kept = _KEPT.first(session, account=account)
-    refunds = kept.refunds_units if kept else 0
+    stored = _ACCOUNT.first(session, account=account)
+    refunds = stored.refunds_units if stored else 0
     changed = [block for row in rows for block in (row.changed_in, row.received_in)] + (
-        [kept.changed_in] if kept else []
+        [stored.changed_in] if stored else []
     )
     return Balance(
         account=account,
-        recipient=(kept.recipient if kept else None) or account,
+        recipient=(stored.recipient if stored else None) or account,
         pending_units=sum(each.pending_units for each in splits),
         held_units=sum(each.held_units for each in splits),
         claimable_units=refunds + sum(each.claimable_units for each in splits),
         refunds_units=refunds,
         entitled_units=sum(each.entitled_units for each in splits),
-        paid_units=kept.paid_units if kept else 0,
+        paid_units=stored.paid_units if stored else 0,
         splits=splits,
         as_of_block=head.head_number,
         certainty=certainty(head, max(changed, default=0)),
@@ -200,9 +200,9 @@ def _pending(session: Session, account: str) -> Counter[int]:
     if not unsettled:
         return units
     numbers = [number for number, _ in unsettled]
-    found = _PENDING.all(session, account=account, numbers=numbers)
-    for split_id, dollars, rest in found:
-        units[split_id] = whole(dollars, rest)
+    rows = _PENDING.all(session, account=account, numbers=numbers)
+    for split_id, dollars, rest in rows:
+        units[split_id] = sum_of(dollars, rest)
     for number, held in unsettled:
         if held:
             for split_id, amount in _ROWS_HELD.all(session, number=number, held=held):
@@ -213,9 +213,9 @@ def _pending(session: Session, account: str) -> Counter[int]:
 
 def _held(session: Session, account: str) -> Counter[int]:
     """By split, the rows that open challenges hold: what they paid if nobody ruled."""
-    found = _CHALLENGED.all(session, account=account)
+    rows = _CHALLENGED.all(session, account=account)
     units: Counter[int] = Counter()
-    for split_id, amount, claimed, reported in found:
+    for split_id, amount, claimed, reported in rows:
         if claimed < reported:
             units[split_id] += amount
     return units

@@ -54,7 +54,7 @@ OF_PAYEE: Final = (
 )
 """The credits of the splits of the payee `account`, each with its share."""
 
-_SAID: Final = Prepared(
+_RECORDINGS: Final = Prepared(
     select(
         _LICENSES.c.license_id,
         _DOCUMENTS.c.title,
@@ -170,18 +170,18 @@ class Describer:
                 return None if rate == NOT_OFFERED else rate
         return None
 
-    def _look_up(self, known: Sequence[Row[Any]]) -> None:
-        licenses = {each.license_id for each in known} - self._recordings.keys()
-        numbers = {each.report_number for each in known} - self._reports.keys() - {None}
+    def _look_up(self, credits_: Sequence[Row[Any]]) -> None:
+        licenses = {each.license_id for each in credits_} - self._recordings.keys()
+        numbers = {each.report_number for each in credits_} - self._reports.keys() - {None}
         if licenses:
             self._look_up_licenses(sorted(licenses))
         if numbers:
-            found = _REPORTS_OF.all(self._session, numbers=sorted(numbers))
-            self._reports.update((row.number, row) for row in found)
+            reports = _REPORTS_OF.all(self._session, numbers=sorted(numbers))
+            self._reports.update((row.number, row) for row in reports)
 
     def _look_up_licenses(self, licenses: list[int]) -> None:
-        for license_id, *said in _SAID.all(self._session, license_ids=licenses):
-            self._recordings[license_id] = _Recording(*said)
+        for license_id, *recording in _RECORDINGS.all(self._session, license_ids=licenses):
+            self._recordings[license_id] = _Recording(*recording)
             self._versions[license_id] = []
         versions = _VERSIONS_OF.all(self._session, license_ids=licenses)
         for license_id, start, terms_id, tiers, rates in versions:

@@ -19,7 +19,7 @@ from backend.db.prepared import Prepared
 from backend.http.deps import Bytes32Query, IdQuery
 from backend.http.paging import ListQuery, decode_cursor, page
 from backend.http.schemas import MetricName, Page, TierName, metric_name, tier_name
-from backend.payees.balances import KEYS, part, summed, whole
+from backend.payees.balances import KEYS, part, sum_columns, sum_of
 from backend.payees.schemas import EarningGroup, GroupName, SourceName
 from obbligato.protocol.constants import Metric, Tier
 
@@ -148,8 +148,8 @@ def _statement(names: tuple[str, ...], conditions: tuple[str, ...], goes_on: boo
     query = (
         select(
             *columns,
-            *summed(part()),
-            *summed(_EARNINGS.c.quantity_millionths),
+            *sum_columns(part()),
+            *sum_columns(_EARNINGS.c.quantity_millionths),
             func.count(),
         )
         .select_from(_EARNINGS.join(_PAYEES, _PAYEES.c.split_id == _EARNINGS.c.split_id))
@@ -197,8 +197,8 @@ def _group(names: Sequence[str], row: Any) -> EarningGroup:
     *_, units, rest, used, used_rest, count = row
     return EarningGroup(
         **{name: _in_answer(name, value) for name, value in values.items()},
-        amount_units=whole(units, rest),
-        quantity=whole(used, used_rest),
+        amount_units=sum_of(units, rest),
+        quantity=sum_of(used, used_rest),
         credits=count,
     )
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from backend.db.head import IndexHead
 from backend.db.index_db import Block, Earning, Payment, RawEvent, SplitPayee
 from backend.db.periods import month_of_day, span
-from backend.payees.balances import part, summed, whole
+from backend.payees.balances import part, sum_columns, sum_of
 from backend.payees.credits import Describer, select_credits, vault_of
 from backend.payees.schemas import Credit, StatementHead, StatementMonth, StatementMonths
 from obbligato.protocol.constants import DAY_SECONDS
@@ -101,13 +101,13 @@ def list_months(session: Session, head: IndexHead, account: str) -> StatementMon
     # A month is a number of whole days in UTC, which every database can count.
     day = Earning.earned_at // DAY_SECONDS
     for number, units, rest, count in session.execute(
-        select(day, *summed(part()), func.count())
+        select(day, *sum_columns(part()), func.count())
         .join(SplitPayee, SplitPayee.split_id == Earning.split_id)
         .where(SplitPayee.account == account)
         .group_by(day)
     ):
         sums = months[month_of_day(number)]
-        sums.earned += whole(units, rest)
+        sums.earned += sum_of(units, rest)
         sums.credits += count
     for movement in _movements(session, account):
         months[month_of_day(movement.moment // DAY_SECONDS)].add([movement])
@@ -139,7 +139,7 @@ def list_months(session: Session, head: IndexHead, account: str) -> StatementMon
 def _earned(session: Session, account: str, first: int, end: int) -> tuple[int, int]:
     """The payee's part of what its splits earned in blocks `[first, end)`, and of how many credits."""
     units, rest, count = session.execute(
-        select(*summed(part()), func.count())
+        select(*sum_columns(part()), func.count())
         .select_from(Earning)
         .join(SplitPayee, SplitPayee.split_id == Earning.split_id)
         .where(
@@ -148,7 +148,7 @@ def _earned(session: Session, account: str, first: int, end: int) -> tuple[int, 
             Earning.block_number < end,
         )
     ).one()
-    return whole(units, rest), count
+    return sum_of(units, rest), count
 
 
 def _movements(session: Session, account: str) -> Iterator[Movement]:

@@ -26,7 +26,7 @@ from backend.db.index_db import (
 )
 from backend.db.periods import Span, bounds, month_of_day, quarter_of_month, span
 from backend.http.schemas import metric_name, tier_name, tier_names
-from backend.payees.balances import summed, whole
+from backend.payees.balances import sum_columns, sum_of
 from backend.transparency.schemas import (
     Consents,
     GrantFigures,
@@ -69,12 +69,12 @@ class _Figures:
 
 def read_streams(session: Session, head: IndexHead, within: Span) -> list[StreamFigures]:
     """Every stream that had begun by the end of the period, by platform and model."""
-    found: defaultdict[Key, _Figures] = defaultdict(_Figures)
-    _coverage(session, head, within, found)
-    _reports(session, within, found)
-    _uses(session, within, found)
-    _challenges(session, within, found)
-    _arrears(session, within, found)
+    by_stream: defaultdict[Key, _Figures] = defaultdict(_Figures)
+    _coverage(session, head, within, by_stream)
+    _reports(session, within, by_stream)
+    _uses(session, within, by_stream)
+    _challenges(session, within, by_stream)
+    _arrears(session, within, by_stream)
     return [
         StreamFigures(
             platform_id=platform_id,
@@ -82,12 +82,12 @@ def read_streams(session: Session, head: IndexHead, within: Span) -> list[Stream
             contested_rows=len(each.contested),
             **{name: value for name, value in vars(each).items() if name != "contested"},
         )
-        for (platform_id, model_id), each in sorted(found.items())
+        for (platform_id, model_id), each in sorted(by_stream.items())
     ]
 
 
 def _coverage(
-    session: Session, head: IndexHead, within: Span, found: defaultdict[Key, _Figures]
+    session: Session, head: IndexHead, within: Span, by_stream: defaultdict[Key, _Figures]
 ) -> None:
     """A report begins where the stream ended or lies before that: the latest end is how far it came."""
     streams = session.execute(
@@ -102,32 +102,34 @@ def _coverage(
     )
     due = min(within.end, head.head_time)
     for platform_id, model_id, first, last in streams:
-        figures = found[platform_id, model_id]
+        figures = by_stream[platform_id, model_id]
         figures.covered_until = last
         begun = max(first, within.start)
         figures.covered_seconds = max(0, min(last, due) - begun)
         figures.missing_seconds = max(0, due - max(last, begun))
 
 
-def _reports(session: Session, within: Span, found: defaultdict[Key, _Figures]) -> None:
+def _reports(session: Session, within: Span, by_stream: defaultdict[Key, _Figures]) -> None:
     reports = session.execute(
         select(Report.platform_id, Report.model_id, Report.row_count, Report.total_units).where(
             Report.block_number >= within.first_block, Report.block_number < within.end_block
         )
     )
     for platform_id, model_id, rows, total in reports:
-        figures = found[platform_id, model_id]
+        figures = by_stream[platform_id, model_id]
         figures.reports += 1
         figures.zero_statements += rows == 0
         figures.rows += rows
         figures.priced_units += total
 
 
-def _uses(session: Session, within: Span, found: defaultdict[Key, _Figures]) -> None:
+def _uses(session: Session, within: Span, by_stream: defaultdict[Key, _Figures]) -> None:
     """Credits of reports; fees of grants and bonds are told elsewhere."""
     groups = (Earning.platform_id, Earning.model_id, Earning.tier, Earning.metric)
     used = session.execute(
-        select(*groups, *summed(Earning.quantity_millionths), *summed(Earning.amount_units))
+        select(
+            *groups, *sum_columns(Earning.quantity_millionths), *sum_columns(Earning.amount_units)
+        )
         .where(
             Earning.block_number >= within.first_block,
             Earning.block_number < within.end_block,
@@ -138,20 +140,20 @@ def _uses(session: Session, within: Span, found: defaultdict[Key, _Figures]) -> 
     )
     for platform_id, model_id, tier, metric, quantity, quantity_rest, units, rest in used:
         assert None not in (platform_id, model_id, tier, metric), "rows of reports have all four"
-        figures = found[platform_id, model_id]
-        credited = whole(units, rest)
+        figures = by_stream[platform_id, model_id]
+        credited = sum_of(units, rest)
         figures.credited_units += credited
         figures.uses.append(
             Use(
                 tier=tier_name(tier),
                 metric=metric_name(metric),
-                quantity=whole(quantity, quantity_rest),
+                quantity=sum_of(quantity, quantity_rest),
                 credited_units=credited,
             )
         )
 
 
-def _challenges(session: Session, within: Span, found: defaultdict[Key, _Figures]) -> None:
+def _challenges(session: Session, within: Span, by_stream: defaultdict[Key, _Figures]) -> None:
     opened = session.execute(
         select(Challenge, Report.platform_id, Report.model_id)
         .join(Report, Report.report_id == Challenge.report_id)
@@ -164,7 +166,7 @@ def _challenges(session: Session, within: Span, found: defaultdict[Key, _Figures
         )
     )
     for challenge, platform_id, model_id in opened:
-        figures = found[platform_id, model_id]
+        figures = by_stream[platform_id, model_id]
         if challenge.opened_at >= within.start:
             figures.challenges += 1
             row = (challenge.license_id, challenge.tier, challenge.metric)
@@ -181,7 +183,7 @@ def _challenges(session: Session, within: Span, found: defaultdict[Key, _Figures
         figures.reduced_units += max(0, -change)
 
 
-def _arrears(session: Session, within: Span, found: defaultdict[Key, _Figures]) -> None:
+def _arrears(session: Session, within: Span, by_stream: defaultdict[Key, _Figures]) -> None:
     """From the events: the tables say what is due now, not what was at the end of the period."""
     due: dict[int, int] = {}
     events = session.execute(
@@ -204,7 +206,7 @@ def _arrears(session: Session, within: Span, found: defaultdict[Key, _Figures]) 
         .where(Challenge.challenge_id.in_(open_))
     )
     for challenge_id, platform_id, model_id in streams:
-        found[platform_id, model_id].arrears_units += due[challenge_id]
+        by_stream[platform_id, model_id].arrears_units += due[challenge_id]
 
 
 def list_periods(session: Session, head: IndexHead) -> PeriodList:
@@ -214,13 +216,13 @@ def list_periods(session: Session, head: IndexHead) -> PeriodList:
         select(day).where(exists().where(RawEvent.block_number == Block.number)).distinct()
     )
     months = {month_of_day(each) for each in days}
-    found = [
+    periods = [
         PeriodName(period=name, kind=kind, start=bounds(name)[0], end=bounds(name)[1])
         for kind, names in (("month", months), ("quarter", {quarter_of_month(m) for m in months}))
         for name in names
     ]
     return PeriodList(
-        items=sorted(found, key=lambda each: (-each.end, -each.start)),
+        items=sorted(periods, key=lambda each: (-each.end, -each.start)),
         as_of_block=head.head_number,
         as_of_time=head.head_time,
     )
@@ -290,7 +292,7 @@ def _consents(session: Session, at: int) -> Consents:
 
 def _money(session: Session, within: Span) -> Money:
     units, rest = session.execute(
-        select(*summed(Earning.amount_units)).where(
+        select(*sum_columns(Earning.amount_units)).where(
             Earning.block_number >= within.first_block, Earning.block_number < within.end_block
         )
     ).one()
@@ -302,7 +304,7 @@ def _money(session: Session, within: Span) -> Money:
             Payment.recipient != vault,
         )
     ).all()
-    return Money(earned_units=whole(units, rest), paid_units=sum(paid), payments=len(paid))
+    return Money(earned_units=sum_of(units, rest), paid_units=sum(paid), payments=len(paid))
 
 
 def _grants(session: Session, within: Span) -> GrantFigures:

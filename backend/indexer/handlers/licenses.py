@@ -24,17 +24,17 @@ from obbligato.protocol.types import ZERO_ADDRESS
 
 
 def terms_interned(state: State, event: Event) -> None:
-    given = event["terms"]
+    terms = event["terms"]
     state.add_numbered(
         Terms,
         terms_id=event["termsId"],
         digest=event["digest"],
-        tiers=given["tiers"],
-        term_days=given["termDays"],
-        flags=given["flags"],
-        influence_cap_bps=given["influenceCapBps"],
-        rates=[rules.RateCard.read(card).model_dump() for card in given["rates"]],
-        text_digest=given["textDigest"],
+        tiers=terms["tiers"],
+        term_days=terms["termDays"],
+        flags=terms["flags"],
+        influence_cap_bps=terms["influenceCapBps"],
+        rates=[rules.RateCard.read(card).model_dump() for card in terms["rates"]],
+        text_digest=terms["textDigest"],
     )
 
 

@@ -112,13 +112,13 @@ def _add_up(state: State, rows: Sequence[Row]) -> None:
 
 def _shares(state: State, split_ids: Iterable[int]) -> dict[int, list[tuple[str, int]]]:
     """Payees with their shares, by split: no event changes these."""
-    kept: dict[int, list[tuple[str, int]]] = state.shares
-    unknown = [split_id for split_id in split_ids if split_id not in kept]
+    shares: dict[int, list[tuple[str, int]]] = state.shares
+    unknown = [split_id for split_id in split_ids if split_id not in shares]
     for split_id in unknown:
-        kept[split_id] = []
+        shares[split_id] = []
     for payee in state.stored_rows(SplitPayee, unknown):
-        kept[payee["split_id"]].append((payee["account"], payee["share_ppm"]))
-    return kept
+        shares[payee["split_id"]].append((payee["account"], payee["share_ppm"]))
+    return shares
 
 
 def lines(amount: int, quantity: int) -> Iterator[tuple[int, int]]:
