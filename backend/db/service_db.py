@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Index, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
 
-from obbligato.schemas.act_states import ActState, InvitationState, check_transition
+from obbligato.schemas.act_states import ActState, InvitationState, check_follows, check_transition
 from obbligato.server.database import ADDRESS, COLUMN_TYPES, Database, Serial, Units, now
 
 MIGRATIONS: Final = Path(__file__).parent / "service_migrations"
@@ -208,7 +209,17 @@ class CatalogueState(StrEnum):
     READING = "reading"
     """Its lines are being checked and their documents stored."""
     READY = "ready"
+    """Every line is prepared or refused, or further."""
     WITHDRAWN = "withdrawn"
+
+
+CATALOGUE_TRANSITIONS: Final[Mapping[CatalogueState, frozenset[CatalogueState]]] = {
+    CatalogueState.READING: frozenset({CatalogueState.READY, CatalogueState.WITHDRAWN}),
+    # READING again: lines were corrected.
+    CatalogueState.READY: frozenset({CatalogueState.READING, CatalogueState.WITHDRAWN}),
+    CatalogueState.WITHDRAWN: frozenset(),
+}
+"""By state of a catalogue, the states that may follow it."""
 
 
 class Catalogue(Base):
@@ -230,6 +241,12 @@ class Catalogue(Base):
     created_at: Mapped[int] = mapped_column(default=now)
     updated_at: Mapped[int] = mapped_column(default=now, onupdate=now)
 
+    @validates("state")
+    def _check_state(self, _: str, state: str) -> str:
+        if self.state is not None:
+            check_follows(CATALOGUE_TRANSITIONS, CatalogueState(self.state), CatalogueState(state))
+        return state
+
 
 class LineState(StrEnum):
     """How far one line of a catalogue has come."""
@@ -242,6 +259,19 @@ class LineState(StrEnum):
     OFFERED = "offered"
     """Handed out for signing, as an act or in a batch."""
     MINTED = "minted"
+
+
+LINE_TRANSITIONS: Final[Mapping[LineState, frozenset[LineState]]] = {
+    LineState.WAITING: frozenset({LineState.PREPARED, LineState.REFUSED}),
+    # WAITING again: the line, or one that it collides with, was corrected.
+    LineState.REFUSED: frozenset({LineState.WAITING}),
+    # MINTED at once: whoever sent the mint did not take it from here.
+    LineState.PREPARED: frozenset({LineState.OFFERED, LineState.MINTED}),
+    LineState.OFFERED: frozenset({LineState.MINTED}),
+    # OFFERED again: a reorg undid the mint.
+    LineState.MINTED: frozenset({LineState.OFFERED}),
+}
+"""By state of a line, the states that may follow it."""
 
 
 class CatalogueLine(Base):
@@ -268,6 +298,12 @@ class CatalogueLine(Base):
     """As JSON, with its digest."""
     split: Mapped[dict[str, Any] | None]
     license_id: Mapped[int | None]
+
+    @validates("state")
+    def _check_state(self, _: str, state: str) -> str:
+        if self.state is not None:
+            check_follows(LINE_TRANSITIONS, LineState(self.state), LineState(state))
+        return state
 
 
 # ---- webhooks

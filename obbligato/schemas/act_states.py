@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Final, Literal, TypeVar
 
 from obbligato.errors import RefusedError
 
@@ -20,6 +20,8 @@ ActKind = Literal[
     "redirect",
     "challenge",
 ]
+
+State = TypeVar("State", bound=StrEnum)
 
 
 class ActState(StrEnum):
@@ -93,8 +95,15 @@ INVITATION_TRANSITIONS: Final[Mapping[InvitationState, frozenset[InvitationState
 
 def check_transition(before: ActState | InvitationState, after: StrEnum) -> None:
     """Make sure that one state may follow another; the same state always may. Raises RefusedError."""
-    following: frozenset[Any] = (
-        ACT_TRANSITIONS[before] if isinstance(before, ActState) else INVITATION_TRANSITIONS[before]
-    )
-    if after != before and after not in following:
+    if isinstance(before, ActState):
+        check_follows(ACT_TRANSITIONS, before, after)
+    else:
+        check_follows(INVITATION_TRANSITIONS, before, after)
+
+
+def check_follows(
+    transitions: Mapping[State, frozenset[State]], before: State, after: StrEnum
+) -> None:
+    """Make sure that a table has a transition; the same state always may follow. Raises RefusedError."""
+    if after != before and after not in transitions[before]:
         raise RefusedError(f"what is {before.value} cannot become {after.value}")
