@@ -16,6 +16,26 @@ if TYPE_CHECKING:  # tests/contracts has a chain of its own and needs none of th
     from tests.scenario import Scenario
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files in our order; Brownie's runs have a scheduler of their own."""
+    if config.pluginmanager.hasplugin("pytest-brownie") or config.getoption("dist") != "loadscope":
+        return None
+    from tests.scheduling import LongestFirst
+
+    config.option.loadscopereorder = False
+    return LongestFirst(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Processes that share the tests start with the files that take longest."""
+    if hasattr(config, "workerinput") and not config.pluginmanager.hasplugin("pytest-brownie"):
+        from tests.scheduling import order
+
+        key = order([item.nodeid for item in items])
+        items.sort(key=lambda item: key(item.nodeid))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """No deadline an example: machines are slow at times. Brownie's runs have settings of their own."""
     if config.pluginmanager.hasplugin("pytest-brownie"):
