@@ -47,10 +47,10 @@ class Steps:
         assert self.begun.acquire(timeout=LIMIT)
 
 
-def until(condition: Callable[[], object]) -> None:
+def until(condition: Callable[[], object], seconds: int = LIMIT) -> None:
     """Wait for a condition, in steps of a hundredth of a second."""
     pause = threading.Event()
-    for _ in range(LIMIT * 100):
+    for _ in range(seconds * 100):
         if condition():
             return
         pause.wait(0.01)

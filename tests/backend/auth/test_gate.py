@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.http.limits import Limits, Window
+from backend.http.limits import Limits, SharedCounts, Window
 from backend.settings import BackendSettings
 from obbligato.errors import InputError
 from tests.backend.auth.conftest import Clock, Service, bearer, sign_in
@@ -118,6 +119,28 @@ def test_who_waits_as_long_as_they_are_told_is_let_in(at: float) -> None:
         assert 1 <= found.wait <= 120
         clock.seconds += found.wait
         assert window.take(7, "a").granted
+
+
+def test_several_processes_count_in_one_window_that_slides(tmp_path: Path) -> None:
+    """The numbers of `test_a_window_slides`, half of the requests counted by each of two processes."""
+    clock, path = Clock(600.0), tmp_path / "counts"
+    SharedCounts.make(path)
+    first, second = (Window(clock, SharedCounts(path, "reads")) for _ in range(2))
+    left = [window.take(10, "a").left for _ in range(5) for window in (first, second)]
+    assert left == list(range(9, -1, -1))
+    assert not first.take(10, "a").granted
+    assert not second.take(10, "a").granted
+    assert second.take(10, "b").granted
+    # Another kind of request has an allowance of its own.
+    assert Window(clock, SharedCounts(path, "writes")).take(10, "a").left == 9
+    clock.seconds = 660.0
+    refused = second.take(10, "a")
+    assert (refused.granted, refused.wait) == (False, 6)
+    clock.seconds = 666.0
+    assert first.take(10, "a").granted
+    assert not second.take(10, "a").granted
+    clock.seconds = 780.0
+    assert second.take(10, "a").left == 9
 
 
 def test_reads_are_counted_and_refused_with_the_time_to_wait(service: Service) -> None:
