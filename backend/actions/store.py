@@ -190,11 +190,16 @@ def chain_time(chain: Chain) -> int:
 
 
 def next_nonce(session: Session, account: str, contract: Contract) -> int:
-    """A nonce that this service never used before."""
-    row = session.get(NonceRange, (account, contract.name))
+    """A nonce that this service never used before. Whoever asks for another of the account waits for this unit."""
+    key = (account, contract.name)
+    row = session.get(NonceRange, key, with_for_update=True)
     if row is None:
         row = NonceRange(account=account, contract=contract.name, word="", used=WORD_SIZE)
-        session.add(row)
+        try:
+            with session.begin_nested():
+                session.add(row)
+        except IntegrityError:  # another request made it meanwhile
+            row = session.get_one(NonceRange, key, with_for_update=True)
     if row.used == WORD_SIZE:
         row.word, row.used = secrets.token_hex(31), 0
     number = (int(row.word, 16) << 8) | row.used
