@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from obbligato.chain.client import Chain
-from obbligato.chain.events import Event, read_events
+from obbligato.chain.events import Event
 from obbligato.documents.canonical import DecimalUInt64
 from obbligato.documents.evidence import Period
 from obbligato.documents.model import Document
@@ -42,9 +41,9 @@ class SeenReport:
         return (tuple(self.header.model_dump().values()), self.packed_rows, self.packed_credits)
 
 
-def reports_in(chain: Chain, since: int, until: int) -> Iterator[SeenReport]:
-    """The reports submitted in blocks `since..until`, in order. Raises ChainError."""
-    for event in read_events(chain, since=since, until=until, contracts=("UsageOracle",)):
+def reports_of(events: Iterable[Event]) -> Iterator[SeenReport]:
+    """The reports that these events submit, in order."""
+    for event in events:
         if event.name == "ReportSubmitted":
             yield _seen(event)
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from web3.exceptions import BlockNotFound
-
-from obbligato.chain.client import Chain, answered
-from obbligato.chain.events import BLOCKS_PER_QUERY
+from obbligato.chain import blocks
+from obbligato.chain.blocks import to_bytes
+from obbligato.chain.client import Chain
+from obbligato.chain.events import read_events
+from obbligato.chain.follower import (
+    BLOCKS_BY_HASH,
+    BlockId,
+    Follower,
+    NewBlocks,
+    Position,
+    Undone,
+)
 from obbligato.consent import LicenseBook
 from obbligato.errors import ChainError, NotFound, RefusedError
 from obbligato.keys import Signer
@@ -20,8 +28,9 @@ from obbligato.store import ContentStore, StoreError
 from oracle.watcher.challenger import Challenger
 from oracle.watcher.checkpoint import Checkpoint, FoundReport
 from oracle.watcher.checks import check_report
-from oracle.watcher.findings import Finding, Kind, SeenReport, reports_in
+from oracle.watcher.findings import Finding, Kind, SeenReport, reports_of
 
+CONTRACTS: Final = ("UsageOracle",)
 SCRATCH: Final = "scratch"
 DEFAULT_DEPTH: Final = 12
 DEFAULT_MOST_BONDS_UNITS: Final = 100_000_000
@@ -65,6 +74,18 @@ class Sweep:
         return all(finding.kind is Kind.MISSING for finding in self.findings)
 
 
+class _ReportFollower(Follower):
+    """Compares events with blooms and receipts also where blocks are final, unless they are many.
+
+    Nothing that the contracts count would show that a node left a report out.
+    """
+
+    def _check_complete(self, step: NewBlocks) -> None:
+        numbers = range(step.base.number + 1, step.head.number + 1)
+        if len(numbers) <= BLOCKS_BY_HASH:
+            self._reader.check_complete(blocks.headers(self._chain, numbers), step.events)
+
+
 class Watcher:
     """Checks reports in the order of the chain and keeps its checkpoint in `folder`.
 
@@ -91,6 +112,9 @@ class Watcher:
         self._challenger = Challenger(chain, store, book, contest)
         folder.mkdir(parents=True, exist_ok=True)
         self._checkpoint = Checkpoint.load(folder, deployment=self._name) or self._beginning()
+        self._follower = _ReportFollower(
+            chain, self, finality=self._settings.depth, contracts=CONTRACTS
+        )
         self._known_findings = set(self._findings())
 
     def sweep(self) -> Sweep:
@@ -98,9 +122,9 @@ class Watcher:
 
         Raises ChainError.
         """
-        self._check_reorg()
-        self._look_again()
+        unseen = [name for name, found in self._checkpoint.found.items() if found.unseen]
         self._check_new()
+        self._look_again(unseen)
         contestations = tuple(self._contest())
         self._checkpoint.save(self._folder)
         findings, told = tuple(self._findings()), self._known_findings
@@ -113,30 +137,49 @@ class Watcher:
             contestations=contestations,
         )
 
+    # ---- the cursor of its follower
+
+    def position(self) -> Position:
+        """The last block that was checked. A reorg of any depth only makes it check again."""
+        hash_ = self._checkpoint.checked_hash
+        return Position(
+            self._checkpoint.checked,
+            b"" if hash_ is None else to_bytes(hash_),
+            self._beginning().checked,
+        )
+
+    def known_blocks(self, lowest: int, highest: int) -> Sequence[BlockId]:
+        """The last block that was checked."""
+        number, hash_, _ = self.position()
+        return [BlockId(number, hash_)] if hash_ and lowest <= number <= highest else []
+
     # ---- checking
 
     def _check_new(self) -> None:
-        target = self._height() - self._settings.depth
-        while self._checkpoint.checked < target:
-            since = self._checkpoint.checked + 1
-            until = min(since + BLOCKS_PER_QUERY - 1, target)
-            reached = self._hash_of(until)
-            self._book.follow(until=until)
-            count = 0
-            for report in reports_in(self._chain, since, until):
-                self._check(report)
-                count += 1
-            if reached is None or self._hash_of(until) != reached:
+        """Check the reports of the blocks that enough others follow; all again where a reorg undid the last one."""
+        if not self._is_held():
+            raise ChainError(
+                f"the node does not hold block {self._checkpoint.checked}, which was checked: "
+                "wait until it does, or ask another one"
+            )
+        for step in self._follower.steps(only_final=True):
+            if isinstance(step, Undone):
                 self._checkpoint = self._beginning(self._checkpoint)
-                raise ChainError("the chain changed while it was read: read it again")
-            self._checkpoint.checked, self._checkpoint.checked_hash = until, reached
-            self._checkpoint.reports += count
-            self._checkpoint.save(self._folder)
+            elif isinstance(step, NewBlocks):
+                self._book.follow(until=step.head.number)
+                reports = list(reports_of(step.events))
+                for report in reports:
+                    self._check(report)
+                self._checkpoint.checked = step.head.number
+                self._checkpoint.checked_hash = step.head.hex
+                self._checkpoint.reports += len(reports)
+                self._checkpoint.save(self._folder)
 
-    def _look_again(self) -> None:
+    def _look_again(self, names: Sequence[str]) -> None:
         """Evidence that nobody had may be there now."""
-        for name, found in list(self._checkpoint.found.items()):
-            if found.unseen:
+        for name in names:
+            found = self._checkpoint.found.get(name)
+            if found is not None and found.unseen:
                 self._book.follow(until=found.block)
                 self._check(self._report(name, found))
 
@@ -149,20 +192,6 @@ class Watcher:
             self._checkpoint.found[name] = FoundReport(report.block, findings)
         else:
             self._checkpoint.found.pop(name, None)
-
-    def _check_reorg(self) -> None:
-        """Begin again where a reorg undid the last block that was checked."""
-        known = self._checkpoint.checked_hash
-        if known is None:
-            return
-        found = self._hash_of(self._checkpoint.checked)
-        if found is None:
-            raise ChainError(
-                f"the node does not hold block {self._checkpoint.checked}, which was checked: "
-                "wait until it does, or ask another one"
-            )
-        if found != known:
-            self._checkpoint = self._beginning(self._checkpoint)
 
     # ---- contesting
 
@@ -246,23 +275,19 @@ class Watcher:
         return sorted(self._checkpoint.found.items(), key=lambda each: (each[1].block, each[0]))
 
     def _report(self, name: str, found: FoundReport) -> SeenReport:
-        for report in reports_in(self._chain, found.block, found.block):
+        block = found.block
+        events = read_events(self._chain, since=block, until=block, contracts=CONTRACTS)
+        for report in reports_of(events):
             if report.report_id.hex() == name:
                 return report
         raise ChainError(f"the node has lost report 0x{name} of block {found.block}: ask another")
 
-    def _height(self) -> int:
-        return int(answered(lambda: self._chain.web3.eth.block_number))
-
-    def _hash_of(self, number: int) -> str | None:
-        def ask() -> Any:
-            try:
-                return self._chain.web3.eth.get_block(number)
-            except BlockNotFound:
-                return None
-
-        found = answered(ask)
-        return None if found is None else "0x" + bytes(found["hash"]).hex()
+    def _is_held(self) -> bool:
+        checkpoint = self._checkpoint
+        return (
+            checkpoint.checked_hash is None
+            or blocks.header(self._chain, checkpoint.checked) is not None
+        )
 
 
 def _row_name(row: RowKey) -> str:
