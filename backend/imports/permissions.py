@@ -14,7 +14,7 @@ from backend.db.index_db import License, Operator
 from backend.db.service_db import CatalogueLine
 from backend.imports.mint_tracker import Mint, living_mints
 from backend.services import Services
-from obbligato.chain.client import answered
+from obbligato.chain.follower import BlockId, events_after
 
 MOST_LEFT_OUT: Final = 100
 """Owners who are told of, where some did not approve."""
@@ -90,26 +90,18 @@ def minted_meanwhile(services: Services, lines: Sequence[CatalogueLine]) -> set[
     with services.index_db.reading() as session:
         head = read_head(session)
         known = living_mints(session, License.content.in_(contents), head.head_time)
-    event = services.chain.contract(REGISTRY).events.LicenseMinted()
-
-    def question() -> list[Mint]:
-        if services.chain.web3.eth.block_number <= head.head_number:
-            return []
-        logs = event.get_logs(
-            from_block=head.head_number + 1, argument_filters={"content": contents}
-        )
-        return [
-            Mint(
-                log["args"]["licenseId"],
-                log["args"]["owner"],
-                bytes(log["args"]["document"]),
-                bytes(log["args"]["content"]),
-                log["blockNumber"],
-            )
-            for log in logs
-        ]
-
-    mints = [*known, *answered(question)]
+    events = events_after(
+        services.chain,
+        BlockId(head.head_number, head.head_hash),
+        finality=services.settings.finality,
+        contracts=[REGISTRY],
+    )
+    later = [
+        Mint(event["licenseId"], event["owner"], event["document"], event["content"], event.block)
+        for event in events
+        if event.name == "LicenseMinted"
+    ]
+    mints = [*known, *later]
     return {line.line for line in lines if any(mint.is_of(line) for mint in mints)}
 
 

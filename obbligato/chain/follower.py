@@ -272,6 +272,38 @@ class Follower:
         return dict(zip(self._counted, results, strict=True))
 
 
+class _Bookmark:
+    """A cursor that knows one block, and does not hold it for final."""
+
+    def __init__(self, block: BlockId) -> None:
+        self.block = block
+        self._final = block.number - 1
+
+    def position(self) -> Position:
+        return Position(*self.block, self._final)
+
+    def known_blocks(self, lowest: int, highest: int) -> Sequence[BlockId]:
+        return [self.block] if lowest <= self.block.number <= highest else []
+
+
+def events_after(
+    chain: Chain, block: BlockId, *, finality: Finality, contracts: Sequence[str] = DEPLOYED
+) -> Iterator[Event]:
+    """The events of the blocks after one that is known; none where the node is behind it.
+
+    Raises ChainError, also where a block is no longer on the chain: what was known and read is then stale.
+    """
+    bookmark = _Bookmark(block)
+    for step in Follower(chain, bookmark, finality=finality, contracts=contracts).steps():
+        if isinstance(step, Undone):
+            raise ChainError(
+                f"block {bookmark.block.number} is no longer on the chain: read it again"
+            )
+        if isinstance(step, NewBlocks):
+            yield from step.events
+            bookmark.block = BlockId(step.head.number, step.head.hash)
+
+
 class MemoryFollower(Follower):
     """A follower that is its own cursor. It begins at the deployment's first block.
 
