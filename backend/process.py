@@ -25,7 +25,7 @@ from backend.indexer.worker import IndexWorker
 from backend.ipfs.pins import PinWorker
 from backend.services import Services
 from backend.settings import PARTS, BackendSettings, Part
-from obbligato.chain.client import answered
+from obbligato.chain import blocks
 from obbligato.documents.cid import cid_of
 from obbligato.errors import ChainError, InputError, ObbligatoError
 from obbligato.server import process as server
@@ -208,7 +208,7 @@ class Backend:
         return None
 
     def _node_block(self) -> int:
-        return answered(lambda: self.services.chain.web3.eth.block_number)
+        return blocks.latest(self.services.chain).number
 
 
 def serve(settings: BackendSettings) -> None:

@@ -40,7 +40,7 @@ def prepare_claim(services: Services, caller: Caller, request: ClaimRequest) -> 
     _check_recipient(services, to)
     with services.index_db.reading() as session:
         split_ids = owed_splits(session, caller.account)
-    due = int(services.chain.call(VAULT, "claimable", caller.account, split_ids))
+    due = services.chain.claimable_units(caller.account, split_ids)
     least = max(request.minimum_units, 1)
     if due < least:
         raise RefusedError(f"{dollars(due)} can be claimed right now, less than {dollars(least)}")
@@ -75,7 +75,7 @@ def prepare_redirect(services: Services, caller: Caller, request: RedirectReques
     to = ZERO_ADDRESS if to_own_account else request.to
     if not to_own_account:
         _check_recipient(services, to)
-    recipient = services.chain.call(VAULT, "recipientOf", caller.account)
+    recipient = services.chain.recipient(caller.account)
     if recipient == request.to:
         raise RefusedError(f"your claims go to {request.to} already: nothing to change")
     sentence = (
@@ -155,9 +155,9 @@ def prepare_challenge(services: Services, caller: Caller, request: ChallengeRequ
         ruled=(ruled.quantity, ruled.amount_units) if ruled.ruled else None,
     )
     is_payee = services.chain.position(split_id, caller.account).share_ppm != 0
-    least = int(services.chain.call(DISPUTES, "minimumChallengeBond"))
+    least = services.chain.minimum_challenge_bond_units()
     stake = bond(row, claimed=request.claimed_quantity, minimum=least, by_payee=is_payee)
-    due = int(services.chain.call(VAULT, "claimable", caller.account, splits))
+    due = services.chain.claimable_units(caller.account, splits)
     if due < stake:
         raise RefusedError(
             f"the bond is {dollars(stake)} and {dollars(due)} of what you earned can be put up; challenge with "

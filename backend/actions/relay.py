@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from hexbytes import HexBytes
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from web3.exceptions import TransactionNotFound
-from web3.logs import DISCARD
 from web3.types import TxReceipt
 
 from backend.actions.budget import Budget
@@ -19,8 +16,10 @@ from backend.actions.registry import KINDS, late_arguments
 from backend.actions.store import missing_block
 from backend.db.service_db import Act
 from backend.services import Services
-from obbligato.chain.client import Chain, answered
-from obbligato.errors import InputError
+from obbligato.chain import blocks
+from obbligato.chain.client import Chain
+from obbligato.chain.events import events_in
+from obbligato.errors import ChainError, InputError
 from obbligato.keys import Signer, open_keystore
 from obbligato.schemas.act_states import ActState
 from obbligato.server.alerts import Alerts
@@ -133,10 +132,9 @@ class Follower:
     def _follow_own(self, act: Act) -> None:
         """Follow an act that its author sent with a wallet of its own."""
         assert act.transaction is not None
-        eth = self._services.chain.web3.eth
-        try:
-            receipt = answered(lambda: eth.get_transaction_receipt(HexBytes(act.transaction or "")))
-        except TransactionNotFound:
+        chain, finality = self._services.chain, self._services.settings.finality
+        receipt = blocks.receipt(chain, act.transaction)
+        if receipt is None:
             self._move(act, ActState.SENT)
             return
         if receipt["status"] != 1:
@@ -144,20 +142,14 @@ class Follower:
             return
         if act.state != ActState.CONFIRMED:
             self._store_result(act, act.transaction, receipt, paid=False)
-        if int(receipt["blockNumber"]) <= self._final_number():
+        if int(receipt["blockNumber"]) <= blocks.final_number(chain, finality):
             self._move(act, ActState.FINAL)
-
-    def _final_number(self) -> int:
-        eth, finality = self._services.chain.web3.eth, self._services.settings.finality
-        if finality == "finalized":
-            return int(answered(lambda: eth.get_block("finalized"))["number"])
-        return int(answered(lambda: eth.block_number)) - finality
 
     def _confirm(self, act: Act, transaction: Transaction) -> None:
         assert transaction.hash is not None
-        digest = HexBytes(transaction.hash)
-        eth = self._services.chain.web3.eth
-        receipt = answered(lambda: eth.get_transaction_receipt(digest))
+        receipt = blocks.receipt(self._services.chain, transaction.hash)
+        if receipt is None:
+            raise ChainError(f"the node does not hold the receipt of {transaction.hash}")
         self._store_result(act, transaction.hash, receipt, paid=act.result is None)
 
     def _store_result(self, act: Act, digest: str, receipt: TxReceipt, *, paid: bool) -> None:
@@ -177,11 +169,17 @@ class Follower:
         expected = KINDS[act.kind].result
         if expected is None:
             return None
-        event = getattr(self._services.chain.contract(expected.contract).events, expected.event)
-        logs = event().process_receipt(receipt, errors=DISCARD)
-        if not logs:  # a claim that pays nothing emits nothing
+        event = next(
+            (
+                each
+                for each in events_in(self._services.chain, receipt)
+                if (each.contract, each.name) == (expected.contract, expected.event)
+            ),
+            None,
+        )
+        if event is None:  # a claim that pays nothing emits nothing
             return None
-        values = {name: logs[0]["args"][argument] for name, argument in expected.members.items()}
+        values = {name: event[argument] for name, argument in expected.members.items()}
         return {
             name: str(value) if name.endswith("_units") else int(value)
             for name, value in values.items()
@@ -263,7 +261,7 @@ def _failed_just_now(transaction: Transaction | None, now: int) -> bool:
 
 def _fee_now(chain: Chain) -> int:
     """Wei per gas that is enough for the next blocks."""
-    return 2 * int(answered(lambda: chain.web3.eth.get_block("latest"))["baseFeePerGas"])
+    return 2 * blocks.latest(chain).fee
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from backend.actions.calls import Call, Step
 from backend.db.service_db import Act, Invitation, NonceRange
 from backend.http.callers import Caller
 from backend.services import Services
-from obbligato.chain.client import Chain, answered
+from obbligato.chain import blocks
+from obbligato.chain.client import Chain
 from obbligato.documents.canonical import sha256
 from obbligato.documents.cid import cid_from_digest, cid_of
 from obbligato.errors import DigestMismatch, NotFound
@@ -186,7 +187,7 @@ def _message(
 
 def chain_time(chain: Chain) -> int:
     """The time of the newest block: the chain compares deadlines with its own clock."""
-    return int(answered(lambda: chain.web3.eth.get_block("latest"))["timestamp"])
+    return blocks.latest(chain).timestamp
 
 
 def next_nonce(session: Session, account: str, contract: Contract) -> int:

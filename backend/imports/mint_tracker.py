@@ -13,7 +13,7 @@ from backend.db.head import IndexHead, read_head
 from backend.db.index_db import License, LicenseAct, LicenseActKind
 from backend.db.service_db import CatalogueLine, LineState
 from backend.services import Services
-from obbligato.chain.client import answered
+from obbligato.chain import blocks
 
 _IN_ONE_QUESTION: Final = 400
 _CAN_BE: Final = (LineState.PREPARED, LineState.OFFERED, LineState.MINTED)
@@ -134,8 +134,7 @@ class MintFollower:
         """Whether the index has come as far as the mint: one that is being built anew has not."""
         if block is not None:
             return head.head_number >= block
-        web3 = self._services.chain.web3
-        latest = answered(lambda: web3.eth.block_number)
+        latest = blocks.latest(self._services.chain).number
         return latest - head.head_number <= self._services.settings.late_blocks
 
     def _undo(self, places: Iterable[Place]) -> None:

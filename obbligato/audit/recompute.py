@@ -18,7 +18,8 @@ from obbligato.audit.compare import (
 )
 from obbligato.audit.ledger import Ledger
 from obbligato.audit.replay import Replay
-from obbligato.chain.client import Chain, answered
+from obbligato.chain import blocks
+from obbligato.chain.client import Chain
 from obbligato.chain.events import read_events
 from obbligato.store import ContentStore
 
@@ -67,17 +68,19 @@ def read_ledger(
 
     Raises ChainError.
     """
-    block = answered(lambda: chain.web3.eth.block_number) if until is None else until
-    now = int(answered(lambda: chain.web3.eth.get_block(block))["timestamp"])
+    if until is None:
+        head = blocks.latest(chain)
+    else:
+        (head,) = blocks.headers(chain, [until])
     replay = Replay(chain.deployment)
     count = 0
     for event in read_events(
-        chain, until=block, progress=lambda done, total: watch("reading blocks", done, total)
+        chain, until=head.number, progress=lambda done, total: watch("reading blocks", done, total)
     ):
         replay.apply(event)
         count += 1
     replay.check_attributed()
-    return Reading(replay.ledger, tuple(replay.differences), count, block, now)
+    return Reading(replay.ledger, tuple(replay.differences), count, head.number, head.timestamp)
 
 
 def recompute(

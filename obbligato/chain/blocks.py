@@ -7,8 +7,10 @@ from functools import partial
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from eth_hash.auto import keccak
+from eth_typing import HexStr
 from pydantic import Field
-from web3.types import RPCEndpoint
+from web3.exceptions import TransactionNotFound
+from web3.types import RPCEndpoint, TxReceipt
 
 from obbligato.chain.client import Chain, answered
 from obbligato.errors import ChainError
@@ -41,6 +43,13 @@ class Header(NamedTuple):
     def hex(self) -> str:
         """The hash as 0x hexadecimal."""
         return "0x" + self.hash.hex()
+
+    @property
+    def fee(self) -> int:
+        """The base fee. Raises ChainError on a chain without EIP-1559."""
+        if self.base_fee is None:
+            raise ChainError("the chain's blocks have no base fee: it must know EIP-1559")
+        return self.base_fee
 
     def may_hold(self, address: bytes) -> bool:
         """Whether the bloom allows a log of this contract. A bloom errs towards yes, never towards no."""
@@ -88,6 +97,19 @@ def headers(chain: Chain, numbers: Iterable[int]) -> list[Header]:
         _held(None if result is None else _header(result), number)
         for result, number in zip(results, named, strict=True)
     ]
+
+
+def receipt(chain: Chain, transaction: str) -> TxReceipt | None:
+    """The receipt of a transaction (0x hash) that is in a block of the chain as it is now; None for any other.
+
+    Raises ChainError.
+    """
+    try:
+        found = answered(lambda: chain.web3.eth.get_transaction_receipt(HexStr(transaction)))
+    except TransactionNotFound:
+        return None
+    held = header(chain, found["blockNumber"])
+    return found if held is not None and held.hash == bytes(found["blockHash"]) else None
 
 
 def send(chain: Chain, requests: Sequence[tuple[str, list[Any]]]) -> list[Any]:

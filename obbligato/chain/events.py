@@ -15,6 +15,7 @@ from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 from eth_utils.address import to_checksum_address
+from web3.types import TxReceipt
 
 from obbligato.chain import blocks
 from obbligato.chain.abis import DEPLOYED, abi, canonical_type, signature
@@ -195,6 +196,22 @@ def read_events(
         if progress is not None:
             progress(end - first + 1, last - first + 1)
         start = end + 1
+
+
+def events_in(chain: Chain, receipt: TxReceipt) -> Iterator[Event]:
+    """The deployment's events in a receipt. It does not hold the time of its block: theirs is 0. Raises ChainError."""
+    names = {chain.deployment.address(name).lower(): name for name in DEPLOYED}
+    for log in receipt["logs"]:
+        contract = names.get(log["address"].lower())
+        if contract is not None:
+            raw = {
+                "topics": ["0x" + bytes(topic).hex() for topic in log["topics"]],
+                "data": "0x" + bytes(log["data"]).hex(),
+                "blockNumber": hex(log["blockNumber"]),
+                "logIndex": hex(log["logIndex"]),
+                "transactionHash": "0x" + bytes(log["transactionHash"]).hex(),
+            }
+            yield event_of(contract, raw, timestamp=0)
 
 
 def _unrequested() -> ChainError:

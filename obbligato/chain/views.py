@@ -6,6 +6,7 @@ Times are seconds since 1970; `_units` are millionths of a dollar; digests are 3
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,6 +174,32 @@ class Views(ABC):
     ) -> PositionView:
         """A payee in a split; all zeroes for an account that it does not pay."""
         return PositionView(*self.call("RoyaltyVault", "positionOf", split_id, payee, block=block))
+
+    def claimable_units(
+        self, payee: str, split_ids: Sequence[int], *, block: BlockIdentifier = "latest"
+    ) -> int:
+        """What a payee can claim from splits now."""
+        return int(self.call("RoyaltyVault", "claimable", payee, split_ids, block=block))
+
+    def recipient(self, payee: str, *, block: BlockIdentifier = "latest") -> str:
+        """To which address a payee's claims are paid."""
+        return str(self.call("RoyaltyVault", "recipientOf", payee, block=block))
+
+    def minimum_bond_units(self) -> int:
+        """The least bond of a platform."""
+        return int(self.call("RoyaltyVault", "minimumBond"))
+
+    def minimum_challenge_bond_units(self) -> int:
+        """The least bond of a challenge."""
+        return int(self.call("Disputes", "minimumChallengeBond"))
+
+    def challenge_window(self) -> int:
+        """Seconds from a report's funding until it may be settled."""
+        return int(self.call("UsageOracle", "challengeWindow"))
+
+    def claim_period(self) -> int:
+        """Seconds after a report's window in which a row may be claimed to be too low."""
+        return int(self.call("Disputes", "claimPeriod"))
 
     def received_units(self, split_id: int, *, block: BlockIdentifier = "latest") -> int:
         """Everything a split has been credited with."""

@@ -240,10 +240,10 @@ def claimable(session: Session, account: Account) -> Result:
     reading = session.reading(chain)
     statement = payee_statement(reading.ledger, account)
     payee, split_ids = statement["account"], [each["split_id"] for each in statement["splits"]]
-    vault = chain.call("RoyaltyVault", "claimable", payee, split_ids, block=reading.block)
+    vault = chain.claimable_units(payee, split_ids, block=reading.block)
     if vault != statement["claimable_units"]:
         warn(f"the vault would pay {money(vault)}: see `obbligato recompute`")
-    recipient = chain.call("RoyaltyVault", "recipientOf", payee, block=reading.block)
+    recipient = chain.recipient(payee, block=reading.block)
     data = {"block": reading.block, "recipient": recipient, **statement}
     return Result(
         data,

@@ -10,7 +10,8 @@ import typer
 from rich.table import Table
 
 from obbligato.audit.statements import license_statement, license_summary
-from obbligato.chain.client import Chain, answered
+from obbligato.chain import blocks
+from obbligato.chain.client import Chain
 from obbligato.chain.quote import has_grant
 from obbligato.cli.commands import Commands
 from obbligato.cli.options import Grantee, LicenseId
@@ -107,8 +108,8 @@ def consent_at(
         raise InputError(error.reason, field="TIER") from error
     at = None if time is None else parse_moment(time)
     chain = session.chain()
-    head = answered(lambda: chain.web3.eth.get_block("latest"))
-    number, now = head["number"], head["timestamp"]
+    head = blocks.latest(chain)
+    number, now = head.number, head.timestamp
     at = now if at is None else at
     allowed = bool(
         chain.call("LicenseRegistry", "consentAt", license_id, int(member), at, block=number)

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from obbligato.chain.client import answered
+from obbligato.chain import blocks
 from obbligato.cli.session import Session
 from obbligato.client.backend import BackendClient
 from obbligato.client.oracle import OracleClient
@@ -218,9 +218,7 @@ def latest_deadline(session: Session, days: int = SIGNATURE_DAYS) -> int | None:
     """The latest moment, by the chain, at which a signature made now may be used; None without a node."""
     if session.rpc is None:
         return None
-    web3 = session.chain().web3
-    now = int(answered(lambda: web3.eth.get_block("latest"))["timestamp"])
-    return now + days * DAY_SECONDS
+    return blocks.latest(session.chain()).timestamp + days * DAY_SECONDS
 
 
 def confirm(question: str, *, refused: Callable[[], None] = lambda: None) -> None:

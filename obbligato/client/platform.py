@@ -9,27 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from web3.logs import DISCARD
-
+from obbligato.chain import blocks
 from obbligato.chain.abis import DOLLAR
-from obbligato.chain.client import Chain, answered
+from obbligato.chain.client import Chain
+from obbligato.chain.events import events_in
+from obbligato.chain.views import EscrowView
 from obbligato.errors import NotFound, RefusedError
 from obbligato.keys import Signer
 from obbligato.protocol.types import ZERO_ADDRESS
 from obbligato.times import shown_moment
 
 VAULT = "RoyaltyVault"
-
-
-class Escrow(NamedTuple):
-    """A platform's money in the vault, as the chain has it; `thaw_ends_at` in seconds."""
-
-    available: int
-    thawing: int
-    bond: int
-    thaw_ends_at: int
-    obligations: int
-    """Reports that are unfunded, and rulings in arrears: they stop reports and withdrawals."""
 
 
 class Withdrawal(NamedTuple):
@@ -49,18 +39,17 @@ def register(
     The bond (default: the minimum) is taken from the admin's dollars. Raises RefusedError where it
     is too small or there are not enough dollars, ContractRefused, ChainError.
     """
-    least = int(chain.call(VAULT, "minimumBond"))
+    least = chain.minimum_bond_units()
     amount = least if bond is None else bond
     if amount < least:
         raise RefusedError(f"a bond of {amount} is too small: the vault asks for {least}")
     _allow(chain, signer, amount)
     receipt = chain.transact(signer, VAULT, "registerPlatform", list(reporters), amount)
-    events = chain.contract(VAULT).events.PlatformRegistered()
-    (registered,) = events.process_receipt(receipt, errors=DISCARD)
-    return int(registered["args"]["platformId"])
+    events = events_in(chain, receipt)
+    return int(next(each["platformId"] for each in events if each.name == "PlatformRegistered"))
 
 
-def deposit(chain: Chain, signer: Signer, platform_id: int, amount: int) -> Escrow:
+def deposit(chain: Chain, signer: Signer, platform_id: int, amount: int) -> EscrowView:
     """Add the signer's dollars to a platform's escrow; the escrow then.
 
     Anyone may deposit for any platform. Raises NotFound, RefusedError, ContractRefused, ChainError.
@@ -70,7 +59,7 @@ def deposit(chain: Chain, signer: Signer, platform_id: int, amount: int) -> Escr
         raise RefusedError("deposit at least one millionth of a dollar")
     _allow(chain, signer, amount)
     chain.transact(signer, VAULT, "deposit", platform_id, amount)
-    return escrow_of(chain, platform_id)
+    return chain.escrow(platform_id)
 
 
 def withdraw(
@@ -89,25 +78,25 @@ def withdraw(
     """
     if admin_of(chain, platform_id) != signer.address:
         raise RefusedError(f"{signer.address} is not the admin of platform {platform_id}")
-    escrow = escrow_of(chain, platform_id)
-    now = int(answered(lambda: chain.web3.eth.get_block("latest"))["timestamp"])
-    if escrow.thawing and now >= escrow.thaw_ends_at:
+    escrow = chain.escrow(platform_id)
+    now = blocks.latest(chain).timestamp
+    if escrow.thawing_units and now >= escrow.thaw_ends_at:
         _check_free(escrow)
         chain.transact(signer, VAULT, "withdraw", platform_id, signer.address)
-        return Withdrawal(escrow.thawing, 0, None)
-    if escrow.thawing and not restart:
+        return Withdrawal(escrow.thawing_units, 0, None)
+    if escrow.thawing_units and not restart:
         if amount is None:
-            return Withdrawal(0, escrow.thawing, escrow.thaw_ends_at)
+            return Withdrawal(0, escrow.thawing_units, escrow.thaw_ends_at)
         raise RefusedError(
-            f"{escrow.thawing} is thawing until {shown_moment(escrow.thaw_ends_at)}; adding to it "
+            f"{escrow.thawing_units} is thawing until {shown_moment(escrow.thaw_ends_at)}; adding to it "
             "would begin its time anew: wait, or ask for a restart"
         )
-    thawing = escrow.available if amount is None else amount
-    if not 0 < thawing <= escrow.available:
-        raise RefusedError(f"{thawing} cannot thaw: {escrow.available} is available")
+    thawing = escrow.available_units if amount is None else amount
+    if not 0 < thawing <= escrow.available_units:
+        raise RefusedError(f"{thawing} cannot thaw: {escrow.available_units} is available")
     chain.transact(signer, VAULT, "thaw", platform_id, thawing)
-    after = escrow_of(chain, platform_id)
-    return Withdrawal(0, after.thawing, after.thaw_ends_at)
+    after = chain.escrow(platform_id)
+    return Withdrawal(0, after.thawing_units, after.thaw_ends_at)
 
 
 def admin_of(chain: Chain, platform_id: int) -> str:
@@ -118,12 +107,7 @@ def admin_of(chain: Chain, platform_id: int) -> str:
     return admin
 
 
-def escrow_of(chain: Chain, platform_id: int) -> Escrow:
-    """The platform's money in the vault, at the latest block. Raises ChainError."""
-    return Escrow(*(int(part) for part in chain.call(VAULT, "escrowOf", platform_id)))
-
-
-def _check_free(escrow: Escrow) -> None:
+def _check_free(escrow: EscrowView) -> None:
     if escrow.obligations:
         raise RefusedError(
             f"{escrow.obligations} unfunded reports or rulings in arrears come first: deposit, and "

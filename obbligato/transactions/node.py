@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final
 
 from eth_typing import ChecksumAddress, HexStr
 from eth_utils.address import to_checksum_address
-from web3.exceptions import BlockNotFound, TransactionNotFound
+from web3.exceptions import TransactionNotFound
 from web3.types import TxParams
 
+from obbligato.chain import blocks
+from obbligato.chain.blocks import Finality
 from obbligato.chain.client import GAS_CAP, Chain, answered
 from obbligato.chain.rpc import FailoverProvider, WrongChain
 from obbligato.errors import ChainError, ContractRefused
@@ -44,6 +46,7 @@ class Node:
     """One chain as a sender sees it."""
 
     def __init__(self, chain: Chain) -> None:
+        self._chain = chain
         self._eth = chain.web3.eth
         self._provider = chain.web3.provider
         self.chain_id = chain.deployment.chain_id
@@ -57,24 +60,24 @@ class Node:
         if actual != self.chain_id:
             raise WrongChain(f"the node is chain {actual}, not {self.chain_id}: give another one")
 
-    def head(self, finality: int | Literal["finalized"]) -> Head:
+    def head(self, finality: Finality) -> Head:
         """Where the chain is."""
-        newest = answered(lambda: self._eth.get_block("latest"))
-        if "baseFeePerGas" not in newest:
-            raise ChainError("the chain's blocks have no base fee: it must know EIP-1559")
-        number = int(newest["number"])
-        if finality == "finalized":
-            final = int(answered(lambda: self._eth.get_block("finalized"))["number"])
-        else:
-            final = number - finality
-        return Head(number, int(newest["baseFeePerGas"]), final)
+        newest = blocks.latest(self._chain)
+        final = blocks.final_number(self._chain, finality, newest.number)
+        return Head(newest.number, newest.fee, final)
 
     def receipt(self, hashes: Iterable[str]) -> Receipt | None:
         """The receipt of the first of these that is in a block of the chain as it is now."""
         for digest in hashes:
-            known = self._receipt_of(digest)
-            if known is not None and self._block_hash(known.block_number) == known.block_hash:
-                return known
+            known = blocks.receipt(self._chain, digest)
+            if known is not None:
+                return Receipt(
+                    digest,
+                    int(known["blockNumber"]),
+                    "0x" + bytes(known["blockHash"]).hex(),
+                    known["status"] == 1,
+                    int(known["gasUsed"]),
+                )
         return None
 
     def knows(self, digest: str) -> bool:
@@ -134,28 +137,6 @@ class Node:
             except ChainError:
                 break  # a node without that state, or the call ran out of gas
         return ContractRefused("reverted without a reason", {"gasUsed": receipt.gas_used})
-
-    def _receipt_of(self, digest: str) -> Receipt | None:
-        try:
-            record: Any = answered(lambda: self._eth.get_transaction_receipt(HexStr(digest)))
-        except TransactionNotFound:
-            return None
-        return Receipt(
-            digest,
-            int(record["blockNumber"]),
-            "0x" + bytes(record["blockHash"]).hex(),
-            record["status"] == 1,
-            int(record["gasUsed"]),
-        )
-
-    def _block_hash(self, number: int) -> str | None:
-        def ask() -> str | None:
-            try:
-                return "0x" + bytes(self._eth.get_block(number)["hash"]).hex()
-            except BlockNotFound:
-                return None
-
-        return answered(ask)
 
 
 def _address(account: str) -> ChecksumAddress:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from obbligato.chain import blocks
 from obbligato.chain.abis import DOLLAR
-from obbligato.chain.client import Chain, answered
-from obbligato.chain.events import read_events
+from obbligato.chain.client import Chain
+from obbligato.chain.events import events_in, read_events
 from obbligato.consent import LicenseBook
 from obbligato.errors import ChainError, RefusedError
 from obbligato.keys import Signer
@@ -61,7 +62,7 @@ class Challenger:
             ruled=None,
         )
         by_payee = self.chain.position(split_id, self.address).share_ppm != 0
-        minimum = self.chain.call("Disputes", "minimumChallengeBond")
+        minimum = self.chain.minimum_challenge_bond_units()
         return bond(row, claimed=claimed, minimum=minimum, by_payee=by_payee)
 
     def obstacle(self, report: SeenReport, finding: Finding) -> Obstacle | None:
@@ -90,9 +91,9 @@ class Challenger:
         self._allow(bond_units)
         claim = (*key, claimed, statement.digest())
         receipt = self.chain.transact(self.signer, "Disputes", "challenge", report.case, claim, [])
-        for log in receipt["logs"]:
-            if [bytes(topic) for topic in log["topics"][2:3]] == [report.report_id]:
-                return int.from_bytes(log["topics"][1], "big")
+        for event in events_in(self.chain, receipt):
+            if event.name == "Challenged" and event["reportId"] == report.report_id:
+                return int(event["challengeId"])
         raise ChainError("the challenge was mined without its event: look its transaction up")
 
     # ---- within
@@ -103,7 +104,7 @@ class Challenger:
             return Obstacle("the report is not funded yet", lasting=False)
         end = view.window_end
         if (finding.by_evidence or 0) > (finding.reported or 0):
-            end += self.chain.call("Disputes", "claimPeriod")
+            end += self.chain.claim_period()
         if self.now() + SECONDS_TO_SPARE >= end:
             return Obstacle(f"the time to challenge it ended at {end}", lasting=True)
         return None
@@ -156,7 +157,7 @@ class Challenger:
 
     def now(self) -> int:
         """The time of the latest block, in seconds since 1970."""
-        return int(answered(lambda: self.chain.web3.eth.get_block("latest"))["timestamp"])
+        return blocks.latest(self.chain).timestamp
 
 
 def _claim(finding: Finding) -> tuple[RowKey, int]:

@@ -21,6 +21,7 @@ from sqlalchemy import func, select
 
 from backend.db.index_db import Earning, IndexDatabase, RawEvent, ReportRow
 from backend.indexer.sync import Index
+from obbligato.chain import blocks
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
 from obbligato.protocol.constants import PPM, Metric, Pricing, Role, Tier
@@ -116,14 +117,14 @@ def make_history(chain: Chain, url: str, step: Callable[[str], None]) -> None:
     step(f"minting {spaced(LICENSES)} licences")
     mint(chain, splits, _items(splits))
     platform_id = register_platform(chain, METERED_PLATFORM, ESCROW, more=DEPOSITS)
-    start = chain.web3.eth.get_block("latest")["timestamp"]
+    start = blocks.latest(chain).timestamp
     rpc(url, "evm_increaseTime", DAY)
     rpc(url, "evm_mine")
     settling = []
     for number in range(REPORTS):
         step(f"report {number + 1} of {REPORTS}")
         settling.append(_report(chain, platform_id, number, (start, start + DAY // 2)))
-    rpc(url, "evm_increaseTime", DAY + chain.call("UsageOracle", "challengeWindow"))
+    rpc(url, "evm_increaseTime", DAY + chain.challenge_window())
     rpc(url, "evm_mine")
     for number, (report_id, paid) in enumerate(settling):
         step(f"settling {number + 1} of {REPORTS}")

@@ -15,6 +15,7 @@ from typing import Any, Final
 from eth_hash.auto import keccak
 from rich.table import Table
 
+from obbligato.chain import blocks
 from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
 from obbligato.client import Usage
@@ -65,7 +66,7 @@ def run(step: Callable[[str], None]) -> Outcome:
         step(f"minting {ROWS} licences")
         mint_licenses(chain, EmbeddedStore(folder / "blocks"))
         platform_id = register_platform(chain, METERED_PLATFORM, ESCROW)
-        start = chain.web3.eth.get_block("latest")["timestamp"]
+        start = blocks.latest(chain).timestamp
         rpc(node.url, "evm_increaseTime", DAY)
         rpc(node.url, "evm_setIntervalMining", 1)
         rpc(node.url, "evm_mine")
@@ -131,7 +132,7 @@ def measure(
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(report, range(REPORTS)))
     on_chain = time.monotonic() - begun
-    rpc(url, "evm_increaseTime", chain.call("UsageOracle", "challengeWindow"))
+    rpc(url, "evm_increaseTime", chain.challenge_window())
     begun = time.monotonic()
     _until_settled(chain, services, step)
     settling = time.monotonic() - begun

@@ -64,10 +64,10 @@ def register_platform(chain: Chain, plan: PlatformPlan, escrow: int, *, more: in
 
     `more` dollars stay with its admin, for the vault to take later.
     """
-    bond = chain.call("RoyaltyVault", "minimumBond")
+    bond = chain.minimum_bond_units()
     give_dollars(chain, plan.admin, bond + escrow + more)
     chain.transact(plan.admin, "RoyaltyVault", "registerPlatform", [plan.reporter.address], bond)
-    platform_id = int(chain.call("RoyaltyVault", "platformCount"))
+    platform_id = chain.counts().platforms
     chain.transact(plan.admin, "RoyaltyVault", "deposit", platform_id, escrow)
     return platform_id
 

@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from web3.types import RPCEndpoint
 
+from obbligato.chain import blocks
 from obbligato.chain.abis import DOLLAR
-from obbligato.chain.client import Chain, answered
+from obbligato.chain.client import Chain
 from obbligato.client import PricedRow, Submission, Usage
 from obbligato.documents.evidence import Period
 from obbligato.documents.license import Recording, license_document
@@ -131,7 +132,7 @@ class Story:
         self._mint_for_members(members)
         for _ in members:
             step()
-        minted = self.chain.call("LicenseRegistry", "licenseCount")
+        minted = self.chain.counts().licenses
         if minted != len(self.entries):
             raise DemoError(
                 f"{len(self.entries)} artists opted in, the chain has {minted} licences"
@@ -199,7 +200,7 @@ class Story:
 
     def fund_platforms(self) -> None:
         """Two platforms register with their bonds and deposit escrow."""
-        bond = self.chain.call("RoyaltyVault", "minimumBond")
+        bond = self.chain.minimum_bond_units()
         for plan, escrow in ((METERED_PLATFORM, 2_000_000), (POOL_PLATFORM, 45_000)):
             amount = escrow * DOLLAR_UNITS
             self.platforms[plan.name] = register_platform(self.chain, plan, amount)
@@ -323,7 +324,7 @@ class Story:
 
     def settle(self) -> None:
         """The window passes; the keeper settles by itself."""
-        self._wait(self.chain.call("UsageOracle", "challengeWindow"))
+        self._wait(self.chain.challenge_window())
         step = self._step("the keeper settles", len(self.reports))
         for report in self.reports:
             deadline = time.monotonic() + PATIENCE_SECONDS
@@ -392,7 +393,7 @@ class Story:
             raise DemoError(f"{method}: {answer['error']}")
 
     def _now(self) -> int:
-        return int(answered(lambda: self.chain.web3.eth.get_block("latest"))["timestamp"])
+        return blocks.latest(self.chain).timestamp
 
 
 def play(

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from eth_hash.auto import keccak
 
-from obbligato.chain.client import Chain, answered
+from obbligato.chain import blocks
+from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
 from obbligato.client import State, Usage
 from obbligato.errors import ObbligatoError
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
     # A model of its own each time: streams report every moment once.
     model = keccak(b"a model of the demo " + secrets.token_bytes(8))
     minted_at = chain.license(options.license).start
-    now = int(answered(lambda: chain.web3.eth.get_block("latest"))["timestamp"])
+    now = blocks.latest(chain).timestamp
     start, end = minted_at, max(now - AGO_SECONDS, minted_at + 1)
     url = os.environ["OBBLIGATO_ORACLE_URL"]
     with (

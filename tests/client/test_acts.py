@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from obbligato.chain.abis import DOLLAR
-from obbligato.client.platform import Withdrawal, deposit, escrow_of, register, withdraw
+from obbligato.client.platform import Withdrawal, deposit, register, withdraw
 from obbligato.errors import ContractRefused, NotFound, RefusedError
 from obbligato.keys import LocalSigner
 from scripts.demo.cast import RELAY, node_account, person
@@ -48,7 +48,7 @@ def test_a_platform_registers_with_the_least_bond_and_no_allowance_is_left(
     assert platform == chain.call("RoyaltyVault", "platformCount")
     assert chain.call("RoyaltyVault", "platformOf", platform)[0] == ADMIN.address
     assert chain.call("RoyaltyVault", "isReporter", platform, REPORTER.address)
-    assert escrow_of(chain, platform).bond == chain.call("RoyaltyVault", "minimumBond")
+    assert chain.escrow(platform).bond_units == chain.call("RoyaltyVault", "minimumBond")
     vault = chain.deployment.address("RoyaltyVault")
     assert chain.call(DOLLAR, "allowance", ADMIN.address, vault) == 0
 
@@ -70,7 +70,7 @@ def test_an_admin_without_dollars_is_told_how_many_are_needed(acts: Acts) -> Non
 
 def test_a_deposit_adds_exactly_its_amount(acts: Acts, platform: int) -> None:
     before = held(acts)
-    assert deposit(acts.chain, SIGNER, platform, 1).available == 100 * DOLLARS + 1
+    assert deposit(acts.chain, SIGNER, platform, 1).available_units == 100 * DOLLARS + 1
     assert held(acts) == before - 1
 
 
@@ -91,7 +91,8 @@ def test_money_thaws_and_is_then_withdrawn(acts: Acts, platform: int) -> None:
     acts.wait(period // DAY + 1)
     assert withdraw(acts.chain, SIGNER, platform) == Withdrawal(30 * DOLLARS, 0, None)
     assert held(acts) == before + 30 * DOLLARS
-    assert escrow_of(acts.chain, platform)[:2] == (70 * DOLLARS, 0)
+    escrow = acts.chain.escrow(platform)
+    assert (escrow.available_units, escrow.thawing_units) == (70 * DOLLARS, 0)
 
 
 def test_without_an_amount_all_that_is_available_thaws(acts: Acts, platform: int) -> None:
@@ -105,7 +106,7 @@ def test_a_running_thaw_is_not_begun_anew_unless_that_is_asked_for(
     acts.wait(1)
     with pytest.raises(RefusedError, match="would begin its time anew"):
         withdraw(acts.chain, SIGNER, platform, 20 * DOLLARS)
-    assert escrow_of(acts.chain, platform).thaw_ends_at == first.ends_at
+    assert acts.chain.escrow(platform).thaw_ends_at == first.ends_at
     again = withdraw(acts.chain, SIGNER, platform, 20 * DOLLARS, restart=True)
     assert again.thawing == 50 * DOLLARS
     assert first.ends_at is not None
@@ -132,7 +133,7 @@ def test_a_platform_with_an_unfunded_report_is_told_to_deposit(acts: Acts, platf
     start, end = acts.now(), acts.wait(1)
     uses = [(license_id, *GENERATED, 1_000_000)]
     acts.report(platform, REPORTER, MODEL, uses, (start, end))  # 2 400 dollars
-    assert escrow_of(chain, platform).obligations == 1
+    assert chain.escrow(platform).obligations == 1
     acts.wait(chain.call("RoyaltyVault", "thawPeriod") // DAY + 1)
     with pytest.raises(RefusedError, match="unfunded reports or rulings in arrears come first"):
         withdraw(chain, SIGNER, platform)

@@ -46,14 +46,16 @@ def register_platform(
     signer = keys.signer()
     chain = session.chain()
     number = escrows.register(chain, signer, reporters=reporters, bond=bond)
-    escrow = escrows.escrow_of(chain, number)
+    escrow = chain.escrow(number)
     data = {
         "platform_id": number,
         "admin": signer.address,
         "reporters": reporters,
-        "bond_units": escrow.bond,
+        "bond_units": escrow.bond_units,
     }
-    return Result(data, f"platform {number}, admin {signer.address}, bond {money(escrow.bond)}")
+    return Result(
+        data, f"platform {number}, admin {signer.address}, bond {money(escrow.bond_units)}"
+    )
 
 
 @app.command("deposit")
@@ -73,7 +75,7 @@ def deposit_escrow(
       obbligato platform deposit 1 250000000 --keystore admin.json    # 250 dollars
     """
     signer = keys.signer()
-    available = escrows.deposit(session.chain(), signer, platform, amount).available
+    available = escrows.deposit(session.chain(), signer, platform, amount).available_units
     return Result(
         {"platform_id": platform, "deposited_units": amount, "available_units": available},
         f"platform {platform}: {money(amount)} deposited, {money(available)} available",
@@ -133,7 +135,7 @@ def show_platform(session: Session, platform: PlatformId) -> Result:
     chain = session.chain()
     reading = session.reading(chain)
     data = {"block": reading.block, **platform_statement(reading.ledger, platform)}
-    data["thaw_ends_at"] = escrows.escrow_of(chain, platform).thaw_ends_at or None
+    data["thaw_ends_at"] = chain.escrow(platform).thaw_ends_at or None
     money_keys = "available_units reserved_units thawing_units thaw_ends_at bond_units"
     summary = facts_of(data, f"platform_id admin {money_keys} obligations closing")
     return Result(data, summary, "", table(data["streams"], "model_id reports covered_until"))
