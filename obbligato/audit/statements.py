@@ -10,14 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from obbligato.audit.ledger import ChallengeRecord, Ledger, LicenseRecord, ReportRecord
+from obbligato.documents import wording
 from obbligato.documents.cid import cid_from_digest
-from obbligato.documents.wording import (
-    TIER_MEANINGS,
-    card_sentence,
-    condition_sentences,
-    role_word,
-    tier_title,
-)
 from obbligato.errors import InputError, NotFound
 from obbligato.protocol.constants import NOT_OFFERED, Flag, Metric, Tier, tiers_of
 from obbligato.protocol.contested import position_of
@@ -55,11 +49,11 @@ def terms_statement(terms: Terms) -> Plain:
         ],
         "in_words": [
             *(
-                f"{tier_title(tier)}: {TIER_MEANINGS[tier]}. {card_sentence(card)}."
+                f"{wording.tier_title(tier)}: {wording.TIER_MEANINGS[tier]}. {wording.card_sentence(card)}."
                 for tier, card in zip(opted_in, terms.rates, strict=True)
             ),
             *([] if opted_in else ["No use by AI is allowed."]),
-            *condition_sentences(terms),
+            *wording.condition_sentences(terms),
         ],
     }
 
@@ -76,7 +70,7 @@ def split_statement(split: Split) -> Plain:
     return {
         "digest": hexadecimal(split.digest()),
         "payees": [
-            {"account": p.account, "share_ppm": p.share, "role": role_word(p.role)}
+            {"account": p.account, "share_ppm": p.share, "role": wording.role_word(p.role)}
             for p in split.payees
         ],
     }

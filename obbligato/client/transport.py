@@ -22,14 +22,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from obbligato.client.errors import (
-    ApiProblem,
-    BackendProblem,
-    BackendUnreachable,
-    OracleProblem,
-    OracleUnreachable,
-    ServiceUnreachable,
-)
+from obbligato.client import errors
 from obbligato.client.usage import CHUNK_BYTES, LocalFile, Progress, local_file
 from obbligato.errors import InputError
 from obbligato.schemas.problems import line_errors
@@ -68,10 +61,10 @@ class Service:
 
     name: str
     url_field: str
-    problem: type[ApiProblem]
-    unreachable: type[ServiceUnreachable]
+    problem: type[errors.ApiProblem]
+    unreachable: type[errors.ServiceUnreachable]
 
-    def problem_of(self, response: httpx.Response) -> ApiProblem:
+    def problem_of(self, response: httpx.Response) -> errors.ApiProblem:
         """The problem document of a response; of anything else its status alone."""
         try:
             data = json.loads(response.content)
@@ -91,8 +84,8 @@ class Service:
         )
 
 
-ORACLE: Final = Service("an oracle", "oracle", OracleProblem, OracleUnreachable)
-BACKEND: Final = Service("a backend", "url", BackendProblem, BackendUnreachable)
+ORACLE: Final = Service("an oracle", "oracle", errors.OracleProblem, errors.OracleUnreachable)
+BACKEND: Final = Service("a backend", "url", errors.BackendProblem, errors.BackendUnreachable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +232,7 @@ class Address:
             where = ".".join(str(part) for part in first["loc"])
             raise self.strange(f"{where}: {first['msg']}" if where else first["msg"]) from None
 
-    def strange(self, reason: str) -> ServiceUnreachable:
+    def strange(self, reason: str) -> errors.ServiceUnreachable:
         """The error for a response that is none of this service's."""
         return self.service.unreachable(
             f"{self.host} did not answer as {self.service.name} does ({reason}): check the URL, and that "

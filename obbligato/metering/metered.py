@@ -21,14 +21,8 @@ from obbligato.documents.evidence import (
     evidence_document,
 )
 from obbligato.errors import InputError
+from obbligato.metering import aggregation
 from obbligato.metering import chunks as evidence_chunks
-from obbligato.metering.aggregation import (
-    drop_repeated,
-    judge,
-    resolve_recordings,
-    sum_rows,
-    sum_unlicensed,
-)
 from obbligato.metering.files import MAX_INPUT_BYTES, Allowance, Rejection, UsageFile
 from obbligato.metering.intake import MOST_EVENTS, Intake, Watch, no_progress
 from obbligato.metering.workbench import Consents, count, put_consents, workbench
@@ -100,19 +94,19 @@ def meter(
         )
         intake.read(files, Allowance(most_bytes))
         watch("summing", 0)
-        duplicates = drop_repeated(connection)
-        resolved = resolve_recordings(connection, consents)
+        duplicates = aggregation.drop_repeated(connection)
+        resolved = aggregation.resolve_recordings(connection, consents)
         if not skip_invalid:
             intake.refuse()
         rejections, skipped = intake.rejections()
         put_consents(connection, consents)
-        judge(connection, consents)
-        rows, counts = sum_rows(connection)
+        aggregation.judge(connection, consents)
+        rows, counts = aggregation.sum_rows(connection)
         if not divide and len(rows) > MAX_ROWS:
             raise InputError(
                 f"{len(rows)} rows: a pool is one report of at most {MAX_ROWS}", field="rows"
             )
-        unlicensed = sum_unlicensed(connection)
+        unlicensed = aggregation.sum_unlicensed(connection)
         events = sum(counts)
         watch("storing", events)
         unlicensed_events = count(connection, "judged WHERE reason IS NOT NULL")

@@ -18,32 +18,8 @@ from eth_utils.address import to_checksum_address
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from backend.db import index_db
 from backend.db.base import insert_all, table_of
-from backend.db.index_db import (
-    Account,
-    Base,
-    Block,
-    Document,
-    DocumentState,
-    Earning,
-    Following,
-    IndexDatabase,
-    License,
-    LicenseAct,
-    LicenseActKind,
-    LicenseVersion,
-    PayeeEarning,
-    Payment,
-    Platform,
-    RawEvent,
-    Report,
-    ReportRow,
-    Source,
-    Split,
-    SplitPayee,
-    Stream,
-    Terms,
-)
 from backend.http.paging import encode_cursor
 from obbligato.protocol.constants import PPM, Flag, Metric, Pricing, Role, Tier
 from scripts.toolchain import CHAIN_ID
@@ -99,30 +75,30 @@ def payees() -> Iterator[str]:
 
 def head_number(session: Session) -> int:
     """Where the index is."""
-    return session.scalars(select(Following.head_number)).one()
+    return session.scalars(select(index_db.Following.head_number)).one()
 
 
-def fill(database: IndexDatabase) -> None:
+def fill(database: index_db.IndexDatabase) -> None:
     """Write everything."""
     with database.work() as session:
-        session.execute(insert(table_of(Following)).values(_following()))
+        session.execute(insert(table_of(index_db.Following)).values(_following()))
         connection = session.connection()
         for table, rows in _tables().items():
             insert_all(connection, table_of(table), rows)
 
 
-def move_head(database: IndexDatabase, number: int, *, events: bool = False) -> None:
+def move_head(database: index_db.IndexDatabase, number: int, *, events: bool = False) -> None:
     """One more block, without any event or with one of ours: then every answer is made anew."""
     with database.work() as session:
         if events:
-            session.execute(insert(table_of(RawEvent)).values(_event(number)))
-        session.execute(insert(table_of(Block)).values(_block(number)))
+            session.execute(insert(table_of(index_db.RawEvent)).values(_event(number)))
+        session.execute(insert(table_of(index_db.Block)).values(_block(number)))
         moved = {
             "head_number": number,
             "head_hash": _digest("block", number),
             "final_number": number - FINAL_DEPTH,
         }
-        session.execute(update(table_of(Following)).values(moved))
+        session.execute(update(table_of(index_db.Following)).values(moved))
 
 
 def months() -> list[int]:
@@ -130,23 +106,23 @@ def months() -> list[int]:
     return sorted({_month(_period(number)[0]) for number in range(1, SETTLED + 1)})
 
 
-def _tables() -> dict[type[Base], list[Row]]:
+def _tables() -> dict[type[index_db.Base], list[Row]]:
     choose = random.Random(SEED)
     splits = _splits(choose)
     split_of = [choose.randrange(SPLITS) + 1 for _ in range(LICENSES)]
-    made: dict[type[Base], list[Row]] = defaultdict(list)
-    made[Block] = [_block(HEAD_NUMBER)]
-    made[Terms] = [_terms(number) for number in (1, 2, 3)]
-    made[Platform] = [_platform(number) for number in range(1, PLATFORMS + 1)]
+    made: dict[type[index_db.Base], list[Row]] = defaultdict(list)
+    made[index_db.Block] = [_block(HEAD_NUMBER)]
+    made[index_db.Terms] = [_terms(number) for number in (1, 2, 3)]
+    made[index_db.Platform] = [_platform(number) for number in range(1, PLATFORMS + 1)]
     for number, split_id in enumerate(split_of, start=1):
         _add_license(made, number, split_id, choose)
     received: Counter[int] = Counter()
     for number in range(1, SETTLED + PENDING + 1):
         _add_report(made, number, split_of, received, choose)
-    made[PayeeEarning] = _sums(made[Earning], splits)
+    made[index_db.PayeeEarning] = _sums(made[index_db.Earning], splits)
     for split_id, shares in splits.items():
         _add_split(made, split_id, shares, received[split_id])
-    made[Stream] = [_stream(number) for number in range(1, PLATFORMS + 1)]
+    made[index_db.Stream] = [_stream(number) for number in range(1, PLATFORMS + 1)]
     return made
 
 
@@ -195,13 +171,13 @@ def _splits(choose: random.Random) -> dict[int, list[tuple[str, int]]]:
 
 
 def _add_license(
-    made: dict[type[Base], list[Row]], number: int, split_id: int, choose: random.Random
+    made: dict[type[index_db.Base], list[Row]], number: int, split_id: int, choose: random.Random
 ) -> None:
     minted_at, block = BEGAN + number, _MINTED_IN + number
     terms_id, document = 1 + number % 3, _digest("document", number)
     ends_at = BEGAN + 800 * DAY if number % 20 == 0 else None
     base = {"license_id": number, "block_number": block}
-    made[License].append(
+    made[index_db.License].append(
         {
             **base,
             "changed_in": block,
@@ -215,7 +191,7 @@ def _add_license(
             "versions": 1,
         }
     )
-    made[LicenseVersion].append(
+    made[index_db.LicenseVersion].append(
         {
             **base,
             "number": 0,
@@ -225,11 +201,11 @@ def _add_license(
             "document": document,
         }
     )
-    made[LicenseAct].append(
+    made[index_db.LicenseAct].append(
         {
             **base,
             "log_index": 0,
-            "act": LicenseActKind.MINTED,
+            "act": index_db.LicenseActKind.MINTED,
             "happened_at": minted_at,
             "transaction": _digest("transaction", block),
             "account": owner(number),
@@ -239,10 +215,10 @@ def _add_license(
             "effective_at": None,
         }
     )
-    made[Document].append(
+    made[index_db.Document].append(
         {
             "digest": document,
-            "state": DocumentState.READ,
+            "state": index_db.DocumentState.READ,
             "reason": None,
             "attempts": 1,
             "due_at": 0,
@@ -256,7 +232,7 @@ def _add_license(
 
 
 def _add_report(
-    made: dict[type[Base], list[Row]],
+    made: dict[type[index_db.Base], list[Row]],
     number: int,
     split_of: list[int],
     received: Counter[int],
@@ -282,16 +258,16 @@ def _add_report(
             "quantity_millionths": quantity * PPM,
             "amount_units": amount,
         }
-        made[ReportRow].append({**of, "row": row, "block_number": block - 5})
+        made[index_db.ReportRow].append({**of, "row": row, "block_number": block - 5})
         if settled:
-            made[Earning].append(
+            made[index_db.Earning].append(
                 {
                     **of,
                     "block_number": block,
                     "log_index": 0,
                     "line": row,
                     "received_rest": received[split_id] % PPM,
-                    "source": Source.REPORT,
+                    "source": index_db.Source.REPORT,
                     "earned_at": settled_at,
                     "month": _month(start),
                     "platform_id": platform_id,
@@ -299,7 +275,7 @@ def _add_report(
                 }
             )
             received[split_id] += amount
-    made[Report].append(
+    made[index_db.Report].append(
         {
             "report_id": _digest("report", number),
             "number": number,
@@ -333,15 +309,20 @@ def _add_report(
 
 
 def _add_split(
-    made: dict[type[Base], list[Row]], split_id: int, shares: list[tuple[str, int]], received: int
+    made: dict[type[index_db.Base], list[Row]],
+    split_id: int,
+    shares: list[tuple[str, int]],
+    received: int,
 ) -> None:
     """The first payee of every third split has claimed what it had."""
     block = _MINTED_IN - 1
     base = {"split_id": split_id, "block_number": block, "changed_in": block}
-    made[Split].append({**base, "digest": _digest("split", split_id), "received_units": received})
+    made[index_db.Split].append(
+        {**base, "digest": _digest("split", split_id), "received_units": received}
+    )
     for position, (who, share) in enumerate(shares):
         claimed = received * share // PPM if position == 0 and split_id % 3 == 0 else 0
-        made[SplitPayee].append(
+        made[index_db.SplitPayee].append(
             {
                 **base,
                 "account": who,
@@ -354,9 +335,11 @@ def _add_split(
             _add_payment(made, who, claimed, split_id)
 
 
-def _add_payment(made: dict[type[Base], list[Row]], who: str, amount: int, split_id: int) -> None:
+def _add_payment(
+    made: dict[type[index_db.Base], list[Row]], who: str, amount: int, split_id: int
+) -> None:
     block = HEAD_NUMBER - 10_000 + split_id
-    made[Payment].append(
+    made[index_db.Payment].append(
         {
             "block_number": block,
             "log_index": 0,
@@ -369,11 +352,11 @@ def _add_payment(made: dict[type[Base], list[Row]], who: str, amount: int, split
             "transaction": _digest("transaction", block),
         }
     )
-    known = next((each for each in made[Account] if each["account"] == who), None)
+    known = next((each for each in made[index_db.Account] if each["account"] == who), None)
     if known is not None:
         known["paid_units"] += amount
         return
-    made[Account].append(
+    made[index_db.Account].append(
         {
             "account": who,
             "refunds_units": 0,

@@ -28,6 +28,7 @@ from obbligato.protocol.splits import Split
 from obbligato.protocol.terms import Terms
 from obbligato.protocol.typed_data import ApproveOperator, Claim, Message, Mint, UsageReport, sign
 from obbligato.store import ContentStore
+from scripts.demo import steps
 from scripts.demo.cast import (
     ARBITER,
     METERED_PLATFORM,
@@ -40,15 +41,6 @@ from scripts.demo.cast import (
     cast,
 )
 from scripts.demo.catalog import SERVICES, read_catalogue
-from scripts.demo.steps import (
-    DemoError,
-    give_dollars,
-    intern_split,
-    intern_terms,
-    oracle_client,
-    register_platform,
-    report_usage,
-)
 from scripts.demo.usage import METERED_USES, POOL_USES, events_of, write_events
 from scripts.stack import Stack
 from scripts.toolchain import ROOT
@@ -134,7 +126,7 @@ class Story:
             step()
         minted = self.chain.counts().licenses
         if minted != len(self.entries):
-            raise DemoError(
+            raise steps.DemoError(
                 f"{len(self.entries)} artists opted in, the chain has {minted} licences"
             )
 
@@ -190,9 +182,9 @@ class Story:
     def _intern(self, terms: Terms, split: Split) -> None:
         """Terms and splits are stored once each; the relay pays for the first who needs them."""
         if self.chain.call("LicenseRegistry", "termsIdOf", terms.digest()) == 0:
-            intern_terms(self.chain, terms)
+            steps.intern_terms(self.chain, terms)
         if split.digest() not in self.split_ids:
-            intern_split(self.chain, split)
+            steps.intern_split(self.chain, split)
             number = self.chain.call("RoyaltyVault", "splitIdOf", split.digest())
             self.split_ids[split.digest()] = number
 
@@ -203,7 +195,7 @@ class Story:
         bond = self.chain.minimum_bond_units()
         for plan, escrow in ((METERED_PLATFORM, 2_000_000), (POOL_PLATFORM, 45_000)):
             amount = escrow * DOLLAR_UNITS
-            self.platforms[plan.name] = register_platform(self.chain, plan, amount)
+            self.platforms[plan.name] = steps.register_platform(self.chain, plan, amount)
             self.deposited += bond + amount
 
     def buy_grant(self) -> None:
@@ -211,7 +203,7 @@ class Story:
         plan = METERED_PLATFORM
         license_id = next(i for i, entry in self.licenses.items() if entry.offer == "By agreement")
         fee = self.licenses[license_id].terms.card(Tier.GENERATIVE).grant_fee
-        give_dollars(self.chain, plan.admin, fee)
+        steps.give_dollars(self.chain, plan.admin, fee)
         self.deposited += fee
         self.chain.transact(
             plan.admin,
@@ -254,7 +246,7 @@ class Story:
     ) -> None:
         """What a platform's own program does: upload, submit, check the result, sign, wait."""
         platform_id = self.platforms[plan.name]
-        with oracle_client(self.chain, self.stack.leader.url, plan, platform_id) as client:
+        with steps.oracle_client(self.chain, self.stack.leader.url, plan, platform_id) as client:
             step = self._step(f"{plan.name} reports: metered, signed, attested, on chain", 4)
             usage = Usage(
                 model_id=plan.model,
@@ -264,7 +256,7 @@ class Story:
                 total=total,
                 files=(client.upload(events),),
             )
-            submission = report_usage(
+            submission = steps.report_usage(
                 client, platform_id, usage, patience_seconds=PATIENCE_SECONDS, step=step
             )
             self._record(plan, submission, client.rows(submission.id))
@@ -274,7 +266,7 @@ class Story:
     ) -> None:
         part = submission.reports[0]
         if part.header is None or part.report_id is None or submission.summary is None:
-            raise DemoError(f"{plan.name}'s report lacks its header")
+            raise steps.DemoError(f"{plan.name}'s report lacks its header")
         credits_ = [Credit(row.split_id, row.amount_units) for row in rows]
         self.reports.append(
             Submitted(
@@ -301,7 +293,7 @@ class Story:
         claimed = row.quantity * 3 // 2
         bond_money = 1_000 * DOLLAR_UNITS
         self._node("anvil_setBalance", entry.owner.address, hex(10**18))  # gas money
-        give_dollars(self.chain, entry.owner, bond_money)
+        steps.give_dollars(self.chain, entry.owner, bond_money)
         case = (
             tuple(report.header.model_dump().values()),
             pack_rows(report.rows),
@@ -330,7 +322,7 @@ class Story:
             deadline = time.monotonic() + PATIENCE_SECONDS
             while self.chain.report(report.report_id).state is not ReportState.SETTLED:
                 if time.monotonic() > deadline:
-                    raise DemoError(f"not settled:\n{self.stack.leader.tail()}")
+                    raise steps.DemoError(f"not settled:\n{self.stack.leader.tail()}")
                 time.sleep(0.05)
             step()
 
@@ -390,7 +382,7 @@ class Story:
     def _node(self, method: str, *params: Any) -> None:
         answer = self.chain.web3.provider.make_request(RPCEndpoint(method), list(params))
         if "error" in answer:
-            raise DemoError(f"{method}: {answer['error']}")
+            raise steps.DemoError(f"{method}: {answer['error']}")
 
     def _now(self) -> int:
         return blocks.latest(self.chain).timestamp

@@ -8,16 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from obbligato.cli import options
 from obbligato.cli.commands import Commands
-from obbligato.cli.options import (
-    Backend,
-    Limit,
-    SignedBackend,
-    Timeout,
-    Yes,
-    confirm,
-    latest_deadline,
-)
 from obbligato.cli.output import ExitCode, Result, facts, moment, print_text, share, table, warn
 from obbligato.client.backend import BackendClient
 from obbligato.documents.wording import description, role_word
@@ -37,12 +29,12 @@ ActId = Annotated[str, typer.Argument(metavar="ACT", help="The act's id.")]
 class Signing:
     """How an act is signed and followed."""
 
-    signed: SignedBackend
-    yes: Yes = False
+    signed: options.SignedBackend
+    yes: options.Yes = False
     final: Annotated[
         bool, typer.Option("--final", help="Wait until its block can no longer change.")
     ] = False
-    timeout: Timeout = None
+    timeout: options.Timeout = None
 
     def client(self) -> BackendClient:
         """A client of the backend that signs. Raises InputError."""
@@ -68,8 +60,8 @@ class Signing:
         if act.state is ActState.PREPARED:
             if not self.yes:
                 print_text(_question(act, request), to_stderr=True)
-                confirm("Sign this?", refused=lambda: client.withdraw(act.id))
-            latest = latest_deadline(self.signed.backend.session, request.signature_days)
+                options.confirm("Sign this?", refused=lambda: client.withdraw(act.id))
+            latest = options.latest_deadline(self.signed.backend.session, request.signature_days)
             act = client.sign(act, request, latest_deadline=latest)
         until = ActState.FINAL if self.final else ActState.CONFIRMED
         return act_result(client.wait(act.id, until, timeout_seconds=self.timeout))
@@ -111,11 +103,11 @@ def act_result(act: ActResponse) -> Result:
 
 @app.command("acts")
 def list_acts(
-    signed: SignedBackend,
+    signed: options.SignedBackend,
     state: Annotated[
         ActState | None, typer.Option(metavar="STATE", help="Only those in this state.")
     ] = None,
-    limit: Limit = 50,
+    limit: options.Limit = 50,
 ) -> Result:
     """List what you prepared and signed, newest first, and how far it has come.
 
@@ -137,7 +129,7 @@ def list_acts(
 
 
 @app.command("act")
-def show_act(act: ActId, backend: Backend) -> Result:
+def show_act(act: ActId, backend: options.Backend) -> Result:
     """Show how far one act has come.
 
     \b
@@ -149,7 +141,7 @@ def show_act(act: ActId, backend: Backend) -> Result:
 
 
 @app.command("withdraw")
-def withdraw_act(act: ActId, signed: SignedBackend) -> Result:
+def withdraw_act(act: ActId, signed: options.SignedBackend) -> Result:
     """Withdraw an act that is not sent yet.
 
     \b

@@ -6,16 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from obbligato.cli import options
 from obbligato.cli.artist.acts import Signing, split_table
 from obbligato.cli.commands import Commands
-from obbligato.cli.options import (
-    Account,
-    LicenseOption,
-    SignedBackend,
-    Yes,
-    confirm,
-    latest_deadline,
-)
 from obbligato.cli.output import Result, print_text, share, table
 from obbligato.client.requests import KnownGrantRequest
 from obbligato.documents.file_inputs import named
@@ -30,7 +23,7 @@ app.add_typer(grant_app, name="grant")
 
 
 @app.command("invitations")
-def list_invitations(signed: SignedBackend) -> Result:
+def list_invitations(signed: options.SignedBackend) -> Result:
     """List the changes of shares that wait for your signature.
 
     \b
@@ -57,9 +50,9 @@ def agree_to_split(
     invitation_id: Annotated[
         str, typer.Argument(metavar="INVITATION", help="The invitation's id.")
     ],
-    signed: SignedBackend,
+    signed: options.SignedBackend,
     decline: Annotated[bool, typer.Option("--decline", help="Say no instead.")] = False,
-    yes: Yes = False,
+    yes: options.Yes = False,
 ) -> Result:
     """Agree to a smaller share of a licence, or say no.
 
@@ -75,12 +68,14 @@ def agree_to_split(
         if decline:
             invitation = client.decline(invitation)
         elif invitation.state != "agreed":
-            latest = latest_deadline(signed.backend.session, ChangeSplitRequest.signature_days)
+            latest = options.latest_deadline(
+                signed.backend.session, ChangeSplitRequest.signature_days
+            )
             agreement = client.check_invitation(invitation, latest_deadline=latest)
             if not yes:
                 question = (invitation.preview.title, split_table(agreement.split))
                 print_text(question, to_stderr=True)
-                confirm("Agree to this?")
+                options.confirm("Agree to this?")
             invitation = client.accept(invitation, latest_deadline=latest)
     before, after = share(invitation.share_before_ppm), share(invitation.share_after_ppm)
     return Result(_invitation_json(invitation), f"{invitation.state}: {before} now, {after} then")
@@ -88,7 +83,7 @@ def agree_to_split(
 
 @app.command("operator")
 def approve_operator(
-    operator: Account,
+    operator: options.Account,
     signing: Signing,
     end: Annotated[bool, typer.Option("--end", help="End its right to act for you.")] = False,
 ) -> Result:
@@ -113,7 +108,7 @@ def approve_grant(
         int, typer.Argument(metavar="REQUEST", min=1, max=2**32 - 1, help="The request's number.")
     ],
     signing: Signing,
-    license_id: LicenseOption = None,
+    license_id: options.LicenseOption = None,
     platform: Annotated[
         int | None, typer.Option(min=1, max=2**32 - 1, help="Only if this platform asks.")
     ] = None,

@@ -24,13 +24,7 @@ from obbligato.protocol.constants import Role
 from obbligato.protocol.splits import Payee, Split
 from obbligato.protocol.terms import Terms
 from obbligato.protocol.types import checked_address, checked_bytes32
-from obbligato.schemas.acts import (
-    AmendRequest,
-    ChangeSplitRequest,
-    MintRequest,
-    ReinstateRequest,
-    RevokeRequest,
-)
+from obbligato.schemas import acts
 
 app = Commands("Licences of recordings.")
 
@@ -183,7 +177,7 @@ def license_recording(
     terms = terms_options.parse()
     if terms is None:
         raise InputError("say what is allowed: --preset NAME or --terms FILE", field="terms")
-    request = MintRequest.of(recording_options.parse(terms), terms, split.parse(), image)
+    request = acts.MintRequest.of(recording_options.parse(terms), terms, split.parse(), image)
     request.document()  # refuses what no document can say, before any request is made
     body = json.dumps(request.body(), sort_keys=True).encode()
     with signing.client() as client:
@@ -208,7 +202,7 @@ def amend_license(
         document = client.document_of(license_id)
         scope = (*document.recording.scope, *scope_for(terms or document.terms.terms()))
         recording = document.recording.model_copy(update={"scope": tuple(dict.fromkeys(scope))})
-        request = AmendRequest.of(
+        request = acts.AmendRequest.of(
             license_id, document, terms=terms, recording=recording, image=image
         )
         return signing.carry_out(client, request)
@@ -222,7 +216,7 @@ def revoke_license(license_id: LicenseId, signing: Signing) -> Result:
     Examples:
       obbligato artist revoke 1
     """
-    return signing.run(RevokeRequest(license_id=license_id))
+    return signing.run(acts.RevokeRequest(license_id=license_id))
 
 
 @app.command("reinstate")
@@ -233,7 +227,7 @@ def reinstate_license(license_id: LicenseId, signing: Signing) -> Result:
     Examples:
       obbligato artist reinstate 1
     """
-    return signing.run(ReinstateRequest(license_id=license_id))
+    return signing.run(acts.ReinstateRequest(license_id=license_id))
 
 
 @app.command("split")
@@ -250,7 +244,7 @@ def change_split(license_id: LicenseId, split_options: SplitOptions, signing: Si
     split = split_options.parse()
     if split is None:
         raise InputError("say who is paid: --payee 0x…:PPM:ROLE or --split-sheet FILE")
-    return signing.run(ChangeSplitRequest.of(license_id, split))
+    return signing.run(acts.ChangeSplitRequest.of(license_id, split))
 
 
 def _payee(text: str) -> Payee:
