@@ -1,4 +1,4 @@
-"""API keys of platforms: made by the admin whom the chain names, shown once, kept as digests."""
+"""API keys of platforms: the admin whom the chain names creates them; only their digests are stored."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def admin_of(services: Services, platform_id: int) -> str:
 
 
 def check_platform(services: Services, caller: Caller, platform_id: int) -> None:
-    """That the caller acts for this platform: a key of it, or its admin's session.
+    """Make sure that the caller acts for this platform, with a key of it or its admin's session.
 
     Raises Problem 403, NotFound, ChainError.
     """
@@ -56,11 +56,11 @@ def make_key(
     services: Services, caller: Caller, platform_id: int, *, label: str, scopes: Iterable[Scope]
 ) -> tuple[ApiKey, str]:
     """A new key and its text, which nobody can read again. Raises RefusedError beyond `MOST_KEYS`."""
-    made = KEYS.new()
+    new = KEYS.new()
     key = ApiKey(
-        id=made.id,
+        id=new.id,
         platform_id=platform_id,
-        secret_digest=made.digest,
+        secret_digest=new.digest,
         scopes=" ".join(sorted(set(scopes))),
         label=label,
         made_by=caller.account,
@@ -75,24 +75,24 @@ def make_key(
         if (count or 0) >= MOST_KEYS:
             raise RefusedError(f"a platform has at most {MOST_KEYS} keys: revoke one first")
         session.add(key)
-    return key, made.text
+    return key, new.text
 
 
 def list_keys(
     services: Services, platform_id: int, *, limit: int, after: tuple[int, str] | None
 ) -> Sequence[ApiKey]:
     """Up to `limit + 1` keys of a platform, the newest first, after (created_at, id)."""
-    wanted = select(ApiKey).where(ApiKey.platform_id == platform_id)
+    query = select(ApiKey).where(ApiKey.platform_id == platform_id)
     if after is not None:
-        wanted = wanted.where(tuple_(ApiKey.created_at, ApiKey.id) < after)
+        query = query.where(tuple_(ApiKey.created_at, ApiKey.id) < after)
     with services.service_db.reading() as session:
         return session.scalars(
-            wanted.order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(limit + 1)
+            query.order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(limit + 1)
         ).all()
 
 
 def revoke_key(services: Services, platform_id: int, key_id: str) -> None:
-    """From now on the key is refused. Raises NotFound."""
+    """Revoke a key: it is refused from now on. Raises NotFound."""
     with services.service_db.work() as session:
         key = session.get(ApiKey, key_id)
         if key is None or key.platform_id != platform_id:
@@ -102,7 +102,7 @@ def revoke_key(services: Services, platform_id: int, key_id: str) -> None:
 
 
 def caller_of_key(services: Services, text: str) -> Caller | None:
-    """Whose key this is; None for one that is unknown or was revoked."""
+    """The caller with this key; None for a key that is unknown or revoked."""
     parsed = KEYS.parse(text)
     if parsed is None:
         return None

@@ -1,4 +1,4 @@
-"""From the headers of a request to its caller, and whether another site's page sent it."""
+"""Finds the caller of a request from its headers, and refuses cookies that another site's page sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_CHARACTERS: Final = 200
 
 
 def caller_of(request: Request, services: Services) -> Caller | None:
-    """Who sent the request; None for nobody in particular.
+    """The caller of a request; None for an anonymous one.
 
     A bad `Authorization` is refused (Problem 401); a cookie that has expired is nobody's, so that pages go on
     to show what is public. A cookie counts only for what our own pages send (Problem 403 otherwise).
@@ -39,7 +39,7 @@ def caller_of(request: Request, services: Services) -> Caller | None:
 
 
 def check_origin(request: Request, services: Services) -> None:
-    """That a page of ours, or of a site we know, sent the request. Raises Problem 403."""
+    """Make sure that a page of ours, or of an allowed site, sent the request. Raises Problem 403."""
     settings = services.settings
     ours = {origin_of(settings.public_url), *settings.origins}
     origin = request.headers.get("origin")
@@ -75,12 +75,12 @@ def _session(services: Services, token: str) -> Caller | None:
     if len(token) > MOST_CHARACTERS:
         return None
     with services.service_db.reading() as session:
-        found = session.scalar(
+        row = session.scalar(
             select(Session).where(
                 Session.token_digest == token_digest(token), Session.expires_at > services.now()
             )
         )
-    return None if found is None else Caller(account=found.account, kind="session", id=found.id)
+    return None if row is None else Caller(account=row.account, kind="session", id=row.id)
 
 
 def _foreign(why: str) -> Problem:

@@ -37,7 +37,7 @@ EXAMPLE_TEXT = (
 )
 
 
-class AccountGiven(BaseModel):
+class SignInChallengeRequest(BaseModel):
     """Who wants to sign in."""
 
     model_config = ConfigDict(
@@ -48,7 +48,7 @@ class AccountGiven(BaseModel):
     account: str = Field(pattern="^0x[0-9a-fA-F]{40}$")
 
 
-class SignedGiven(BaseModel):
+class SignInRequest(BaseModel):
     """The text, and its signature by `personal_sign`: a key's, or whatever a contract account takes (ERC-1271)."""
 
     model_config = ConfigDict(
@@ -62,20 +62,20 @@ class SignedGiven(BaseModel):
     signature: Annotated[str, Field(pattern="^0x(?:[0-9a-fA-F]{2}){0,5000}$")]
 
 
-class NonceMade(AnswerModel):
+class NonceResponse(AnswerModel):
     """A word for one sign-in."""
 
     nonce: str = Field(examples=["3f2c9a0e5d7b41868c1e0a4b6d9f2c75"])
     expires_at: Seconds
 
 
-class ChallengeMade(NonceMade):
+class SignInChallengeResponse(NonceResponse):
     """The text to sign with `personal_sign`."""
 
     message: str = Field(examples=[EXAMPLE_TEXT])
 
 
-class SessionShown(AnswerModel):
+class SessionResponse(AnswerModel):
     """Who is signed in."""
 
     account: Account
@@ -83,7 +83,7 @@ class SessionShown(AnswerModel):
     roles: Roles
 
 
-class SessionMade(SessionShown):
+class NewSessionResponse(SessionResponse):
     """A new session. The token is shown once; send it as `Authorization: Bearer …`, or let the cookie do it."""
 
     token: str = Field(examples=["obs_K3n…"])
@@ -93,83 +93,83 @@ class SessionMade(SessionShown):
     "/challenges",
     operation_id="create_sign_in_challenge",
     status_code=201,
-    response_model=ChallengeMade,
+    response_model=SignInChallengeResponse,
     responses=problems(422),
 )
 def create_challenge(
-    given: AccountGiven, services: ServicesDep, response: Response
-) -> ChallengeMade:
+    body: SignInChallengeRequest, services: ServicesDep, response: Response
+) -> SignInChallengeResponse:
     """Make the text that an account signs in with.
 
     It is good for ten minutes and for one sign-in.
     """
-    text, nonce = challenge(services, given.account)
+    text, nonce = challenge(services, body.account)
     _never_stored(response)
-    return ChallengeMade(message=text, nonce=nonce.nonce, expires_at=nonce.expires_at)
+    return SignInChallengeResponse(message=text, nonce=nonce.nonce, expires_at=nonce.expires_at)
 
 
 @router.get(
     "/nonce",
     operation_id="create_sign_in_nonce",
-    response_model=NonceMade,
+    response_model=NonceResponse,
     responses=problems(),
 )
-def create_nonce(services: ServicesDep, response: Response) -> NonceMade:
+def create_nonce(services: ServicesDep, response: Response) -> NonceResponse:
     """Make a nonce, for wallets that write the text themselves."""
     _never_stored(response)
-    return NonceMade.model_validate(new_nonce(services))
+    return NonceResponse.model_validate(new_nonce(services))
 
 
 @router.post(
     "",
     operation_id="sign_in",
     status_code=201,
-    response_model=SessionMade,
+    response_model=NewSessionResponse,
     responses=problems(401, 403, 422),
 )
 def create_session(
-    given: SignedGiven,
+    body: SignInRequest,
     request: Request,
     response: Response,
     services: ServicesDep,
     index: IndexDep,
-) -> SessionMade:
+) -> NewSessionResponse:
     """Sign in: give the signed text, get a session.
 
     Sets the cookie `obbligato_session` for pages; programs send the token.
     """
     if "origin" in request.headers:
         check_origin(request, services)
-    made = sign_in(services, given.message, signature_bytes(given.signature))
+    created = sign_in(services, body.message, signature_bytes(body.signature))
     response.set_cookie(
         COOKIE,
-        made.token,
+        created.token,
         max_age=services.settings.session_seconds,
         secure=services.settings.public_url.startswith("https:"),
         httponly=True,
         samesite="lax",
     )
     _never_stored(response)
-    return SessionMade(
-        token=made.token,
-        account=made.account,
-        expires_at=made.expires_at,
-        roles=roles_of(index, made.account),
+    return NewSessionResponse(
+        token=created.token,
+        account=created.account,
+        expires_at=created.expires_at,
+        roles=roles_of(index, created.account),
     )
 
 
 @router.get(
     "/current",
     operation_id="get_current_session",
-    response_model=SessionShown,
+    response_model=SessionResponse,
     responses=problems(401, 403),
 )
 def current_session(
     caller: AccountDep, services: ServicesDep, index: IndexDep, response: Response
-) -> SessionShown:
+) -> SessionResponse:
     """Who is signed in, until when, and what the chain says they are."""
     _never_stored(response)
-    return SessionShown(
+    return SessionResponse(
         account=caller.account,
         expires_at=session_end(services, caller.id),
         roles=roles_of(index, caller.account),
@@ -199,7 +199,7 @@ def _printable(text: str) -> str:
     return text
 
 
-class KeyGiven(BaseModel):
+class ApiKeyRequest(BaseModel):
     """A key to make."""
 
     model_config = ConfigDict(
@@ -211,7 +211,7 @@ class KeyGiven(BaseModel):
     scopes: list[Scope] = Field(min_length=1, max_length=10)
 
 
-class KeyShown(AnswerModel):
+class ApiKeyResponse(AnswerModel):
     """A key without its secret."""
 
     id: str = Field(examples=["0f8e4c0c1b6d4f2fa6d25b1f3a7c9e10"])
@@ -223,7 +223,7 @@ class KeyShown(AnswerModel):
     revoked_at: Seconds | None = None
 
 
-class KeyMade(KeyShown):
+class NewApiKeyResponse(ApiKeyResponse):
     """A new key. `key` is shown this once; send it as `Authorization: Bearer …`."""
 
     key: str = Field(examples=["obk_0f8e4c0c1b6d4f2fa6d25b1f3a7c9e10_9tY…"])
@@ -233,30 +233,30 @@ class KeyMade(KeyShown):
     "",
     operation_id="create_api_key",
     status_code=201,
-    response_model=KeyMade,
+    response_model=NewApiKeyResponse,
     responses=problems(401, 403, 404, 422),
 )
 def create_key(
     platform_id: PlatformId,
-    given: KeyGiven,
+    body: ApiKeyRequest,
     caller: AccountDep,
     services: ServicesDep,
     response: Response,
-) -> KeyMade:
+) -> NewApiKeyResponse:
     """Make a key of a platform.
 
     Only the platform's admin may, as the chain says right now.
     """
     check_platform(services, caller, platform_id)
-    key, text = make_key(services, caller, platform_id, label=given.label, scopes=given.scopes)
+    key, text = make_key(services, caller, platform_id, label=body.label, scopes=body.scopes)
     response.headers["cache-control"] = "no-store"
-    return KeyMade(key=text, **_shown(key).model_dump())
+    return NewApiKeyResponse(key=text, **_key_response(key).model_dump())
 
 
 @keys_router.get(
     "",
     operation_id="list_api_keys",
-    response_model=Page[KeyShown],
+    response_model=Page[ApiKeyResponse],
     responses=problems(401, 403, 404, 422),
 )
 def keys(
@@ -266,13 +266,13 @@ def keys(
     response: Response,
     limit: LimitQuery = 50,
     cursor: CursorQuery = None,
-) -> Page[KeyShown]:
+) -> Page[ApiKeyResponse]:
     """List the keys of a platform, the newest first, revoked ones included. Secrets are not kept."""
     check_platform(services, caller, platform_id)
     after = decode_cursor(cursor, int, str) if cursor else None
     response.headers["cache-control"] = "no-store"
     rows = list_keys(services, platform_id, limit=limit, after=after)
-    return page(rows, limit, lambda key: (key.created_at, key.id), _shown)
+    return page(rows, limit, lambda key: (key.created_at, key.id), _key_response)
 
 
 @keys_router.delete(
@@ -289,8 +289,8 @@ def delete_key(
     revoke_key(services, platform_id, key_id)
 
 
-def _shown(key: ApiKey) -> KeyShown:
-    return KeyShown.model_validate(
+def _key_response(key: ApiKey) -> ApiKeyResponse:
+    return ApiKeyResponse.model_validate(
         {
             "id": key.id,
             "platform_id": key.platform_id,

@@ -50,7 +50,7 @@ _REQUIRED: Final = frozenset({"URI", "Version", "Chain ID", "Nonce", "Issued At"
 
 @dataclass(frozen=True, slots=True)
 class SignInMessage:
-    """What a text says. Times are whole seconds since 1970."""
+    """A parsed text. Times are whole seconds since 1970."""
 
     domain: str
     account: str
@@ -81,20 +81,20 @@ class SignInMessage:
         statement, rest = (None, lines[4:]) if not lines[3] else (lines[3], lines[5:])
         if statement is not None and (lines[4] or not statement.isprintable()):
             raise _malformed("the statement is not one printable line with an empty line after it")
-        said, resources = _fields(rest)
+        values, resources = _fields(rest)
         return cls(
             domain=header["domain"],
             scheme=header["scheme"],
             account=lines[1],
             statement=statement,
-            uri=said["URI"],
-            version=said["Version"],
-            chain_id=int(said["Chain ID"]),
-            nonce=said["Nonce"],
-            issued_at=_seconds(said["Issued At"]),
-            expires_at=_optional_seconds(said.get("Expiration Time")),
-            not_before=_optional_seconds(said.get("Not Before")),
-            request_id=said.get("Request ID"),
+            uri=values["URI"],
+            version=values["Version"],
+            chain_id=int(values["Chain ID"]),
+            nonce=values["Nonce"],
+            issued_at=_seconds(values["Issued At"]),
+            expires_at=_optional_seconds(values.get("Expiration Time")),
+            not_before=_optional_seconds(values.get("Not Before")),
+            request_id=values.get("Request ID"),
             resources=resources,
         )
 
@@ -111,12 +111,12 @@ class SignInMessage:
             f"Version: {self.version}",
             f"Chain ID: {self.chain_id}",
             f"Nonce: {self.nonce}",
-            f"Issued At: {_written(self.issued_at)}",
+            f"Issued At: {_timestamp(self.issued_at)}",
         ]
         if self.expires_at is not None:
-            lines.append(f"Expiration Time: {_written(self.expires_at)}")
+            lines.append(f"Expiration Time: {_timestamp(self.expires_at)}")
         if self.not_before is not None:
-            lines.append(f"Not Before: {_written(self.not_before)}")
+            lines.append(f"Not Before: {_timestamp(self.not_before)}")
         if self.request_id is not None:
             lines.append(f"Request ID: {self.request_id}")
         if self.resources:
@@ -126,7 +126,7 @@ class SignInMessage:
 
 def _fields(lines: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
     """The named lines, each at most once and in the order of the standard, and the resources."""
-    said: dict[str, str] = {}
+    values: dict[str, str] = {}
     at = 0
     for name, pattern in _WORDS.items():
         start = f"{name}: "
@@ -134,18 +134,18 @@ def _fields(lines: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
             value = lines[at].removeprefix(start)
             if not pattern.fullmatch(value):
                 raise _malformed(f"{name} is not what the standard asks for")
-            said[name] = value
+            values[name] = value
             at += 1
         elif name in _REQUIRED:
             raise _malformed(f"{name} is missing or not at its place")
     rest = lines[at:]
     if not rest:
-        return said, ()
+        return values, ()
     resources = tuple(line.removeprefix("- ") for line in rest[1:])
     listed = all(line.startswith("- ") for line in rest[1:])
     if rest[0] != "Resources:" or not listed or not all(map(_URI.fullmatch, resources)):
         raise _malformed("its last lines are not a list of resources")
-    return said, resources
+    return values, resources
 
 
 def _seconds(text: str) -> int:
@@ -159,7 +159,7 @@ def _optional_seconds(text: str | None) -> int | None:
     return None if text is None else _seconds(text)
 
 
-def _written(seconds: int) -> str:
+def _timestamp(seconds: int) -> str:
     # Unlike strftime's %Y, isoformat writes years of four digits.
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
@@ -179,14 +179,14 @@ STATEMENT: Final = (
 
 
 class Nonce(NamedTuple):
-    """A word that one sign-in may use, until a moment."""
+    """A nonce for one sign-in, with its end."""
 
     nonce: str
     expires_at: int
 
 
 class NewSession(NamedTuple):
-    """A session as its owner learns of it: the token is not kept."""
+    """A new session with its token, of which only the digest is stored."""
 
     token: str
     account: str
@@ -194,17 +194,17 @@ class NewSession(NamedTuple):
 
 
 def token_digest(token: str) -> bytes:
-    """What is kept of a token. Tokens are 256 random bits: nothing is gained by a slow digest."""
+    """The digest that is stored of a token. Tokens are 256 random bits: a slow digest gains nothing."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def new_nonce(services: Services) -> Nonce:
     """A nonce of 128 random bits."""
-    made = Nonce(secrets.token_hex(16), services.now() + NONCE_SECONDS)
+    nonce = Nonce(secrets.token_hex(16), services.now() + NONCE_SECONDS)
     with services.service_db.work() as session:
         _sweep(session, services.now())
-        session.add(SignInNonce(nonce=made.nonce, expires_at=made.expires_at))
-    return made
+        session.add(SignInNonce(nonce=nonce.nonce, expires_at=nonce.expires_at))
+    return nonce
 
 
 def challenge(services: Services, account: str) -> tuple[str, Nonce]:
@@ -233,7 +233,7 @@ def sign_in(services: Services, text: str, signature: bytes) -> NewSession:
     """
     message = SignInMessage.parse(text)
     now = services.now()
-    _check_place(services, message)
+    _check_site(services, message)
     _check_times(message, now)
     if not is_checksum_address(message.account):
         raise _refused("account", f"{message.account} is not spelled with its checksum (EIP-55)")
@@ -270,14 +270,14 @@ def sign_out(services: Services, session_id: str) -> None:
 def session_end(services: Services, session_id: str) -> int:
     """When a session ends, in seconds since 1970. Raises Problem 401 for one that is gone."""
     with services.service_db.reading() as session:
-        found = session.get(Session, session_id)
-    if found is None:
+        row = session.get(Session, session_id)
+    if row is None:
         raise Problem(401, "Who are you?", "This session has ended: sign in again.")
-    return found.expires_at
+    return row.expires_at
 
 
-def _check_place(services: Services, message: SignInMessage) -> None:
-    """That the text was made for this site and this chain."""
+def _check_site(services: Services, message: SignInMessage) -> None:
+    """Make sure that the text is for this site and this chain."""
     public = services.settings.public_url
     domain, chain_id = authority_of(public), services.chain.deployment.chain_id
     if message.domain.lower() != domain:
@@ -309,10 +309,10 @@ def _check_times(message: SignInMessage, now: int) -> None:
 
 def _check_nonce(services: Services, nonce: str, now: int) -> None:
     with services.service_db.reading() as session:
-        known = session.scalar(
+        row = session.scalar(
             select(SignInNonce).where(SignInNonce.nonce == nonce, SignInNonce.expires_at > now)
         )
-    if known is None:
+    if row is None:
         raise _unknown_nonce()
 
 

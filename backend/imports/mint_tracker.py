@@ -1,4 +1,4 @@
-"""Lines that became licences, whoever sent the transaction, as the index says; and back where a reorg undid it."""
+"""Marks lines as minted once the index has their licences, whoever sent the mint; a reorg takes the mark back."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from backend.db.service_db import CatalogueLine, LineState
 from backend.services import Services
 from obbligato.chain import blocks
 
-_IN_ONE_QUESTION: Final = 400
-_CAN_BE: Final = (LineState.PREPARED, LineState.OFFERED, LineState.MINTED)
+_MOST_IN_QUERY: Final = 400
+_MINTABLE: Final = (LineState.PREPARED, LineState.OFFERED, LineState.MINTED)
 
-Place = tuple[str, int]
+LineKey = tuple[str, int]
 """Catalogue and line."""
 
 
@@ -33,7 +33,7 @@ class Mint:
     block: int
 
     def is_of(self, line: CatalogueLine) -> bool:
-        """Whether it is what the line asked for."""
+        """Whether the line asks for this mint."""
         return (self.owner, self.document, self.content) == (
             line.owner,
             line.document,
@@ -42,17 +42,17 @@ class Mint:
 
 
 class MintFollower:
-    """Looks at the mints of blocks that were not final when it looked before; at first at all of them."""
+    """Reads the mints of blocks that were not final in the step before; the first step reads all mints."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._head: bytes | None = None
         self._final = -1
-        self._open: dict[Place, int | None] = {}
+        self._unfinal: dict[LineKey, int | None] = {}
         """Minted lines that a reorg may still undo: the block of their mint, None where it was not seen yet."""
 
     def step(self) -> int:
-        """Follow the index; how many lines were found minted. Raises NotFound before its first block, ChainError."""
+        """Follow the index; how many lines became minted. Raises NotFound before its first block, ChainError."""
         with self._services.index_db.reading() as session:
             head = read_head(session)
             if head.head_hash == self._head:
@@ -60,16 +60,16 @@ class MintFollower:
             later = LicenseAct.block_number > self._final
             new = living_mints(session, later, head.head_time)
         if self._head is None:
-            self._open = dict.fromkeys(self._minted_lines())
-        found = 0
-        for some in _portions(new):
-            found += self._take_note(some)
-        for places in _portions(list(self._open)):
-            self._look_again(places, head)
+            self._unfinal = dict.fromkeys(self._minted_lines())
+        count = 0
+        for mints in _portions(new):
+            count += self._mark_minted(mints)
+        for keys in _portions(list(self._unfinal)):
+            self._recheck(keys, head)
         self._head, self._final = head.head_hash, head.final_number
-        return found
+        return count
 
-    def _minted_lines(self) -> list[Place]:
+    def _minted_lines(self) -> list[LineKey]:
         with self._services.service_db.reading() as session:
             rows = session.execute(
                 select(CatalogueLine.catalogue_id, CatalogueLine.line).where(
@@ -78,72 +78,72 @@ class MintFollower:
             )
             return [(row[0], row[1]) for row in rows]
 
-    def _take_note(self, mints: Sequence[Mint]) -> int:
-        """The lines that these are of are minted."""
+    def _mark_minted(self, mints: Sequence[Mint]) -> int:
+        """Mark the lines that these mints are of; returns how many."""
         documents = [mint.document for mint in mints]
-        where = (CatalogueLine.document.in_(documents), CatalogueLine.state.in_(_CAN_BE))
+        where = (CatalogueLine.document.in_(documents), CatalogueLine.state.in_(_MINTABLE))
         with self._services.service_db.reading() as session:
             if session.scalar(select(CatalogueLine.line).where(*where).limit(1)) is None:
                 return 0
-        found = 0
+        count = 0
         with self._services.service_db.work() as session:
             for line in session.scalars(select(CatalogueLine).where(*where)):
                 mint = next((mint for mint in mints if mint.is_of(line)), None)
                 if mint is None:
                     continue
-                self._open[line.catalogue_id, line.line] = mint.block
+                self._unfinal[line.catalogue_id, line.line] = mint.block
                 if line.state != LineState.MINTED:
                     line.state, line.license_id = LineState.MINTED, mint.license_id
-                    found += 1
-        return found
+                    count += 1
+        return count
 
-    def _look_again(self, places: Sequence[Place], head: IndexHead) -> None:
-        """Which of the minted lines are so for good, and which no longer."""
-        lines = self._lines(places)
+    def _recheck(self, keys: Sequence[LineKey], head: IndexHead) -> None:
+        """Drop minted lines whose block is final, and undo those whose mint is gone."""
+        lines = self._lines(keys)
         ids = [line.license_id for line in lines if line.license_id is not None]
         with self._services.index_db.reading() as session:
             mints = {
                 each.license_id: each for each in _read(session, LicenseAct.license_id.in_(ids))
             }
-        undone: list[Place] = []
+        undone: list[LineKey] = []
         for line in lines:
-            place = line.catalogue_id, line.line
+            key = line.catalogue_id, line.line
             mint = mints.get(line.license_id or 0)
             if mint is not None and mint.is_of(line):
-                self._open[place] = mint.block
+                self._unfinal[key] = mint.block
                 if mint.block <= head.final_number:
-                    del self._open[place]
-            elif self._has_read(self._open[place], head):
-                undone.append(place)
+                    del self._unfinal[key]
+            elif self._has_indexed(self._unfinal[key], head):
+                undone.append(key)
         if undone:
             self._undo(undone)
 
-    def _lines(self, places: Sequence[Place]) -> list[CatalogueLine]:
-        found: list[CatalogueLine] = []
+    def _lines(self, keys: Sequence[LineKey]) -> list[CatalogueLine]:
+        lines: list[CatalogueLine] = []
         with self._services.service_db.reading() as session:
-            for catalogue_id in sorted({place[0] for place in places}):
-                numbers = [place[1] for place in places if place[0] == catalogue_id]
-                found += session.scalars(
+            for catalogue_id in sorted({key[0] for key in keys}):
+                numbers = [key[1] for key in keys if key[0] == catalogue_id]
+                lines += session.scalars(
                     select(CatalogueLine).where(
                         CatalogueLine.catalogue_id == catalogue_id, CatalogueLine.line.in_(numbers)
                     )
                 ).all()
-        return found
+        return lines
 
-    def _has_read(self, block: int | None, head: IndexHead) -> bool:
+    def _has_indexed(self, block: int | None, head: IndexHead) -> bool:
         """Whether the index has come as far as the mint: one that is being built anew has not."""
         if block is not None:
             return head.head_number >= block
         latest = blocks.latest(self._services.chain).number
         return latest - head.head_number <= self._services.settings.late_blocks
 
-    def _undo(self, places: Iterable[Place]) -> None:
+    def _undo(self, keys: Iterable[LineKey]) -> None:
         with self._services.service_db.work() as session:
-            for place in places:
-                line = session.get_one(CatalogueLine, place, with_for_update=True)
+            for key in keys:
+                line = session.get_one(CatalogueLine, key, with_for_update=True)
                 if line.state == LineState.MINTED:
                     line.state, line.license_id = LineState.OFFERED, None
-                del self._open[place]
+                del self._unfinal[key]
 
 
 def living_mints(session: Session, condition: ColumnElement[bool], now: int) -> list[Mint]:
@@ -173,5 +173,5 @@ def _read(session: Session, *conditions: ColumnElement[bool]) -> list[Mint]:
 
 
 def _portions(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    for start in range(0, len(values), _IN_ONE_QUESTION):
-        yield values[start : start + _IN_ONE_QUESTION]
+    for start in range(0, len(values), _MOST_IN_QUERY):
+        yield values[start : start + _MOST_IN_QUERY]

@@ -1,4 +1,4 @@
-"""Handing prepared lines out: as transactions of the caller's own wallet, or as acts to be signed one by one."""
+"""Minting prepared lines: as transactions of the caller's own wallet, or as acts to be signed one by one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backend.actions.license_acts import document_of, mint_of
 from backend.actions.store import missing_block, store_act
 from backend.db.service_db import Act, CatalogueLine, CatalogueState, LineState
 from backend.http.callers import Caller
-from backend.imports.permissions import LeftOut, Mintable, mintable, minted_meanwhile
+from backend.imports.permissions import Mintable, SkippedLines, already_minted, mintable
 from backend.imports.store import find
 from backend.imports.worker import WRITERS
 from backend.services import Services
@@ -38,12 +38,12 @@ class Batch:
     """What to send, in this order, and what it mints."""
 
     calls: list[tuple[str, Call]]
-    """What each is for, in words."""
+    """Each with its purpose in words."""
     lines: list[CatalogueLine]
-    left_out: list[LeftOut]
+    left_out: list[SkippedLines]
 
 
-def offer_batch(
+def prepare_batch(
     services: Services, caller: Caller, catalogue_id: str, most: int, *, again: bool
 ) -> Batch:
     """Up to `most` lines of owners who let the caller mint, as transactions of its wallet.
@@ -51,7 +51,7 @@ def offer_batch(
     `again`: of those that were handed out before and are not minted. Raises NotFound, Problem 403 and 409, ChainError,
     StoreError; nothing is handed out then.
     """
-    chosen = _chosen(services, caller, catalogue_id, most, again=again)
+    chosen = _choose_lines(services, caller, catalogue_id, most, again=again)
     _check_blocks(services, chosen.lines)
     if not chosen.lines:
         return Batch([], [], chosen.left_out)
@@ -75,14 +75,14 @@ def offer_batch(
     return Batch(calls, chosen.lines, chosen.left_out)
 
 
-def offer_acts(
+def prepare_acts(
     services: Services, caller: Caller, catalogue_id: str, most: int, *, again: bool
 ) -> list[Act]:
     """Up to `most` of the caller's own lines as acts that it signs; one that still waits for that is not made anew.
 
     Raises as `offer_batch` does.
     """
-    chosen = _chosen(services, caller, catalogue_id, most, again=again, own=True)
+    chosen = _choose_lines(services, caller, catalogue_id, most, again=again, own=True)
     acts = []
     for line in chosen.lines:
         act = _open_act(services, catalogue_id, line) or _new_act(services, caller, line)
@@ -91,7 +91,7 @@ def offer_acts(
     return acts
 
 
-def _chosen(
+def _choose_lines(
     services: Services,
     caller: Caller,
     catalogue_id: str,
@@ -102,13 +102,13 @@ def _chosen(
 ) -> Mintable:
     catalogue = find(services, caller, catalogue_id)
     if catalogue.state == CatalogueState.WITHDRAWN:
-        raise Problem(409, "Not any more", "This catalogue is withdrawn.", field="catalogue_id")
+        raise Problem(409, "Withdrawn", "This catalogue is withdrawn.", field="catalogue_id")
     states = [LineState.OFFERED if again else LineState.PREPARED]
     # Who did not make the catalogue is here for lines of its own.
     own = own or catalogue.made_by != caller.account
-    found = mintable(services, caller.account, catalogue_id, states, most, own=own)
-    minted = minted_meanwhile(services, found.lines)
-    return Mintable([each for each in found.lines if each.line not in minted], found.left_out)
+    chosen = mintable(services, caller.account, catalogue_id, states, most, own=own)
+    minted = already_minted(services, chosen.lines)
+    return Mintable([each for each in chosen.lines if each.line not in minted], chosen.left_out)
 
 
 def _check_blocks(services: Services, lines: Sequence[CatalogueLine]) -> None:
@@ -121,7 +121,7 @@ def _check_blocks(services: Services, lines: Sequence[CatalogueLine]) -> None:
 
 
 def _steps(lines: Sequence[CatalogueLine]) -> list[Step]:
-    """What has to be interned, once each."""
+    """The terms and splits to intern, once each."""
     steps: dict[str, Step] = {}
     for line in lines:
         for digest, make in (
@@ -146,16 +146,16 @@ def split_of(line: CatalogueLine) -> Split:
     return Split.read(_without_digest(line.split))
 
 
-def _without_digest(kept: dict[str, Any] | None) -> dict[str, Any]:
-    return {name: value for name, value in (kept or {}).items() if name != "digest"}
+def _without_digest(stored: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (stored or {}).items() if name != "digest"}
 
 
-def _digest(kept: dict[str, Any] | None) -> str:
-    return str((kept or {})["digest"])
+def _digest(stored: dict[str, Any] | None) -> str:
+    return str((stored or {})["digest"])
 
 
 def _open_act(services: Services, catalogue_id: str, line: CatalogueLine) -> Act | None:
-    """The act of this line that may still come to something."""
+    """The act of this line that waits for a signature or was signed."""
     with services.service_db.reading() as session:
         acts = session.scalars(
             select(Act)
@@ -178,7 +178,7 @@ def _new_act(services: Services, caller: Caller, line: CatalogueLine) -> Act:
 
 
 def _mark(services: Services, catalogue_id: str, lines: Collection[CatalogueLine]) -> None:
-    """They are handed out, where nothing else happened to them meanwhile."""
+    """Mark lines as offered; those that left the state PREPARED meanwhile stay as they are."""
     with services.service_db.work() as session:
         rows = session.scalars(
             select(CatalogueLine)

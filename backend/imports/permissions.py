@@ -16,13 +16,13 @@ from backend.imports.mint_tracker import Mint, living_mints
 from backend.services import Services
 from obbligato.chain.follower import BlockId, events_after
 
-MOST_LEFT_OUT: Final = 100
-"""Owners who are told of, where some did not approve."""
+MOST_SKIPPED: Final = 100
+"""The most owners without approval that an answer lists."""
 _MOST_OWNERS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class SkippedLines:
     """Lines of one owner that cannot be minted by the caller."""
 
     owner: str
@@ -33,10 +33,10 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Mintable:
-    """Lines that can be minted now, in the order of the file, and whose cannot."""
+    """Lines that can be minted now, in the order of the file, and the owners whose lines cannot."""
 
     lines: list[CatalogueLine]
-    left_out: list[LeftOut]
+    left_out: list[SkippedLines]
 
 
 def mintable(
@@ -50,7 +50,7 @@ def mintable(
 ) -> Mintable:
     """Up to `most` lines in these states; `own`: only those of the account itself. Raises ChainError, NotFound.
 
-    What the index says of operators is asked of the chain again for those whose lines are chosen.
+    The index names the operators; the chain confirms them for the owners whose lines are chosen.
     """
     if own:
         return Mintable(_lines(services, catalogue_id, states, [account], most), [])
@@ -65,22 +65,22 @@ def mintable(
             )
         )
     unknown = [owner for owner in owners if owner not in approved and owner != account]
-    # Who approved a moment ago is not in the index yet: asked too, as far as that is few.
-    approved.update(_asked(services, account, unknown[:MOST_LEFT_OUT]))
+    # Who approved a moment ago is not in the index yet: the chain is asked about the first of them.
+    approved.update(_approving_owners(services, account, unknown[:MOST_SKIPPED]))
     allowed = [owner for owner in owners if owner == account or owner in approved]
     refused = [owner for owner in owners if owner != account and owner not in approved]
     chosen = _lines(services, catalogue_id, states, allowed, most)
     others = sorted({str(line.owner) for line in chosen} - {account})
-    sure = {account, *_asked(services, account, others)}
+    sure = {account, *_approving_owners(services, account, others)}
     refused += [owner for owner in others if owner not in sure]
     lines = [line for line in chosen if line.owner in sure]
     reason = f"has not made {account} its operator (as of block {head.head_number}): ask for its signature first"
-    left_out = [LeftOut(owner, *owners[owner], reason) for owner in refused[:MOST_LEFT_OUT]]
+    left_out = [SkippedLines(owner, *owners[owner], reason) for owner in refused[:MOST_SKIPPED]]
     return Mintable(lines, left_out)
 
 
-def minted_meanwhile(services: Services, lines: Sequence[CatalogueLine]) -> set[int]:
-    """Which of the lines are licences that nobody took note of yet, also in blocks that the index has not read.
+def already_minted(services: Services, lines: Sequence[CatalogueLine]) -> set[int]:
+    """The lines that are licences already without being marked as minted, also in blocks that the index has not read.
 
     Raises ChainError, NotFound.
     """
@@ -120,8 +120,8 @@ def _owners(
         return {str(owner): (number, line) for owner, number, line in rows}
 
 
-def _asked(services: Services, account: str, owners: Sequence[str]) -> set[str]:
-    """Those of the owners whose operator the account is, as the chain says right now."""
+def _approving_owners(services: Services, account: str, owners: Sequence[str]) -> set[str]:
+    """The owners who have the account as their operator, as the chain says right now."""
     return {
         owner
         for owner in owners
@@ -136,10 +136,10 @@ def _lines(
     owners: Sequence[str],
     most: int,
 ) -> list[CatalogueLine]:
-    found: list[CatalogueLine] = []
+    lines: list[CatalogueLine] = []
     with services.service_db.reading() as session:
         for start in range(0, len(owners), _MOST_OWNERS):
-            found += session.scalars(
+            lines += session.scalars(
                 select(CatalogueLine)
                 .where(
                     CatalogueLine.catalogue_id == catalogue_id,
@@ -149,4 +149,4 @@ def _lines(
                 .order_by(CatalogueLine.line)
                 .limit(most)
             ).all()
-    return sorted(found, key=lambda line: line.line)[:most]
+    return sorted(lines, key=lambda line: line.line)[:most]

@@ -15,22 +15,22 @@ from backend.http.callers import Caller
 from backend.http.deps import ServicesDep
 from backend.http.paging import CursorQuery, LimitQuery, decode_cursor, page
 from backend.http.schemas import Page, problems
-from backend.imports.minting import MOST_ACTS, MOST_IN_BATCH, offer_acts, offer_batch
+from backend.imports.minting import MOST_ACTS, MOST_IN_BATCH, prepare_acts, prepare_batch
 from backend.imports.schemas import (
     FIRST_ERRORS,
-    ActsShown,
-    BatchShown,
-    CatalogueShown,
-    LineShown,
+    ActsResponse,
+    BatchResponse,
+    CatalogueResponse,
+    LineResponse,
     LineStateWord,
+    batch_response,
+    catalogue_response,
     errors_file,
+    line_response,
     refused_line,
     refused_lines,
-    shown_batch,
-    shown_catalogue,
-    shown_line,
 )
-from backend.imports.store import correct, counts, find, take_in, withdraw
+from backend.imports.store import correct, counts, find, store_catalogue, withdraw
 from backend.imports.uploads import FIELDS, Upload, defaults_of, read_upload
 from backend.services import Services
 
@@ -76,7 +76,7 @@ def _upload(*fields: str) -> dict[str, Any]:
     }
 
 
-class BatchGiven(BaseModel):
+class BatchRequest(BaseModel):
     """How many lines to mint at once."""
 
     model_config = ConfigDict(
@@ -94,7 +94,7 @@ class BatchGiven(BaseModel):
     ] = False
 
 
-class ActsGiven(BaseModel):
+class ActsRequest(BaseModel):
     """How many lines to have as acts."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"most": 50}]})
@@ -131,7 +131,7 @@ def import_catalogue(
         ),
     ] = None,
     key: IdempotencyKey = None,
-) -> CatalogueShown:
+) -> CatalogueResponse:
     """Import a CSV of recordings.
 
     Up to 10 000 lines, in UTF-8. `title`, `artists` and `content_hash` (the sha-256 of the file) are needed; several
@@ -140,16 +140,16 @@ def import_catalogue(
     are kept at once and checked in the background: read the catalogue to see how far that is. Lines with errors keep
     no other line up, and can be corrected.
     """
-    given = {"owner": owner, "preset": preset, "payees": payees}
-    defaults = defaults_of(caller.account, given | dict(file.fields))
-    catalogue = take_in(services, caller, file.data, defaults, key)
-    return _shown(services, caller, catalogue)
+    body = {"owner": owner, "preset": preset, "payees": payees}
+    defaults = defaults_of(caller.account, body | dict(file.fields))
+    catalogue = store_catalogue(services, caller, file.data, defaults, key)
+    return _catalogue_response(services, caller, catalogue)
 
 
 @router.get("", operation_id="list_catalogues", responses=problems(401, 403, 422))
 def list_catalogues(
     services: ServicesDep, caller: AccountDep, limit: LimitQuery = 50, cursor: CursorQuery = None
-) -> Page[CatalogueShown]:
+) -> Page[CatalogueResponse]:
     """Your catalogues, newest first; their errors are with each by itself."""
     query = select(Catalogue).where(Catalogue.made_by == caller.account)
     if cursor is not None:
@@ -157,24 +157,24 @@ def list_catalogues(
         earlier = and_(Catalogue.created_at == at, Catalogue.id < identity)
         query = query.where(or_(Catalogue.created_at < at, earlier))
     with services.service_db.reading() as session:
-        found = session.scalars(
+        rows = session.scalars(
             query.order_by(Catalogue.created_at.desc(), Catalogue.id.desc()).limit(limit + 1)
         ).all()
-        counted = counts(session, [each.id for each in found])
+        line_counts = counts(session, [each.id for each in rows])
     return page(
-        found,
+        rows,
         limit,
         lambda each: (each.created_at, each.id),
-        lambda each: shown_catalogue(each, counted[each.id], ()),
+        lambda each: catalogue_response(each, line_counts[each.id], ()),
     )
 
 
 @router.get("/{catalogue_id}", operation_id="get_catalogue", responses=problems(401, 403, 404, 422))
 def get_catalogue(
     catalogue_id: CatalogueId, services: ServicesDep, caller: AccountDep
-) -> CatalogueShown:
+) -> CatalogueResponse:
     """One catalogue: how far its lines are, and the first errors."""
-    return _shown(services, caller, find(services, caller, catalogue_id))
+    return _catalogue_response(services, caller, find(services, caller, catalogue_id))
 
 
 @router.get(
@@ -189,12 +189,12 @@ def list_lines(
     state: LineStateWord | None = None,
     limit: LimitQuery = 50,
     cursor: CursorQuery = None,
-) -> Page[LineShown]:
+) -> Page[LineResponse]:
     """The lines of a catalogue in the order of the file.
 
     Who did not make it sees the lines that name its own account as the owner.
     """
-    owner = _limited(caller, find(services, caller, catalogue_id))
+    owner = _visible_owner(caller, find(services, caller, catalogue_id))
     query = select(CatalogueLine).where(CatalogueLine.catalogue_id == catalogue_id)
     if owner is not None:
         query = query.where(CatalogueLine.owner == owner)
@@ -205,7 +205,7 @@ def list_lines(
         query = query.where(CatalogueLine.line > after)
     with services.service_db.reading() as session:
         lines = session.scalars(query.order_by(CatalogueLine.line).limit(limit + 1)).all()
-    return page(lines, limit, lambda line: (line.line,), shown_line)
+    return page(lines, limit, lambda line: (line.line,), line_response)
 
 
 @router.get(
@@ -225,7 +225,7 @@ def download_errors(
     Cells that a spreadsheet would take for a formula begin with an apostrophe, which is taken off again when the
     corrected file is sent back.
     """
-    owner = _limited(caller, find(services, caller, catalogue_id))
+    owner = _visible_owner(caller, find(services, caller, catalogue_id))
     with services.service_db.reading() as session:
         text = errors_file(refused_lines(session, catalogue_id, owner))
     headers = {
@@ -244,13 +244,13 @@ def download_errors(
 )
 def correct_lines(
     catalogue_id: CatalogueId, file: UploadDep, services: ServicesDep, caller: AccountDep
-) -> CatalogueShown:
+) -> CatalogueResponse:
     """Correct refused lines.
 
     A CSV with the same columns and `line`, as the file of errors has it. Each line is replaced as a whole and checked
     again. All lines of the file are taken, or none.
     """
-    return _shown(services, caller, correct(services, caller, catalogue_id, file.data))
+    return _catalogue_response(services, caller, correct(services, caller, catalogue_id, file.data))
 
 
 @router.post(
@@ -259,16 +259,16 @@ def correct_lines(
     responses=problems(401, 403, 404, 409, 422),
 )
 def post_batch(
-    catalogue_id: CatalogueId, given: BatchGiven, services: ServicesDep, caller: AccountDep
-) -> BatchShown:
+    catalogue_id: CatalogueId, body: BatchRequest, services: ServicesDep, caller: AccountDep
+) -> BatchResponse:
     """Mint prepared lines with your own wallet: up to 140 in one transaction.
 
     For owners, and for operators of owners who approved them on the chain. Send the transactions in their order, each
     once the one before is in a block; lines are minted when the chain says so. Each call hands out lines that were not
     handed out before; with `again`, those that were and are not minted.
     """
-    batch = offer_batch(services, caller, catalogue_id, given.most, again=given.again)
-    return shown_batch(services, batch)
+    batch = prepare_batch(services, caller, catalogue_id, body.most, again=body.again)
+    return batch_response(services, batch)
 
 
 @router.post(
@@ -277,11 +277,11 @@ def post_batch(
     responses=problems(401, 403, 404, 409, 422),
 )
 def post_acts(
-    catalogue_id: CatalogueId, given: ActsGiven, services: ServicesDep, caller: AccountDep
-) -> ActsShown:
+    catalogue_id: CatalogueId, body: ActsRequest, services: ServicesDep, caller: AccountDep
+) -> ActsResponse:
     """Mint prepared lines of your own by signatures: one act for each, sent for you within the limits."""
-    acts = offer_acts(services, caller, catalogue_id, given.most, again=given.again)
-    return ActsShown(acts=[act_response(services.chain, act) for act in acts])
+    acts = prepare_acts(services, caller, catalogue_id, body.most, again=body.again)
+    return ActsResponse(acts=[act_response(services.chain, act) for act in acts])
 
 
 @router.delete(
@@ -298,13 +298,17 @@ def delete_catalogue(
     return Response(status_code=204)
 
 
-def _limited(caller: Caller, catalogue: Catalogue) -> str | None:
+def _visible_owner(caller: Caller, catalogue: Catalogue) -> str | None:
     """Whose lines the caller may see; None for all."""
     return None if caller.account == catalogue.made_by else caller.account
 
 
-def _shown(services: Services, caller: Caller, catalogue: Catalogue) -> CatalogueShown:
+def _catalogue_response(
+    services: Services, caller: Caller, catalogue: Catalogue
+) -> CatalogueResponse:
     with services.service_db.reading() as session:
-        counted = counts(session, [catalogue.id])[catalogue.id]
-        first = refused_lines(session, catalogue.id, _limited(caller, catalogue), FIRST_ERRORS)
-    return shown_catalogue(catalogue, counted, [refused_line(each) for each in first])
+        line_counts = counts(session, [catalogue.id])[catalogue.id]
+        first = refused_lines(
+            session, catalogue.id, _visible_owner(caller, catalogue), FIRST_ERRORS
+        )
+    return catalogue_response(catalogue, line_counts, [refused_line(each) for each in first])

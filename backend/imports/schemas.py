@@ -1,4 +1,4 @@
-"""Catalogues as people are shown them, and the file of their errors."""
+"""Answers about catalogues, and the CSV of their errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIRST_ERRORS = 10
 
 
 class Counts(AnswerModel):
-    """How many lines have come how far."""
+    """How many lines are in each state."""
 
     waiting: int = 0
     prepared: int = 0
@@ -53,7 +53,7 @@ class RefusedLine(AnswerModel):
     errors: list[LineError]
 
 
-class CatalogueShown(AnswerModel):
+class CatalogueResponse(AnswerModel):
     """A catalogue: how many of its lines are waiting, prepared, refused, offered and minted."""
 
     model_config = ConfigDict(
@@ -98,7 +98,7 @@ class CatalogueShown(AnswerModel):
     updated_at: Seconds
 
 
-class LineShown(AnswerModel):
+class LineResponse(AnswerModel):
     """One line: its cells as they were given, what is wrong with it, what was made of it."""
 
     line: Annotated[int, Field(description="As in the file: the header is line 1.")]
@@ -111,13 +111,13 @@ class LineShown(AnswerModel):
     license_id: int | None
 
 
-class TransactionShown(CallResponse):
+class TransactionResponse(CallResponse):
     """One transaction and what it is for."""
 
     what: Annotated[str, Field(examples=["mint 140 licences"])]
 
 
-class LeftOutShown(AnswerModel):
+class SkippedLinesResponse(AnswerModel):
     """Lines of an owner who did not let you mint."""
 
     owner: Account
@@ -126,25 +126,25 @@ class LeftOutShown(AnswerModel):
     reason: str
 
 
-class BatchShown(AnswerModel):
+class BatchResponse(AnswerModel):
     """Transactions for your own wallet, each to be sent once the one before is in a block."""
 
-    transactions: list[TransactionShown]
+    transactions: list[TransactionResponse]
     lines: Annotated[list[int], Field(description="What the last of them mints, in its order.")]
-    left_out: list[LeftOutShown]
+    left_out: list[SkippedLinesResponse]
 
 
-class ActsShown(AnswerModel):
+class ActsResponse(AnswerModel):
     """Acts to sign, one for each line."""
 
     acts: list[ActResponse]
 
 
-def shown_catalogue(
+def catalogue_response(
     catalogue: Catalogue, counts: Mapping[str, int], errors: Sequence[RefusedLine]
-) -> CatalogueShown:
+) -> CatalogueResponse:
     """One catalogue."""
-    return CatalogueShown(
+    return CatalogueResponse(
         id=catalogue.id,
         state=catalogue.state,
         made_by=catalogue.made_by,
@@ -158,9 +158,9 @@ def shown_catalogue(
     )
 
 
-def shown_line(line: CatalogueLine) -> LineShown:
+def line_response(line: CatalogueLine) -> LineResponse:
     """One line."""
-    return LineShown(
+    return LineResponse(
         line=line.line,
         state=line.state,
         cells=line.cells,
@@ -172,11 +172,11 @@ def shown_line(line: CatalogueLine) -> LineShown:
     )
 
 
-def shown_batch(services: Services, batch: Batch) -> BatchShown:
+def batch_response(services: Services, batch: Batch) -> BatchResponse:
     """The transactions with their calldata."""
-    return BatchShown(
+    return BatchResponse(
         transactions=[
-            TransactionShown(
+            TransactionResponse(
                 what=what,
                 to=services.chain.deployment.address(call.contract),
                 data="0x" + call.data(services.chain).hex(),
@@ -184,7 +184,7 @@ def shown_batch(services: Services, batch: Batch) -> BatchShown:
             for what, call in batch.calls
         ],
         lines=[line.line for line in batch.lines],
-        left_out=[LeftOutShown.model_validate(each) for each in batch.left_out],
+        left_out=[SkippedLinesResponse.model_validate(each) for each in batch.left_out],
     )
 
 

@@ -1,4 +1,4 @@
-"""Keeping catalogues: taken in whole, corrected line by line, withdrawn; each in one unit of work."""
+"""Storing, correcting and withdrawing catalogues, each in one unit of work."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from obbligato.schemas.catalogue_lines import Defaults
 from obbligato.server.http import Problem
 
 MOST_ERRORS: Final = 100
-"""Of a file of corrections that is refused: how many of its errors are told."""
+"""How many errors the answer to a refused file of corrections lists."""
 
 _NO_KEY: Final = "none "
 """Begins a key that no request can have: headers hold no space."""
 
 
-def take_in(
+def store_catalogue(
     services: Services, caller: Caller, data: bytes, defaults: Defaults, key: str | None
 ) -> Catalogue:
     """The catalogue of a file, its lines waiting to be checked. The same file under the same key is the same one.
@@ -52,7 +52,7 @@ def take_in(
         lines=0,
         created_at=services.now(),
     )
-    known = _earlier(services, catalogue)
+    known = _earlier_import(services, catalogue)
     if known is not None:
         return known
     defaults.payees.split(defaults.owner, forbidden=forbidden_payees(services))
@@ -65,7 +65,7 @@ def take_in(
             session.execute(insert(CatalogueLine), [_row(catalogue.id, each) for each in lines])
     except IntegrityError:
         # The same request, sent twice at once.
-        known = _earlier(services, catalogue)
+        known = _earlier_import(services, catalogue)
         if known is None:
             raise
         return known
@@ -90,7 +90,7 @@ def find(services: Services, caller: Caller, catalogue_id: str) -> Catalogue:
     return catalogue
 
 
-def find_own(services: Services, caller: Caller, catalogue_id: str) -> Catalogue:
+def find_own_catalogue(services: Services, caller: Caller, catalogue_id: str) -> Catalogue:
     """A catalogue that the caller made. Raises NotFound, Problem 403."""
     catalogue = find(services, caller, catalogue_id)
     if catalogue.made_by != caller.account:
@@ -101,12 +101,12 @@ def find_own(services: Services, caller: Caller, catalogue_id: str) -> Catalogue
 
 
 def correct(services: Services, caller: Caller, catalogue_id: str, data: bytes) -> Catalogue:
-    """Refused lines as they should be, to be checked again: all of the file is taken, or nothing.
+    """Replace refused lines, which are then validated again: all lines of the file, or none.
 
     Raises InputError, NotFound, Problem 403, 409 while lines are still being checked, 413, 422 with every line
     that cannot be corrected.
     """
-    find_own(services, caller, catalogue_id)
+    find_own_catalogue(services, caller, catalogue_id)
     corrections = read_corrections(data)
     with services.service_db.work() as session:
         catalogue = session.get_one(Catalogue, catalogue_id, with_for_update=True)
@@ -137,8 +137,8 @@ def correct(services: Services, caller: Caller, catalogue_id: str, data: bytes) 
 
 
 def withdraw(services: Services, caller: Caller, catalogue_id: str) -> None:
-    """Nothing more comes of it; acts that nobody signed end with it. Raises NotFound, Problem 403."""
-    find_own(services, caller, catalogue_id)
+    """Withdraw a catalogue and its acts that nobody signed. Raises NotFound, Problem 403."""
+    find_own_catalogue(services, caller, catalogue_id)
     with services.service_db.work() as session:
         catalogue = session.get_one(Catalogue, catalogue_id, with_for_update=True)
         catalogue.state = CatalogueState.WITHDRAWN
@@ -151,28 +151,28 @@ def withdraw(services: Services, caller: Caller, catalogue_id: str) -> None:
 
 def counts(session: Session, catalogue_ids: Sequence[str]) -> dict[str, dict[str, int]]:
     """How many lines of each catalogue are in each state."""
-    found: dict[str, dict[str, int]] = {each: {} for each in catalogue_ids}
+    numbers: dict[str, dict[str, int]] = {each: {} for each in catalogue_ids}
     for catalogue_id, state, number in session.execute(
         select(CatalogueLine.catalogue_id, CatalogueLine.state, func.count())
         .where(CatalogueLine.catalogue_id.in_(catalogue_ids))
         .group_by(CatalogueLine.catalogue_id, CatalogueLine.state)
     ):
-        found[catalogue_id][state] = number
-    return found
+        numbers[catalogue_id][state] = number
+    return numbers
 
 
-def _earlier(services: Services, wanted: Catalogue) -> Catalogue | None:
+def _earlier_import(services: Services, catalogue: Catalogue) -> Catalogue | None:
     with services.service_db.reading() as session:
         known = session.scalars(
             select(Catalogue).where(
-                Catalogue.made_by == wanted.made_by,
-                Catalogue.idempotency_key == wanted.idempotency_key,
+                Catalogue.made_by == catalogue.made_by,
+                Catalogue.idempotency_key == catalogue.idempotency_key,
             )
         ).one_or_none()
     if known is not None and (
-        known.file_digest != wanted.file_digest
-        or known.owner != wanted.owner
-        or known.defaults != wanted.defaults
+        known.file_digest != catalogue.file_digest
+        or known.owner != catalogue.owner
+        or known.defaults != catalogue.defaults
     ):
         raise Problem(
             409,

@@ -33,17 +33,17 @@ class Answer(NamedTuple):
     headers: dict[str, str]
 
 
-def wanted_format(asked: str | None, accept: str | None) -> Format:
-    """What was asked for by `?format=`, else by the Accept header, else raw.
+def negotiate_format(format_name: str | None, accept: str | None) -> Format:
+    """The format that `?format=` names, else the Accept header, else raw.
 
     Raises Problem 400 for a format and 406 for media types that only a gateway serves which is to be trusted.
     """
-    if asked is not None:
-        if asked not in _FORMATS:
+    if format_name is not None:
+        if format_name not in _FORMATS:
             raise Problem(
                 400, "No such format", "Ask for format=raw or format=car.", field="format"
             )
-        return _FORMATS[asked]
+        return _FORMATS[format_name]
     if not accept or not accept.strip():
         return "raw"
     any_will_do = False

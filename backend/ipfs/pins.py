@@ -1,4 +1,4 @@
-"""Keeping every block that this deployment refers to: noted, asked for, fetched again where it vanished."""
+"""Pins every block that this deployment refers to, and fetches again what vanished from the store."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ class PinWorker:
 
 
 def _pinned(store: ContentStore, cid: str, before: BlockStatus) -> tuple[BlockStatus, str | None]:
-    """What becomes of a block that the store is told to keep; why it does not, where it does not."""
+    """Pin a block: its status afterwards, and the reason where pinning failed."""
     try:
         store.pin(cid)
         return store.status(cid), None

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from backend.http.deps import ServicesDep
 from backend.http.paging import CursorQuery, LimitQuery
 from backend.http.schemas import Page, problems
-from backend.ipfs.gateway import CAR, CAR_TYPE, RAW, read_block, wanted_format
+from backend.ipfs.gateway import CAR, CAR_TYPE, RAW, negotiate_format, read_block
 from backend.ipfs.pins import DocumentStatus, PinState, list_documents, read_document
 from backend.ipfs.references import export_car
 
@@ -42,7 +42,7 @@ def block(
     request: Request,
     services: ServicesDep,
     cid: CidPath,
-    asked: FormatQuery = None,
+    format_name: FormatQuery = None,
     accept: Annotated[str | None, Header(max_length=1_000)] = None,
 ) -> Response:
     """Get a block, raw or as a CAR, to be checked against its CID.
@@ -50,7 +50,7 @@ def block(
     A trustless gateway (https://specs.ipfs.tech/http-gateways/trustless-gateway/) for what this deployment refers
     to or holds: nothing else is fetched from IPFS.
     """
-    return _answer(request, services, cid, asked, accept)
+    return _answer(request, services, cid, format_name, accept)
 
 
 @router.head("/ipfs/{cid}", operation_id="head_block", response_class=Response, responses=_ANSWERS)
@@ -58,25 +58,25 @@ def block_head(
     request: Request,
     services: ServicesDep,
     cid: CidPath,
-    asked: FormatQuery = None,
+    format_name: FormatQuery = None,
     accept: Annotated[str | None, Header(max_length=1_000)] = None,
 ) -> Response:
     """Ask whether a block is there, and how large it is."""
-    return _answer(request, services, cid, asked, accept)
+    return _answer(request, services, cid, format_name, accept)
 
 
 def _answer(
-    request: Request, services: ServicesDep, cid: str, asked: str | None, accept: str | None
+    request: Request, services: ServicesDep, cid: str, format_name: str | None, accept: str | None
 ) -> Response:
-    form = wanted_format(asked, accept)
+    form = negotiate_format(format_name, accept)
     held_only = "only-if-cached" in request.headers.get("cache-control", "").lower()
-    found = read_block(services, cid, form, held_only=held_only)
-    if _known(request, found.headers["etag"]):
-        return Response(status_code=304, headers=found.headers)
+    answer = read_block(services, cid, form, held_only=held_only)
+    if _known(request, answer.headers["etag"]):
+        return Response(status_code=304, headers=answer.headers)
     if request.method == "HEAD":
-        length = {"content-length": str(len(found.body))}
-        return Response(headers={**found.headers, **length})
-    return Response(found.body, headers=found.headers)
+        length = {"content-length": str(len(answer.body))}
+        return Response(headers={**answer.headers, **length})
+    return Response(answer.body, headers=answer.headers)
 
 
 @router.get(
@@ -95,27 +95,27 @@ def export(request: Request, services: ServicesDep) -> Response:
     Documents of licences, legal texts, evidence and its chunks, each a root, so `ipfs dag import` pins them all.
     `x-missing-blocks` says how many are not here: list documents with state absent to see which.
     """
-    made = export_car(services)
+    export_file = export_car(services)
     headers = {
         "content-type": CAR_TYPE,
         "content-disposition": 'attachment; filename="export.car"',
-        "etag": made.etag,
+        "etag": export_file.etag,
         "cache-control": "no-cache",
         "x-content-type-options": "nosniff",
-        "x-missing-blocks": str(len(made.written.absent)),
+        "x-missing-blocks": str(len(export_file.written.absent)),
     }
-    if _known(request, made.etag):
-        made.file.close()
+    if _known(request, export_file.etag):
+        export_file.file.close()
         return Response(status_code=304, headers=headers)
     return StreamingResponse(
-        made.pieces(), headers={**headers, "content-length": str(made.written.size)}
+        export_file.pieces(), headers={**headers, "content-length": str(export_file.written.size)}
     )
 
 
 def _known(request: Request, etag: str) -> bool:
-    given = request.headers.get("if-none-match", "")
-    return given.strip() == "*" or etag in {
-        each.strip().removeprefix("W/") for each in given.split(",")
+    header = request.headers.get("if-none-match", "")
+    return header.strip() == "*" or etag in {
+        each.strip().removeprefix("W/") for each in header.split(",")
     }
 
 
