@@ -36,6 +36,7 @@ class BackendEnv:
     backend: Service
     folder: Path
     users: list[User] = field(default_factory=list)
+    patience: float = PATIENCE
 
     def user(self, account: LocalAccount) -> User:
         self.users.append(User(self, account))
@@ -46,7 +47,7 @@ class BackendEnv:
 
     def until(self, condition: Callable[[], Any], *, mining: bool = False) -> Any:
         """What the condition answers once it is true."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while not (found := condition()):
             assert time.monotonic() < deadline, self.backend.tail()
             if mining:

@@ -97,7 +97,7 @@ def serve_env(
             OBBLIGATO_BACKEND_PRIVATE_WEBHOOKS="true",
             **databases,
         )
-        made = ServeEnv(protocol, Acts(protocol), node, backend, folder)
+        made = ServeEnv(protocol, Acts(protocol), node, backend, folder, patience=START_SECONDS)
         made.mine(FINALITY + 1)
         backend.start()
         try:
