@@ -29,7 +29,7 @@ from obbligato.chain import blocks
 from obbligato.documents.cid import cid_of
 from obbligato.errors import ChainError, InputError, ObbligatoError
 from obbligato.server import process as server
-from obbligato.server.alerts import Alerts
+from obbligato.server.alerts import Alerts, open_alerts
 from obbligato.server.http import stopped_by
 from obbligato.server.processes import (
     REPORT_SECONDS,
@@ -85,8 +85,9 @@ class Backend:
     ) -> Backend:
         """Open what the parts need. Raises InputError naming the setting, ChainError, DatabaseError, StoreError."""
         _check_parts(settings)
-        made = cls(settings, Services.open(settings, migrate=role == "all"), stop, role, folder)
-        services, alerts = made.services, made.alerts
+        alerts = open_alerts(settings.alert_url, "backend")
+        services = Services.open(settings, migrate=role == "all")
+        made = cls(settings, services, stop, role, folder, alerts)
         if made.runs("index"):
             index = Index(
                 services.index_db, services.chain, services.store, finality=settings.finality

@@ -12,14 +12,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from obbligato.chain.blocks import Finality
-from obbligato.server.settings import ServiceSettings, Urls, Words
+from obbligato.server.settings import SenderSettings, Urls, Words
 
 Part = Literal["api", "index", "relay", "webhooks", "pins", "catalogues"]
 PARTS: tuple[Part, ...] = ("api", "index", "relay", "webhooks", "pins", "catalogues")
 
 
-class BackendSettings(ServiceSettings):
+class BackendSettings(SenderSettings):
     """Settings of `obbligato serve`."""
 
     model_config = SettingsConfigDict(env_prefix="OBBLIGATO_BACKEND_")
@@ -37,8 +36,6 @@ class BackendSettings(ServiceSettings):
     kubo: str | None = None
     """The RPC of a Kubo node (a multiaddress), instead of the block folder."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8_450
-    finality: Finality = "finalized"
-    """When a block counts as final: the node's `finalized` tag, or so many blocks deep."""
     public_url: str = "http://127.0.0.1:8450"
     """How browsers reach this service: the domain that people sign in to."""
     origins: Urls = ()
@@ -66,17 +63,7 @@ class BackendSettings(ServiceSettings):
     """What the relay pays in gas for one account on one day, at most."""
     day_ether: Annotated[float, Field(ge=0)] = 1.0
     """What the relay pays in gas for everybody on one day, at most."""
-    max_fee_gwei: Annotated[float, Field(gt=0)] = 100.0
-    """The most that is paid for one unit of gas."""
-    priority_fee_gwei: Annotated[float, Field(ge=0)] = 1.0
-    """Tip for one unit of gas."""
-    bump_after_blocks: Annotated[int, Field(ge=1)] = 3
-    """A transaction that is not mined after so many blocks is sent again at a higher fee."""
-    low_gas_ether: Annotated[float, Field(ge=0)] = 0.05
-    """An alert where the relay holds less."""
 
-    poll_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
-    """How often the chain is looked at."""
     late_blocks: Annotated[int, Field(ge=1)] = 20
     """Not ready where the index is more blocks behind the node than this."""
     private_webhooks: bool = False

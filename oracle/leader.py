@@ -19,16 +19,16 @@ from obbligato.chain.views import AttesterSet
 from obbligato.consent import LicenseBook
 from obbligato.errors import InputError
 from obbligato.keys import Signer, open_keystore
-from obbligato.server.alerts import Alerts
+from obbligato.server.alerts import Alerts, open_alerts
 from obbligato.server.http import stopped_by
 from obbligato.server.supervisor import Supervisor, Worker
 from obbligato.store import ContentStore
-from obbligato.transactions.fees import GIGAWEI, SendingSettings
+from obbligato.transactions.fees import SendingSettings
 from obbligato.transactions.lock import KeyLock
 from obbligato.transactions.outbox import counts
 from obbligato.transactions.sender import Sender
-from oracle.attester.attester import open_attester
-from oracle.attester.server import attester_api
+from oracle.attester.attester import Attester, open_attester
+from oracle.attester.server import attester_api, licenses_worker
 from oracle.db import OracleDatabase, Submission
 from oracle.health_checks import HealthChecks
 from oracle.intake.api import Intake, intake_api
@@ -84,7 +84,7 @@ class Leader:
         store = open_store(settings)
         database = OracleDatabase(settings.database_url)
         book = LicenseBook(chain, store)
-        alerts = Alerts()
+        alerts = open_alerts(settings.alert_url, "leader")
         uploads = Uploads(
             database,
             settings.folder / "uploads",
@@ -115,13 +115,7 @@ class Leader:
             database,
             chain,
             signer,
-            settings=SendingSettings(
-                max_fee_wei=int(settings.max_fee_gwei * GIGAWEI),
-                priority_fee_wei=int(settings.priority_fee_gwei * GIGAWEI),
-                bump_after_blocks=settings.bump_after_blocks,
-                finality=settings.finality,
-                poll_seconds=settings.poll_seconds,
-            ),
+            settings=SendingSettings.read(settings),
             second=second,
             lock=KeyLock(signer.address, _lock_folder(settings), database),
             alerts=alerts,
@@ -180,15 +174,24 @@ class Leader:
                 },
             )
         )
-        for number, keystore in enumerate(self.settings.attester_keystores):
-            app.mount(f"/attesters/{number}", self._attester(number, keystore))
+        for number, attester in enumerate(self.attesters):
+            app.mount(
+                f"/attesters/{number}", attester_api(attester, {"chain": self._chain_problem})
+            )
         return app
 
-    def _attester(self, number: int, keystore: Path) -> FastAPI:
-        """An attester inside this process, with a memory of its own."""
+    @functools.cached_property
+    def attesters(self) -> Sequence[Attester]:
+        """The attesters inside this process, each with a memory of its own."""
+        return [
+            self._attester(number, keystore)
+            for number, keystore in enumerate(self.settings.attester_keystores)
+        ]
+
+    def _attester(self, number: int, keystore: Path) -> Attester:
         folder = self.settings.folder / f"attester-{number}"
         folder.mkdir(parents=True, exist_ok=True)
-        attester = open_attester(
+        return open_attester(
             self.chain,
             self.store,
             open_keystore(keystore, self.settings.password_file),
@@ -197,7 +200,6 @@ class Leader:
             finality=self.settings.finality,
             longest_deadline=AttesterSettings.model_fields["longest_deadline"].default,
         )
-        return attester_api(attester, {"chain": self._chain_problem})
 
     @functools.cached_property
     def supervisor(self) -> Supervisor:
@@ -208,8 +210,18 @@ class Leader:
             keeper,
             self.health_checks.worker(),
             self.sender.worker(),
+            *(
+                licenses_worker(attester, f"licences of attester {number}")
+                for number, attester in enumerate(self.attesters)
+            ),
         ]
         return Supervisor(self.alerts, self.stop, workers)
+
+    def close(self) -> None:
+        """Close the databases."""
+        for attester in self.attesters:
+            attester.memory.close()
+        self.database.close()
 
     def status(self) -> dict[str, Any]:
         """What the status page says."""

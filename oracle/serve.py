@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from obbligato.server.process import serve as run
-from obbligato.server.process import start_log
+from obbligato.server.process import run_service
 from oracle.leader import Leader
 from oracle.settings import LeaderSettings, read_settings
 
@@ -66,13 +64,4 @@ def serve(
         attester_keystores=tuple(attester_keystores) if attester_keystores else None,
         single_attester=single_attester,
     )
-    start_log(as_json=settings.json_logs)
-    stop = threading.Event()
-    leader = Leader.open(settings, stop)
-    run(
-        leader.api(),
-        host=settings.host,
-        port=settings.port,
-        stop=stop,
-        supervisor=leader.supervisor,
-    )
+    run_service(settings, Leader.open)

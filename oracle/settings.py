@@ -12,8 +12,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from obbligato.chain.blocks import Finality
-from obbligato.server.settings import Paths, ServiceSettings, Urls, read_settings
+from obbligato.server.settings import Paths, SenderSettings, ServiceSettings, Urls, read_settings
 
 __all__ = ["AttesterSettings", "LeaderSettings", "read_settings"]
 
@@ -27,9 +26,6 @@ class _Settings(ServiceSettings):
     """Where uploads, scratch files and the default database are."""
     database: str | None = None
     """URL of the database; default: SQLite in the folder."""
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8_460
-    finality: Finality = "finalized"
-    """When a block counts as final: the node's `finalized` tag, or so many blocks deep."""
 
     @property
     def database_url(self) -> str:
@@ -48,9 +44,10 @@ class AttesterSettings(_Settings):
     """Seconds: a report may not be open for longer, or a further attempt could never come."""
 
 
-class LeaderSettings(_Settings):
+class LeaderSettings(SenderSettings, _Settings):
     """Settings of `obbligato oracle serve`."""
 
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8_460
     attesters: Urls = ()
     """Base URLs of the attesters."""
     attester_keystores: Paths = ()
@@ -64,8 +61,6 @@ class LeaderSettings(_Settings):
     """How long a signed report stays acceptable to the chain: its deadline."""
     attester_timeout: Annotated[float, Field(gt=0, le=600)] = 60.0
     """Seconds an attester may take."""
-    poll_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
-    """How often the chain is looked at."""
 
     most_upload_bytes: Annotated[int, Field(ge=1)] = 2 * GIGABYTE
     most_events: Annotated[int, Field(ge=1)] = 20_000_000
@@ -75,14 +70,6 @@ class LeaderSettings(_Settings):
     document_patience: Annotated[int, Field(ge=0)] = 600
     """Seconds a report waits for licence documents that nobody has; then it goes on without them."""
 
-    max_fee_gwei: Annotated[float, Field(gt=0)] = 100.0
-    """The most that is paid for one unit of gas."""
-    priority_fee_gwei: Annotated[float, Field(ge=0)] = 1.0
-    bump_after_blocks: Annotated[int, Field(ge=1)] = 3
-    """A transaction that is not mined after so many blocks is sent again at a higher fee."""
-
-    low_gas_ether: Annotated[float, Field(ge=0)] = 0.05
-    """An alert where the sender holds less."""
     low_escrow_units: Annotated[int, Field(ge=0)] = 0
     """An alert where a platform with reports has less available; 0 for none."""
     missing_after_days: Annotated[int, Field(ge=1)] = 35

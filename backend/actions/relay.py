@@ -26,7 +26,7 @@ from obbligato.server.alerts import Alerts
 from obbligato.server.database import now as wall_clock
 from obbligato.server.supervisor import Items
 from obbligato.transactions import outbox
-from obbligato.transactions.fees import GIGAWEI, SendingSettings
+from obbligato.transactions.fees import SendingSettings
 from obbligato.transactions.lock import KeyLock
 from obbligato.transactions.sender import Sender
 from obbligato.transactions.tables import Transaction, TransactionState
@@ -286,13 +286,7 @@ def open_relay(services: Services, alerts: Alerts) -> Relay:
         services.service_db,
         services.chain,
         signer,
-        settings=SendingSettings(
-            max_fee_wei=int(settings.max_fee_gwei * GIGAWEI),
-            priority_fee_wei=int(settings.priority_fee_gwei * GIGAWEI),
-            bump_after_blocks=settings.bump_after_blocks,
-            finality=settings.finality,
-            poll_seconds=settings.poll_seconds,
-        ),
+        settings=SendingSettings.read(settings),
         lock=KeyLock(signer.address, settings.keystore.absolute().parent, services.service_db),
         alerts=alerts,
     )

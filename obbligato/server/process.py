@@ -8,12 +8,14 @@ import signal
 import socket
 import sys
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from obbligato.server.settings import ServiceSettings
 from obbligato.server.supervisor import Supervisor
 
 
@@ -62,6 +64,39 @@ def start_log(*, as_json: bool, process: str | None = None) -> None:
 _log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 30
+
+
+class Service(Protocol):
+    """What one process runs."""
+
+    @property
+    def supervisor(self) -> Supervisor: ...
+
+    def api(self) -> FastAPI: ...
+
+    def close(self) -> None: ...
+
+
+AnySettings = TypeVar("AnySettings", bound=ServiceSettings)
+
+
+def run_service(
+    settings: AnySettings, open_service: Callable[[AnySettings, threading.Event], Service]
+) -> None:
+    """The whole life of a process: it logs, opens, serves, runs its workers, and closes. Raises what opening does."""
+    start_log(as_json=settings.json_logs)
+    stop = threading.Event()
+    service = open_service(settings, stop)
+    try:
+        serve(
+            service.api(),
+            host=settings.host,
+            port=settings.port,
+            stop=stop,
+            supervisor=service.supervisor,
+        )
+    finally:
+        service.close()
 
 
 def serve(

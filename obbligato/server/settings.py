@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from obbligato.chain.blocks import Finality
 from obbligato.errors import InputError
 
 
@@ -19,6 +20,9 @@ def _words(value: object) -> object:
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_words)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Urls = Words
+
+
+AlertUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
 
 
 class ServiceSettings(BaseSettings):
@@ -45,8 +49,28 @@ class ServiceSettings(BaseSettings):
     password_file: Path | None = None
     """File with the keystore's password; readable by its owner alone."""
     host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)]
     json_logs: bool = True
     """One JSON object a line; otherwise for people."""
+    finality: Finality = "finalized"
+    """When a block counts as final: the node's `finalized` tag, or so many blocks deep."""
+    alert_url: AlertUrl | None = Field(default=None, repr=False)
+    """Alerts are posted there as JSON when they begin and end. It may hold a secret."""
+
+
+class SenderSettings(ServiceSettings):
+    """What a service is told that sends transactions."""
+
+    max_fee_gwei: Annotated[float, Field(gt=0)] = 100.0
+    """The most that is paid for one unit of gas."""
+    priority_fee_gwei: Annotated[float, Field(ge=0)] = 1.0
+    """Tip for one unit of gas."""
+    bump_after_blocks: Annotated[int, Field(ge=1)] = 3
+    """A transaction that is not mined after so many blocks is sent again at a higher fee."""
+    low_gas_ether: Annotated[float, Field(ge=0)] = 0.05
+    """An alert where the sender holds less."""
+    poll_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    """How often the chain is looked at."""
 
 
 AnySettings = TypeVar("AnySettings", bound=ServiceSettings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
@@ -13,7 +13,8 @@ from typing import Final, Generic, TypeVar
 import structlog
 from prometheus_client import Counter, Gauge
 
-from obbligato.server.alerts import Alerts
+from obbligato.errors import ObbligatoError
+from obbligato.server.alerts import Alerts, public_text
 
 UP = Gauge(
     "obbligato_worker_up",
@@ -45,13 +46,37 @@ Key = TypeVar("Key", int, str)
 _log = structlog.get_logger(__name__)
 
 
+def describe(error: BaseException) -> str:
+    """The kind of an error and the first line of its message: further lines may quote what was stored."""
+    message = str(error).strip().partition("\n")[0]
+    return public_text(f"{type(error).__name__}: {message}")
+
+
+def _log_failure(event: str, error: Exception, **about: str) -> None:
+    """In one line where the error is one of ours and says what is wrong; else with its traceback."""
+    if isinstance(error, ObbligatoError):
+        _log.error(event, **about, reason=describe(error))
+    else:
+        _log.exception(event, **about, exc_info=error)
+
+
 def backoff(failures: int, longest: float = LONGEST_PAUSE_SECONDS) -> float:
     """Seconds until the next try after so many failures in a row: 1, 2, 4 … up to `longest`."""
     return min(FIRST_PAUSE_SECONDS * (1 << min(failures - 1, 20)), longest)
 
 
+@dataclass(frozen=True, slots=True)
+class _Delay:
+    """One item that is put off."""
+
+    attempts: int
+    until: float
+    reason: str | None
+    """Why it fails; None where it waits for something that is expected to come."""
+
+
 class Items(Generic[Key]):
-    """The items of one worker that failed: each is put off by its own backoff, the others go on."""
+    """The items of one worker that are put off, each by its own backoff: the others go on. Safe between threads."""
 
     def __init__(
         self,
@@ -59,20 +84,26 @@ class Items(Generic[Key]):
         alerts: Alerts | None = None,
         clock: Callable[[], float] = time.monotonic,
         longest: float = 60.0,
+        alert_after: int = 1,
     ) -> None:
+        """An item that failed `alert_after` times in a row is named by an alert."""
         self._worker = worker
         self._alerts = alerts
         self._clock = clock
         self._longest = longest
-        self._failed: dict[Key, tuple[int, float, str]] = {}
+        self._alert_after = alert_after
+        self._delays: dict[Key, _Delay] = {}
+        self._lock = threading.Lock()
 
     def failing(self) -> list[Key]:
         """The items that failed and are not repaired yet."""
-        return list(self._failed)
+        with self._lock:
+            return [key for key, delay in self._delays.items() if delay.reason is not None]
 
     def is_due(self, key: Key) -> bool:
         """Whether an item may be tried now."""
-        return key not in self._failed or self._clock() >= self._failed[key][1]
+        with self._lock:
+            return key not in self._delays or self._clock() >= self._delays[key].until
 
     @contextmanager
     def attempt(self, key: Key) -> Iterator[None]:
@@ -82,33 +113,50 @@ class Items(Generic[Key]):
         except MemoryError:
             raise
         except Exception as error:
-            ITEM_FAILURES.labels(self._worker).inc()
-            _log.exception("an item failed", worker=self._worker, item=str(key))
-            self.failed(key, f"{type(error).__name__}: {error}")
+            _log_failure("an item failed", error, worker=self._worker, item=str(key))
+            self.failed(key, describe(error))
         else:
             self.succeeded(key)
 
-    def failed(self, key: Key, reason: str = "") -> None:
-        """Put an item off."""
-        failures = self._failed[key][0] + 1 if key in self._failed else 1
-        until = self._clock() + backoff(failures, self._longest)
-        self._failed[key] = failures, until, reason
+    def failed(self, key: Key, reason: str) -> None:
+        """Put an item off that failed."""
+        ITEM_FAILURES.labels(self._worker).inc()
+        self._put_off(key, reason)
+
+    def wait(self, key: Key) -> None:
+        """Put an item off that waits for something: it did not fail."""
+        self._put_off(key, None)
+
+    def _put_off(self, key: Key, reason: str | None) -> None:
+        with self._lock:
+            before = self._delays.get(key)
+            attempts = before.attempts + 1 if before else 1
+            until = self._clock() + backoff(attempts, self._longest)
+            self._delays[key] = _Delay(attempts, until, reason)
 
     def succeeded(self, key: Key) -> None:
         """An item works, or is no longer there."""
-        self._failed.pop(key, None)
+        with self._lock:
+            self._delays.pop(key, None)
 
-    def report(self, present: Sequence[Key]) -> None:
-        """Forget items that are no longer there; stand or clear the alert about those that fail."""
-        for key in self._failed.keys() - set(present):
-            del self._failed[key]
+    def report(self, present: Iterable[Key] | None = None) -> None:
+        """Forget items that are not `present` any more; stand or clear the alert about those that fail."""
+        with self._lock:
+            if present is not None:
+                for key in self._delays.keys() - set(present):
+                    del self._delays[key]
+            failing = [
+                (key, delay.reason)
+                for key, delay in self._delays.items()
+                if delay.reason is not None and delay.attempts >= self._alert_after
+            ]
         if self._alerts is None:
             return
-        if not self._failed:
+        if not failing:
             self._alerts.clear(f"{self._worker} items")
             return
-        key, (_, _, reason) = next(iter(self._failed.items()))
-        words = f"{len(self._failed)} fail and are tried again, {key} for one: {reason}"
+        key, reason = failing[0]
+        words = f"{len(failing)} fail and are tried again, {key} for one: {reason}"
         self._alerts.stand(f"{self._worker} items", words[:500])
 
 
@@ -224,7 +272,7 @@ class Supervisor:
                 state.worker.wake.clear()
         except BaseException as error:  # also SystemExit: nothing may end a worker unseen
             _log.exception("worker died", worker=state.worker.name)
-            self._died(state, f"{type(error).__name__}: {error}")
+            self._died(state, describe(error))
 
     def _tick(self, state: _State) -> float:
         """One tick; the seconds until the next."""
@@ -235,9 +283,9 @@ class Supervisor:
             raise
         except Exception as error:
             state.failures += 1
-            state.error = f"{type(error).__name__}: {error}"[:500]
+            state.error = describe(error)
             FAILURES.labels(name).inc()
-            _log.exception("a tick failed", worker=name)
+            _log_failure("a tick failed", error, worker=name)
             pause = self._pause(state.failures)
         else:
             state.failures = state.deaths = 0
@@ -251,7 +299,7 @@ class Supervisor:
 
     def _died(self, state: _State, error: str) -> None:
         state.deaths += 1
-        state.error = error[:500]
+        state.error = error
         state.restart_at = self._clock() + self._pause(state.deaths)
 
     # ---- what is said
@@ -261,6 +309,8 @@ class Supervisor:
             return "not started"
         if state.restart_at is not None or not state.thread.is_alive():
             return f"down, to be restarted: {state.error}"
+        if state.deaths:
+            return f"restarted after {state.deaths} deaths, no tick has ended since: {state.error}"
         if state.failures:
             return f"in backoff after {state.failures} failures: {state.error}"
         idle = self._clock() - state.last_tick
@@ -286,6 +336,7 @@ class Supervisor:
                 _log.exception("the supervisor failed")
         for state in self._states:
             self._end(state)
+        self._alerts.close()
 
     def _end(self, state: _State) -> None:
         state.ending.set()

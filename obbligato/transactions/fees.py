@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from obbligato.chain.blocks import Finality
+from obbligato.server.settings import SenderSettings
 
 GIGAWEI = 10**9
 
@@ -22,6 +23,17 @@ class SendingSettings:
     most_in_flight: int = 16
     """Transactions that are signed and not mined, at most."""
     poll_seconds: float = 2.0
+
+    @classmethod
+    def read(cls, settings: SenderSettings) -> SendingSettings:
+        """Those of a service."""
+        return cls(
+            max_fee_wei=int(settings.max_fee_gwei * GIGAWEI),
+            priority_fee_wei=int(settings.priority_fee_gwei * GIGAWEI),
+            bump_after_blocks=settings.bump_after_blocks,
+            finality=settings.finality,
+            poll_seconds=settings.poll_seconds,
+        )
 
 
 LEAST_BUMP_PERMILLE = 1_125

@@ -36,6 +36,10 @@ class Memory:
     def __init__(self, database: OracleDatabase) -> None:
         self._database = database
 
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
     def remember(self, header: UsageReport, report_id: bytes, *, final_time: int) -> None:
         """Write down that this report is about to be signed.
 
@@ -102,6 +106,10 @@ class Attester:
     folder: Path
     finality: Finality
     longest_deadline: int
+
+    def follow(self) -> None:
+        """Read licences and their documents on to the newest final block. Raises ChainError."""
+        self.book.follow(until=blocks.final(self.chain, self.finality).number)
 
     def attest(self, request: AttestationRequest) -> AttestationAnswer:
         """Sign a report.

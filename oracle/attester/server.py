@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from fastapi import FastAPI
@@ -12,6 +13,7 @@ from prometheus_client import Counter, Histogram
 
 from obbligato.errors import ObbligatoError
 from obbligato.schemas.attestation import AttestationAnswer, AttestationRequest, AttesterStatus
+from obbligato.server.alerts import open_alerts
 from obbligato.server.http import (
     Checks,
     add_blocks,
@@ -21,7 +23,8 @@ from obbligato.server.http import (
     problems,
     stopped_by,
 )
-from obbligato.server.process import serve, start_log
+from obbligato.server.process import run_service
+from obbligato.server.supervisor import Supervisor, Worker
 from oracle.attester.attester import Attester, open_attester
 from oracle.settings import AttesterSettings, read_settings
 from oracle.startup import chain_problem, open_chain, open_signer, open_store
@@ -72,6 +75,55 @@ def attester_api(attester: Attester, checks: Checks) -> FastAPI:
     return app
 
 
+FOLLOW_SECONDS: Final = 5.0
+"""How often the book of licences is read on to the newest final block."""
+
+
+def licenses_worker(attester: Attester, name: str) -> Worker:
+    """Reads licences and their documents as blocks become final, so that no report waits for all of them."""
+    return Worker(name, attester.follow, FOLLOW_SECONDS, stalled_seconds=3_600)
+
+
+@dataclass(frozen=True)
+class AttesterService:
+    """One attester process."""
+
+    attester: Attester
+    supervisor: Supervisor
+    stop: threading.Event
+
+    @classmethod
+    def open(cls, settings: AttesterSettings, stop: threading.Event) -> AttesterService:
+        """Raises InputError naming the setting, ChainError, StoreError, DatabaseError."""
+        attester = open_attester(
+            open_chain(settings),
+            open_store(settings),
+            open_signer(settings),
+            database=settings.database_url,
+            scratch=settings.scratch,
+            finality=settings.finality,
+            longest_deadline=settings.longest_deadline,
+        )
+        alerts = open_alerts(settings.alert_url, f"attester {attester.signer.address}")
+        supervisor = Supervisor(alerts, stop, [licenses_worker(attester, "licences")])
+        return cls(attester, supervisor, stop)
+
+    def api(self) -> FastAPI:
+        """The application of this process."""
+        return attester_api(
+            self.attester,
+            {
+                "chain": lambda: chain_problem(self.attester.chain),
+                "process": stopped_by(self.stop),
+                "workers": self.supervisor.ready,
+            },
+        )
+
+    def close(self) -> None:
+        """Close its memory."""
+        self.attester.memory.close()
+
+
 def attest(
     port: Annotated[int | None, typer.Option(help="Port; 8461 by default.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
@@ -104,19 +156,4 @@ def attest(
         password_file=password_file,
         folder=folder,
     )
-    start_log(as_json=settings.json_logs)
-    chain = open_chain(settings)
-    attester = open_attester(
-        chain,
-        open_store(settings),
-        open_signer(settings),
-        database=settings.database_url,
-        scratch=settings.scratch,
-        finality=settings.finality,
-        longest_deadline=settings.longest_deadline,
-    )
-    stop = threading.Event()
-    app = attester_api(
-        attester, {"chain": lambda: chain_problem(chain), "process": stopped_by(stop)}
-    )
-    serve(app, host=settings.host, port=settings.port, stop=stop)
+    run_service(settings, AttesterService.open)

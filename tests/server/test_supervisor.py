@@ -198,3 +198,48 @@ def test_an_item_that_fails_is_put_off_and_named_and_the_others_go_on() -> None:
     assert due == [False, True, False, True, False, False, False, True, False]
     items.report(["good"])
     assert alerts.standing() == ()
+
+
+def test_a_worker_that_dies_at_once_again_keeps_one_alert_until_it_works(env: Env) -> None:
+    env.first.error = SystemExit("enough")
+    env.first.wake.set()
+    env.first.wait()
+    until(lambda: "down" in str(env.supervisor.ready()))
+    env.supervisor.check()
+    since = env.alerts.standing()[0].since
+    env.time.now = 10
+
+    def restarted() -> bool:
+        env.supervisor.check()
+        return env.supervisor.restarts("first") == 1
+
+    until(restarted)
+    env.first.wait()  # it dies again
+    assert env.alerts.words("first") is not None
+    assert env.alerts.standing()[0].since == since
+
+
+def test_of_an_error_only_the_first_line_is_said() -> None:
+    """SQLAlchemy writes the statement and its parameters on further lines."""
+    items: Items[str] = Items("test", alerts := Alerts())
+    with items.attempt("bad"):
+        raise ValueError("UNIQUE constraint failed: sessions.token\n[parameters: ('secret',)]")
+    items.report()
+    assert "UNIQUE constraint failed: sessions.token" in str(alerts.words("test items"))
+    assert "secret" not in str(alerts.words("test items"))
+
+
+def test_an_item_that_waits_is_put_off_without_an_alert_and_one_that_keeps_failing_gets_it() -> (
+    None
+):
+    time, alerts = Time(), Alerts()
+    items: Items[str] = Items("test", alerts, clock=time, alert_after=3)
+    items.wait("expected")
+    assert not items.is_due("expected")
+    for attempt in (1, 2, 3):
+        items.failed("bad", "no")
+        items.report()
+        assert (alerts.words("test items") is not None) == (attempt == 3)
+    items.succeeded("bad")
+    items.report()
+    assert alerts.standing() == ()
