@@ -110,6 +110,7 @@ class Leader:
             finality=settings.finality,
             signing_seconds=settings.signing_seconds,
             poll_seconds=settings.poll_seconds,
+            alerts=alerts,
         )
         sender = Sender(
             database,
@@ -135,7 +136,9 @@ class Leader:
             sender_address=signer.address,
             alerts=alerts,
             uploads=uploads,
-            payouts=Payouts(database, chain, Payees(chain), settings.payout_every_seconds),
+            payouts=Payouts(
+                database, chain, Payees(chain), settings.payout_every_seconds, alerts=alerts
+            ),
         )
         return cls(
             settings,

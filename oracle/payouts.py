@@ -14,6 +14,8 @@ from sqlalchemy import select
 from obbligato.chain.client import Chain
 from obbligato.chain.follower import MemoryFollower, NewBlocks, Undone
 from obbligato.protocol.constants import PPM
+from obbligato.server.alerts import Alerts
+from obbligato.server.supervisor import Items
 from obbligato.transactions.outbox import want
 from oracle.db import OracleDatabase, Payout
 
@@ -60,19 +62,35 @@ class Payouts:
     payees: Payees
     every_seconds: float
     clock: Callable[[], float] = time.monotonic
+    alerts: Alerts | None = None
+    items: Items[str] = field(init=False)
     _next: float = field(default=0.0)
 
+    def __post_init__(self) -> None:
+        self.items = Items("payouts", self.alerts, self.clock)
+
     def tick(self) -> int:
-        """Want a claim for everybody who has earned enough; how many. Raises ChainError."""
-        if self.clock() < self._next:
+        """Want a claim for everybody who has earned enough; how many. Raises ChainError.
+
+        An account that fails is put off and tried again between two rounds, too; the others are paid.
+        """
+        is_round = self.clock() >= self._next
+        again = [account for account in self.items.failing() if self.items.is_due(account)]
+        if not is_round and not again:
             return 0
-        self._next = self.clock() + self.every_seconds
         with self.database.work() as session:
             asked = session.scalars(select(Payout).order_by(Payout.account)).all()
-        if not asked:
-            return 0
-        self.payees.follow()
-        return sum(self._pay(payout) for payout in asked)
+        claims = 0
+        if asked:
+            self.payees.follow()
+        for payout in asked:
+            if payout.account in again or (is_round and self.items.is_due(payout.account)):
+                with self.items.attempt(payout.account):
+                    claims += self._pay(payout)
+        if is_round:
+            self._next = self.clock() + self.every_seconds
+        self.items.report([payout.account for payout in asked])
+        return claims
 
     def _pay(self, payout: Payout) -> int:
         owed: list[tuple[int, int]] = []

@@ -31,6 +31,7 @@ from backend.events.events import END_OF_BLOCK, EventFilter, IndexedEvent, Key, 
 from backend.services import Services
 from obbligato.errors import InputError
 from obbligato.server.alerts import Alerts
+from obbligato.server.supervisor import Items
 from obbligato.times import shown_moment
 
 PORTS: Final = {"https": 443, "http": 80}
@@ -202,31 +203,27 @@ class WebhookWorker:
 
     def __init__(self, services: Services, alerts: Alerts) -> None:
         self._services = services
-        self._alerts = alerts
+        self._items: Items[str] = Items("webhooks", alerts)
 
     def step(self) -> None:
         """Make the deliveries of new final blocks, and send what is due.
 
-        Raises the error of one webhook whose events cannot be read, after all others had their turn.
+        A webhook whose events cannot be read is put off; the others have their turn.
         """
         with self._services.service_db.reading() as session:
             webhooks = session.scalars(select(Webhook).where(Webhook.active)).all()
         with self._services.index_db.reading() as session:
             known = session.get(Following, 1)
             final = known.final_number if known else -1
-        failure: Exception | None = None
         for webhook in webhooks:
-            try:
-                while webhook.next_block <= final:
-                    last = min(final, webhook.next_block + BLOCKS_AT_ONCE - 1)
-                    self._add_deliveries(webhook, last)
-            except Exception as error:
-                _log.error("a webhook's events cannot be read", webhook=webhook.id, exc_info=error)
-                failure = error
+            if self._items.is_due(webhook.id):
+                with self._items.attempt(webhook.id):
+                    while webhook.next_block <= final:
+                        last = min(final, webhook.next_block + BLOCKS_AT_ONCE - 1)
+                        self._add_deliveries(webhook, last)
+        self._items.report([webhook.id for webhook in webhooks])
         self._send_due()
         self._delete_old()
-        if failure is not None:
-            raise failure
 
     def _add_deliveries(self, webhook: Webhook, last: int) -> None:
         subscription = EventFilter(kinds=frozenset(webhook.kinds), **webhook.about)

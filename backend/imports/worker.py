@@ -29,8 +29,11 @@ from obbligato.documents.catalog_csv import LineErrors, content_of, isrc_of
 from obbligato.protocol.eip712 import TypedStruct
 from obbligato.schemas.catalogue_lines import Defaults, LineMint, LineParser
 from obbligato.server.alerts import Alerts
+from obbligato.server.supervisor import Items
 
 CHUNK: Final = 100
+MINTS: Final = "mints"
+"""What names the search for minted lines among the items of the worker."""
 WRITERS: Final = 8
 """Blocks on their way to the store at once."""
 
@@ -177,21 +180,33 @@ class CatalogueWorker:
 
     def __init__(self, services: Services, alerts: Alerts) -> None:
         self._services = services
-        self._alerts = alerts
-        self._every = services.settings.poll_seconds
+        self._items: Items[str] = Items("catalogues", alerts)
         self._mints = MintFollower(services)
 
     def step(self, stop: threading.Event) -> None:
-        """Prepare all that waits, and see what was minted. Raises StoreError, ChainError, NotFound."""
+        """Prepare all that waits, and see what was minted. A catalogue that fails is put off; the others go on."""
         preparers: dict[str, Preparer] = {}
-        while not stop.is_set() and (reading := self._reading()):
-            for catalogue in reading:  # in turns: a short one need not wait for a long one
-                preparer = preparers.get(catalogue.id) or Preparer(self._services, catalogue)
-                preparers[catalogue.id] = preparer
-                if not preparer.step():
-                    del preparers[catalogue.id]
-                    _log.info("catalogue read", catalogue=catalogue.id, lines=catalogue.lines)
-        MINTED.inc(self._mints.step())
+        while not stop.is_set():
+            reading = self._reading()
+            self._items.report([MINTS, *(catalogue.id for catalogue in reading)])
+            due = [catalogue for catalogue in reading if self._items.is_due(catalogue.id)]
+            if not due:
+                break
+            for catalogue in due:  # in turns: a short one need not wait for a long one
+                with self._items.attempt(catalogue.id):
+                    self._prepare(catalogue, preparers)
+        if self._items.is_due(MINTS):
+            with self._items.attempt(MINTS):
+                MINTED.inc(self._mints.step())
+            self._items.report()
+
+    def _prepare(self, catalogue: Catalogue, preparers: dict[str, Preparer]) -> None:
+        """The next lines of one catalogue. What fails is begun anew the next time."""
+        preparer = preparers.pop(catalogue.id, None) or Preparer(self._services, catalogue)
+        if preparer.step():
+            preparers[catalogue.id] = preparer
+        else:
+            _log.info("catalogue read", catalogue=catalogue.id, lines=catalogue.lines)
 
     def _reading(self) -> Sequence[Catalogue]:
         with self._services.service_db.reading() as session:

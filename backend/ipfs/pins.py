@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Literal, NamedTuple
 
@@ -21,6 +21,7 @@ from obbligato.audit.references import Reference
 from obbligato.documents.cid import digest_from_cid
 from obbligato.errors import DigestMismatch, InputError, NotFound
 from obbligato.server.alerts import Alerts
+from obbligato.server.supervisor import Items, describe
 from obbligato.store import BlockState, BlockStatus, ContentStore, StoreError
 
 PinState = Literal["unknown", "absent", "stored", "pinned"]
@@ -108,6 +109,7 @@ class PinWorker:
     def __init__(self, services: Services, alerts: Alerts) -> None:
         self._services = services
         self._alerts = alerts
+        self._items: Items[str] = Items("pins", alerts)
         self._noted = -1
         """Everything up to this block of the chain is among the pins."""
         self._lost_at: int | None = None
@@ -128,7 +130,8 @@ class PinWorker:
             ).all()
         if due:
             with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
-                self._keep(list(pool.map(self._ask, due)))
+                self._record(due, list(pool.map(self._try, due)))
+        self._items.report()
         self._tell()
         return len(due)
 
@@ -157,6 +160,32 @@ class PinWorker:
             )
 
     # ---- asking
+
+    def _try(self, pin: Pin) -> _Found | Exception:
+        try:
+            return self._ask(pin)
+        except Exception as error:
+            return error
+
+    def _record(self, due: Sequence[Pin], results: Sequence[_Found | Exception]) -> None:
+        """Store the results, and put off each block that failed. Raises StoreError where every block fails so."""
+        down = [result for result in results if isinstance(result, StoreError)]
+        if len(down) == len(results):
+            raise down[0]  # nobody can be asked: nothing that is known changes
+        self._keep([result for result in results if isinstance(result, _Found)])
+        for pin, result in zip(due, results, strict=True):
+            with self._items.attempt(pin.cid):
+                if isinstance(result, Exception):
+                    self._put_off(pin.cid, describe(result))
+                    raise result
+
+    def _put_off(self, cid: str, reason: str) -> None:
+        """Its state stays as it is known; it is looked at again later."""
+        with self._services.service_db.work() as session:
+            pin = session.get_one(Pin, cid)
+            pin.attempts += 1
+            pin.reason = reason
+            pin.due_at = self._services.now() + _patience(pin.attempts)
 
     def _ask(self, pin: Pin) -> _Found:
         store, reason, vanished = self._services.store, None, False
@@ -187,8 +216,7 @@ class PinWorker:
                 pin.state, pin.size = each.status.state.value, each.status.size
                 pin.reason, pin.checked_at = each.reason, now
                 pin.attempts = 0 if pinned else pin.attempts + 1
-                wait = min(2 ** min(pin.attempts - 1, 20), MOST_PATIENCE_SECONDS)
-                pin.due_at = now + (DAY_SECONDS if pinned else wait)
+                pin.due_at = now + (DAY_SECONDS if pinned else _patience(pin.attempts))
         self._add([chunk for each in found for chunk in each.chunks])
         for each in found:
             if each.vanished:
@@ -222,6 +250,11 @@ class PinWorker:
         if self._lost_at is not None and self._services.now() - self._lost_at >= DAY_SECONDS:
             self._lost_at = None
             self._alerts.clear(VANISHED)
+
+
+def _patience(attempts: int) -> int:
+    """Seconds until a block is asked for again that was not pinned at so many attempts."""
+    return int(min(2 ** min(attempts - 1, 20), MOST_PATIENCE_SECONDS))
 
 
 def _pinned(store: ContentStore, cid: str, before: BlockStatus) -> tuple[BlockStatus, str | None]:

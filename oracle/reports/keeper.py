@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -65,10 +65,13 @@ class Keeper:
     alerts: Alerts | None = None
     news: News = field(init=False)
     items: Items[int] = field(init=False)
+    confirmations: Items[int] = field(init=False)
+    """Settled reports whose finality could not be read."""
 
     def __post_init__(self) -> None:
         self.news = News(self.chain)
         self.items = Items("keeper", self.alerts)
+        self.confirmations = Items("keeper finality", self.alerts)
 
     def tick(self) -> None:
         """Look once, and act; a report that fails is put off, the others go on. Raises ChainError."""
@@ -232,16 +235,23 @@ class Keeper:
                 select(Report).where(Report.state == State.SETTLED, Report.final.is_(False))
             ).all()
         if not open_:
+            self.confirmations.report([])
             return
         nodes = [self.chain] if self.second is None else [self.chain, self.second]
         finals = [blocks.final_number(node, self.finality) for node in nodes]
         for known in open_:
-            assert known.report_id is not None
-            states = [
-                node.report(known.report_id, block=final).state
-                for node, final in zip(nodes, finals, strict=True)
-            ]
-            if all(state is ReportState.SETTLED for state in states):
-                with self.database.work() as session:
-                    session.get_one(Report, known.id).final = True
-                _log.info("final", report_id=known.report_id.hex())
+            if self.confirmations.is_due(known.id):
+                with self.confirmations.attempt(known.id):
+                    self._confirm_one(known, nodes, finals)
+        self.confirmations.report([known.id for known in open_])
+
+    def _confirm_one(self, known: Report, nodes: Sequence[Chain], finals: Sequence[int]) -> None:
+        assert known.report_id is not None
+        states = [
+            node.report(known.report_id, block=final).state
+            for node, final in zip(nodes, finals, strict=True)
+        ]
+        if all(state is ReportState.SETTLED for state in states):
+            with self.database.work() as session:
+                session.get_one(Report, known.id).final = True
+            _log.info("final", report_id=known.report_id.hex())

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -19,7 +18,8 @@ from obbligato.chain.client import Chain
 from obbligato.errors import ChainError, NotFound, ObbligatoError, RefusedError
 from obbligato.protocol.typed_data import Contract, UsageReport
 from obbligato.schemas.oracle import State
-from obbligato.server.supervisor import Worker
+from obbligato.server.alerts import Alerts
+from obbligato.server.supervisor import Items, Worker
 from obbligato.store import StoreError
 from oracle.db import Answer, OracleDatabase, Report, Submission
 from oracle.reports.headers import make_headers, want_submission
@@ -30,28 +30,11 @@ from oracle.states import ACTIVE, IN_STREAM, ON_CHAIN
 _log = structlog.get_logger(__name__)
 
 STREAMS_AT_ONCE: Final = 8
-LONGEST_PAUSE_SECONDS: Final = 60.0
+ALERT_AFTER: Final = 5
+"""A submission that failed so often in a row, over half a minute, is named by an alert."""
 
 Stream = tuple[int, bytes]
 """(platform id, model id)."""
-
-
-@dataclass
-class Pauses:
-    """When something that failed is tried again: after 1, 2, 4 … seconds, a minute at most."""
-
-    clock: Callable[[], float] = time.monotonic
-    _until: dict[str, tuple[float, float]] = field(default_factory=dict)
-
-    def over(self, key: str) -> bool:
-        return self.clock() >= self._until.get(key, (0.0, 0.0))[0]
-
-    def failed(self, key: str) -> None:
-        pause = min(2 * self._until.get(key, (0.0, 0.5))[1], LONGEST_PAUSE_SECONDS)
-        self._until[key] = (self.clock() + pause, pause)
-
-    def succeeded(self, key: str) -> None:
-        self._until.pop(key, None)
 
 
 class Pipeline:
@@ -67,6 +50,7 @@ class Pipeline:
         finality: Finality,
         signing_seconds: int,
         poll_seconds: float,
+        alerts: Alerts | None = None,
     ) -> None:
         self._database = database
         self._chain = chain
@@ -76,7 +60,7 @@ class Pipeline:
         self._signing_seconds = signing_seconds
         self._poll_seconds = poll_seconds
         self._wake = threading.Event()
-        self._pauses = Pauses()
+        self._items: Items[str] = Items("pipeline", alerts, alert_after=ALERT_AFTER)
         self._busy: set[Stream] = set()
         self._guard = threading.Lock()
         self._ended = threading.Event()
@@ -92,8 +76,13 @@ class Pipeline:
         return Worker("pipeline", self.tick, self._poll_seconds, wake=self._wake, close=self.close)
 
     def tick(self) -> None:
-        """Begin a step of every stream that has none in hand."""
-        for stream in self._streams():
+        """Begin a step of every stream that has none in hand and did not just fail."""
+        submissions = self._active_submissions()
+        streams = dict.fromkeys((platform_id, model) for _, platform_id, model in submissions)
+        self._items.report([each[0] for each in submissions] + [_name(each) for each in streams])
+        for stream in streams:
+            if not self._items.is_due(_name(stream)):
+                continue
             with self._guard:
                 if stream in self._busy:
                     continue
@@ -105,21 +94,21 @@ class Pipeline:
         self._ended.set()
         self._pool.shutdown(cancel_futures=True)
 
-    def _streams(self) -> list[Stream]:
+    def _active_submissions(self) -> list[tuple[str, int, bytes]]:
+        """Each with its id, platform id and model id."""
         with self._database.work() as session:
-            found = session.execute(
-                select(Submission.platform_id, Submission.model_id)
+            rows = session.execute(
+                select(Submission.id, Submission.platform_id, Submission.model_id)
                 .where(Submission.state.in_(ACTIVE))
-                .distinct()
+                .order_by(Submission.created_at, Submission.id)
             )
-            return [(platform_id, model_id) for platform_id, model_id in found]
+            return [(row.id, row.platform_id, row.model_id) for row in rows]
 
     def _advance(self, stream: Stream) -> None:
         try:
-            while not self._ended.is_set() and self.step(stream):
-                pass
-        except Exception:
-            _log.exception("a stream stopped", platform_id=stream[0], model_id=stream[1].hex())
+            with self._items.attempt(_name(stream)):
+                while not self._ended.is_set() and self.step(stream):
+                    pass
         finally:
             with self._guard:
                 self._busy.discard(stream)
@@ -129,7 +118,7 @@ class Pipeline:
         with self._database.work() as session:
             submissions = _active(session, stream)
         for submission in submissions:
-            if not self._pauses.over(submission.id):
+            if not self._items.is_due(submission.id):
                 continue
             waits = submission.state == State.RECEIVED and submission.summary is None
             # Another stream's file may take minutes: this stream's reports go on meanwhile.
@@ -141,7 +130,7 @@ class Pipeline:
         for submission in submissions:
             if submission.dry_run or submission.summary is None:
                 continue
-            if not self._pauses.over(submission.id):
+            if not self._items.is_due(submission.id):
                 return False  # the stream's order: nothing overtakes
             return self._try(submission, self._next)
         return False
@@ -151,17 +140,17 @@ class Pipeline:
         try:
             more = step(submission)
         except (ChainError, StoreError, NotFound) as error:
-            self._wait(submission.id, str(error))
+            self._fail(submission.id, str(error))
             return False
         except Exception as error:
             _log.exception("a step failed", submission=submission.id)
             said = (
                 str(error) if isinstance(error, ObbligatoError) else "an error of the oracle's own"
             )
-            self._wait(submission.id, said)
+            self._fail(submission.id, said)
             return False
         if more:
-            self._pauses.succeeded(submission.id)
+            self._items.succeeded(submission.id)
         return more
 
     def _meter_one(self, submission: Submission) -> bool:
@@ -281,7 +270,7 @@ class Pipeline:
                 return False
             if gathered.packed is None:
                 report.waiting = submission.waiting = _lacking(gathered)
-                self._pauses.failed(identity)
+                self._items.failed(identity, report.waiting)
                 return False
             report.attestations = gathered.packed
             report.config_version = gathered.attesters.version
@@ -290,11 +279,24 @@ class Pipeline:
             submission.follow_parts()
         return True
 
+    def _fail(self, identity: str, reason: str) -> None:
+        """Put a submission off that failed, and say why."""
+        self._items.failed(identity, reason)
+        self._say(identity, reason)
+
     def _wait(self, identity: str, reason: str) -> None:
-        self._pauses.failed(identity)
+        """Put a submission off that waits for what is expected to come."""
+        self._items.wait(identity)
+        self._say(identity, reason)
+
+    def _say(self, identity: str, reason: str) -> None:
         with self._database.work() as session:
             session.get_one(Submission, identity).waiting = reason
         _log.info("waits", submission=identity, reason=reason)
+
+
+def _name(stream: Stream) -> str:
+    return f"stream {stream[0]}/{stream[1].hex()}"
 
 
 def _active(session: Session, stream: Stream) -> list[Submission]:

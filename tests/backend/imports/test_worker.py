@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+from backend.db.service_db import Catalogue
 from backend.imports.worker import CHUNK, CatalogueWorker
 from obbligato.documents.cid import cid_from_digest, cid_of
 from obbligato.documents.license import LicenseDocument
@@ -114,8 +115,8 @@ def test_while_the_store_is_down_nothing_is_half_done_and_then_it_goes_on(
     )
     supervisor.start()
     try:
-        until(lambda: alerts.words("catalogues") is not None, "nobody was told")
-        assert "the node does not answer" in str(alerts.words("catalogues"))
+        until(lambda: alerts.words("catalogues items") is not None, "nobody was told")
+        assert "the node does not answer" in str(alerts.words("catalogues items"))
         assert imports_env.as_(LABEL).counts(catalogue_id) == {"prepared": 100, "waiting": 150}
         store.left = None
         until(
@@ -151,3 +152,29 @@ def test_a_withdrawn_catalogue_is_left_alone(imports_env: ImportsEnv, stopped: b
     expected = {"waiting": 1} if stopped else {"prepared": 1}
     assert imports_env.as_(LABEL).counts(catalogue_id) == expected
     assert imports_env.as_(LABEL).ask("GET", f"/{catalogue_id}").json()["state"] == "withdrawn"
+
+
+def test_a_catalogue_that_fails_is_put_off_and_named_and_the_others_are_prepared(
+    imports_env: ImportsEnv,
+) -> None:
+    visitor = imports_env.as_(LABEL)
+    bad = visitor.take_in(written([song("Poisoned")]))
+    with imports_env.services.service_db.work() as session:
+        kept = session.get_one(Catalogue, bad)
+        defaults, kept.defaults = kept.defaults, {"preset": kept.defaults["preset"]}
+    good = visitor.take_in(written([song("Fine")]))
+    alerts = Alerts()
+    worker = CatalogueWorker(imports_env.services, alerts)
+    worker.step(threading.Event())
+    assert visitor.counts(good) == {"prepared": 1}
+    assert visitor.counts(bad) == {"waiting": 1}
+    assert bad in str(alerts.words("catalogues items"))
+    with imports_env.services.service_db.work() as session:
+        session.get_one(Catalogue, bad).defaults = defaults
+
+    def repaired() -> bool:
+        worker.step(threading.Event())
+        return visitor.counts(bad) == {"prepared": 1}
+
+    until(repaired, "it was not tried again")
+    assert alerts.standing() == ()

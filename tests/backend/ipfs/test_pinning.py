@@ -167,3 +167,35 @@ def test_a_store_that_is_down_changes_nothing_and_is_asked_again(keeping: Keepin
         supervisor.join()
     settled(pinner)
     assert {pin(services, cid).state for cid in expected(keeping)} == {"pinned"}
+
+
+class Poisoned(EmbeddedStore):
+    """Breaks on one block."""
+
+    bad = ""
+
+    def status(self, cid: str):  # type: ignore[no-untyped-def]  # as its base
+        if cid == self.bad:
+            raise UnicodeError("label too long")
+        return super().status(cid)
+
+
+def test_a_block_that_fails_is_put_off_and_named_and_the_others_are_pinned(
+    keeping: Keeping,
+) -> None:
+    store = Poisoned(keeping.folder)
+    services = keeping.over(store)
+    bad, *others = expected(keeping)
+    store.bad = bad
+    pinner = PinWorker(services, keeping.alerts)
+    settled(pinner)
+    assert {pin(services, cid).state for cid in others} == {"pinned"}
+    known = pin(services, bad)
+    assert (known.state, known.attempts) == ("unknown", 1)
+    assert known.reason == "UnicodeError: label too long"
+    assert bad in str(keeping.alerts.words("pins items"))
+    store.bad = ""
+    keeping.clock.now = known.due_at
+    settled(pinner)
+    assert pin(services, bad).state == "pinned"
+    assert keeping.alerts.standing() == ()
