@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from fastapi import FastAPI
 
-from obbligato.cli.output import AsJson, ExitCode, Result, money, warn
+from obbligato.cli.output import AsJson, ExitCode, Result, money
 from obbligato.cli.session import Session
 from obbligato.consent import LicenseBook
-from obbligato.errors import ChainError, InputError
+from obbligato.errors import InputError
 from obbligato.keys import Signer, open_keystore
+from obbligato.server.alerts import open_alerts
+from obbligato.server.http import add_health, stopped_by
+from obbligato.server.process import serve, start_log
+from obbligato.server.supervisor import Supervisor, Worker
 from oracle.watcher.watcher import DEFAULT_DEPTH, Sweep, Watcher, WatchSettings
 
 DOLLAR_UNITS: Final = 1_000_000
@@ -44,6 +50,18 @@ def watch(
     every: Annotated[
         int, typer.Option(min=1, metavar="SECONDS", help="How long to wait between two looks.")
     ] = 30,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, help="Where /readyz and /metrics are to be had; default: nowhere."),
+    ] = None,
+    alert_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="OBBLIGATO_ORACLE_ALERT_URL",
+            metavar="URL",
+            help="Where alerts are posted, as JSON: the watcher cannot look, or fell over.",
+        ),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -64,6 +82,7 @@ def watch(
     Examples:
       obbligato oracle watch --once
       obbligato oracle watch --contest --keystore challenger.json --most-bonds 50
+      obbligato oracle watch --port 8463 --alert-url https://alerts.example/obbligato
     """
     run: Session = context.obj
     settings = WatchSettings(from_block, depth, most_bonds * DOLLAR_UNITS)
@@ -76,7 +95,8 @@ def watch(
         sweep = watcher.sweep()
         _tell(sweep, as_json=as_json)
         raise typer.Exit(_code(sweep))
-    _watch_on(watcher, every, as_json=as_json)
+    watching = Watching(watcher, every, alert_url, as_json=as_json)
+    watching.run(port)
 
 
 def _signer(contest: bool, keystore: Path | None, password_file: Path | None) -> Signer | None:
@@ -87,19 +107,40 @@ def _signer(contest: bool, keystore: Path | None, password_file: Path | None) ->
     return open_keystore(keystore, password_file)
 
 
-def _watch_on(watcher: Watcher, every_seconds: int, *, as_json: bool) -> None:
-    """Look again and again, until interrupted; tell what is new."""
-    told: tuple[object, ...] = ()
-    while True:
-        try:
-            sweep = watcher.sweep()
-        except ChainError as error:
-            warn(str(error))
-        else:
-            if (sweep.findings, sweep.contestations) != told:
-                told = (sweep.findings, sweep.contestations)
-                _tell(sweep, as_json=as_json)
-        threading.Event().wait(every_seconds)
+class Watching:
+    """The watcher as a worker under supervision: it looks again and again, and says what is new."""
+
+    def __init__(
+        self, watcher: Watcher, every_seconds: float, alert_url: str | None, *, as_json: bool
+    ) -> None:
+        self._watcher = watcher
+        self._as_json = as_json
+        self._said: tuple[object, ...] = ()
+        self.stop = threading.Event()
+        worker = Worker("watcher", self.look, every_seconds)
+        self.supervisor = Supervisor(open_alerts(alert_url, "watcher"), self.stop, [worker])
+
+    def look(self) -> None:
+        """Look once. Raises ChainError or StoreError where that cannot be done now."""
+        sweep = self._watcher.sweep()
+        news = (sweep.findings, sweep.contestations)
+        if news != self._said:
+            self._said = news
+            _tell(sweep, as_json=self._as_json)
+
+    def run(self, port: int | None) -> None:
+        """Until SIGTERM or SIGINT; a look in hand is finished."""
+        start_log(as_json=self._as_json)
+        app = FastAPI(title="Obbligato watcher", docs_url=None, redoc_url=None)
+        add_health(app, {"process": stopped_by(self.stop), "workers": self.supervisor.ready})
+        if port is not None:
+            serve(app, host="127.0.0.1", port=port, stop=self.stop, supervisor=self.supervisor)
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self.stop.set())
+        self.supervisor.start()
+        self.stop.wait()
+        self.supervisor.join()
 
 
 def _code(sweep: Sweep) -> ExitCode:
