@@ -119,7 +119,7 @@ class Report(Base):
         self.waiting = waiting
 
 
-class Answer(Base):
+class AttesterAnswerRow(Base):
     """What an attester answered about a report, the last time it was asked."""
 
     __tablename__ = "answers"

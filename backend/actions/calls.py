@@ -43,7 +43,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Prerequisite:
     """Something that has to be on the chain first: anybody may put it there, and it is put there once."""
 
     purpose: str
@@ -57,7 +57,7 @@ class Step:
         return {"purpose": self.purpose, "subject": self.subject, "call": self.call.as_json()}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Step:
+    def from_json(cls, data: Mapping[str, Any]) -> Prerequisite:
         """The step that was stored."""
         return cls(data["purpose"], data["subject"], Call.from_json(data["call"]))
 
@@ -67,16 +67,16 @@ class Step:
         return bool(chain.call(contract, function, self.subject))
 
 
-def terms_step(terms: Terms) -> Step:
+def terms_step(terms: Terms) -> Prerequisite:
     """The step that interns these terms."""
-    return Step(
+    return Prerequisite(
         "terms", hexadecimal(terms.digest()), Call(REGISTRY, "internTerms", [raw_terms(terms)])
     )
 
 
-def split_step(split: Split) -> Step:
+def split_step(split: Split) -> Prerequisite:
     """The step that interns this split."""
-    return Step(
+    return Prerequisite(
         "split", hexadecimal(split.digest()), Call(VAULT, "internSplit", [raw_payees(split)])
     )
 

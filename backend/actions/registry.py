@@ -30,7 +30,7 @@ from obbligato.schemas.acts import ActRequest
 Prepare = Callable[[Services, Caller, Any], PreparedAct]
 
 
-class Result(NamedTuple):
+class ResultEvent(NamedTuple):
     """The event that says what came of an act, and its arguments by their names in the act's result."""
 
     contract: str
@@ -39,14 +39,14 @@ class Result(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ActHandler:
     """One kind of act. The route is named after `prepare` and described by its docstring."""
 
     request: type[ActRequest]
     prepare: Prepare
     late: Callable[[Services, Act], list[Any]] = lambda services, act: []
     """Arguments of the call that are known only when it is sent; the signature follows them."""
-    result: Result | None = None
+    result: ResultEvent | None = None
 
 
 def _acceptances(services: Services, act: Act) -> list[Any]:
@@ -60,32 +60,32 @@ def _owed(services: Services, act: Act) -> list[Any]:
         return [owed_splits(session, act.account)]
 
 
-KINDS: Final[dict[str, Kind]] = {
+KINDS: Final[dict[str, ActHandler]] = {
     kind.request.kind: kind
     for kind in (
-        Kind(
+        ActHandler(
             acts.MintRequest,
             prepare_mint,
-            result=Result("LicenseRegistry", "LicenseMinted", {"license_id": "licenseId"}),
+            result=ResultEvent("LicenseRegistry", "LicenseMinted", {"license_id": "licenseId"}),
         ),
-        Kind(acts.AmendRequest, prepare_amend),
-        Kind(acts.RevokeRequest, prepare_revoke),
-        Kind(acts.ReinstateRequest, prepare_reinstate),
-        Kind(acts.ChangeSplitRequest, prepare_split_change, late=_acceptances),
-        Kind(acts.OperatorRequest, prepare_operator),
-        Kind(acts.GrantRequest, prepare_grant),
-        Kind(
+        ActHandler(acts.AmendRequest, prepare_amend),
+        ActHandler(acts.RevokeRequest, prepare_revoke),
+        ActHandler(acts.ReinstateRequest, prepare_reinstate),
+        ActHandler(acts.ChangeSplitRequest, prepare_split_change, late=_acceptances),
+        ActHandler(acts.OperatorRequest, prepare_operator),
+        ActHandler(acts.GrantRequest, prepare_grant),
+        ActHandler(
             acts.ClaimRequest,
             prepare_claim,
             late=_owed,
-            result=Result("RoyaltyVault", "Claimed", {"amount_units": "amount"}),
+            result=ResultEvent("RoyaltyVault", "Claimed", {"amount_units": "amount"}),
         ),
-        Kind(acts.RedirectRequest, prepare_redirect),
-        Kind(
+        ActHandler(acts.RedirectRequest, prepare_redirect),
+        ActHandler(
             acts.ChallengeRequest,
             prepare_challenge,
             late=_owed,
-            result=Result("Disputes", "Challenged", {"challenge_id": "challengeId"}),
+            result=ResultEvent("Disputes", "Challenged", {"challenge_id": "challengeId"}),
         ),
     )
 }

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from web3.types import TxReceipt
 
 from backend.actions.budget import Budget
-from backend.actions.calls import Call, Step
+from backend.actions.calls import Call, Prerequisite
 from backend.actions.registry import KINDS, late_arguments
 from backend.actions.store import missing_block
 from backend.db.service_db import Act
@@ -41,7 +41,7 @@ FORGOTTEN_SECONDS: Final = 300
 _log = structlog.get_logger(__name__)
 
 
-class Follower:
+class ActFollower:
     """Moves acts on, one step at a time; each step is one unit of work, and no node is asked within one."""
 
     def __init__(self, services: Services, budget: Budget, alerts: Alerts | None = None) -> None:
@@ -79,7 +79,7 @@ class Follower:
             self._wait(act, f"its document has to be there first: {reason}")
             return
         chain = self._services.chain
-        steps = [Step.from_json(each) for each in act.material["steps"]]
+        steps = [Prerequisite.from_json(each) for each in act.material["steps"]]
         open_steps = [step for step in steps if not step.is_done(chain)]
         if open_steps:
             self._queue(act, [(step.purpose, step.subject, step.call, []) for step in open_steps])
@@ -269,7 +269,7 @@ class Relay:
     """What follows acts, and what sends their transactions."""
 
     sender: Sender
-    follower: Follower
+    follower: ActFollower
 
 
 def open_relay(services: Services, alerts: Alerts) -> Relay:
@@ -290,4 +290,4 @@ def open_relay(services: Services, alerts: Alerts) -> Relay:
         lock=KeyLock(signer.address, settings.keystore.absolute().parent, services.service_db),
         alerts=alerts,
     )
-    return Relay(sender, Follower(services, Budget(settings), alerts))
+    return Relay(sender, ActFollower(services, Budget(settings), alerts))

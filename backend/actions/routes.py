@@ -11,7 +11,7 @@ from sqlalchemy import and_, or_, select
 from starlette.convertors import register_url_convertor
 
 from backend.actions.previews import allowed_uses, refused_uses, renewal_sentence
-from backend.actions.registry import KINDS, Kind
+from backend.actions.registry import KINDS, ActHandler
 from backend.actions.sign import (
     accept,
     act_of,
@@ -72,7 +72,7 @@ class SentRequest(BaseModel):
     transaction: Annotated[str, Field(pattern="^0x[0-9a-f]{64}$")]
 
 
-def _add_prepare_route(kind: Kind) -> None:
+def _add_prepare_route(kind: ActHandler) -> None:
     """POST /v1/acts/<kind>: named after the function that prepares, described by its docstring."""
     name = kind.prepare.__name__
 

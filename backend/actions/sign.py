@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from web3.exceptions import TransactionNotFound
 
 from backend.actions.budget import Budget
-from backend.actions.calls import Call, Step
+from backend.actions.calls import Call, Prerequisite
 from backend.actions.registry import late_arguments
 from backend.actions.store import chain_time, digest_of, missing_block
 from backend.db.service_db import Act, Invitation
@@ -117,7 +117,7 @@ def try_on_chain(services: Services, act: Act) -> None:
 
     Nothing is asked where something has to be on the chain first: the relay finds out.
     """
-    steps = [Step.from_json(each) for each in act.material["steps"]]
+    steps = [Prerequisite.from_json(each) for each in act.material["steps"]]
     if any(not step.is_done(services.chain) for step in steps):
         return
     call = Call.from_json(act.material["call"])

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from backend.actions.calls import Call, Step
+from backend.actions.calls import Call, Prerequisite
 from backend.db.service_db import Act, Invitation, NonceRange
 from backend.http.callers import Caller
 from backend.services import Services
@@ -64,7 +64,7 @@ class PreparedAct:
     preview: Preview
     arguments: Sequence[Any] | None = None
     """Of `function`, before those that are known only when it is sent; default: the message's fields."""
-    steps: Sequence[Step] = ()
+    steps: Sequence[Prerequisite] = ()
     license_id: int | None = None
     document: bytes | None = None
     blocks: Sequence[str] = ()

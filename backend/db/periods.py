@@ -20,7 +20,7 @@ LAST_YEAR: Final = 9_998
 """A calendar ends with the year 9999."""
 
 
-class Span(NamedTuple):
+class PeriodBlocks(NamedTuple):
     """A month or quarter, and its blocks: from `first_block` to before `end_block`."""
 
     name: str
@@ -66,13 +66,13 @@ def bounds(period: str) -> tuple[int, int]:
     return _second(year, first), _second(year + (after > 12), (after - 1) % 12 + 1)
 
 
-def span(session: Session, head: IndexHead, period: str) -> Span:
+def span(session: Session, head: IndexHead, period: str) -> PeriodBlocks:
     """A period with its blocks. Raises InputError; NotFound for one that has not begun."""
     start, end = bounds(period)
     if start > head.head_time:
         raise NotFound(f"{period} has not begun: the newest block is older")
     final_time = session.scalar(select(Block.timestamp).where(Block.number == head.final_number))
-    return Span(
+    return PeriodBlocks(
         period,
         start,
         end,

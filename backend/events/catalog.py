@@ -36,7 +36,7 @@ KindName = Literal[
 ]
 
 
-class Kind(NamedTuple):
+class EventKind(NamedTuple):
     """One kind: its name, and by the argument of the contract's event the name of the fact.
 
     Facts that end in `_units` or `quantity` are strings of digits, `tier` and `metric` are names.
@@ -50,8 +50,8 @@ _CHALLENGE_ID: Final = {"challengeId": "challenge_id"}
 _CLAIM_ID: Final = {"claimId": "claim_id"}
 _REPORT_ID: Final = {"reportId": "report_id"}
 
-KINDS: Final[dict[str, Kind]] = {
-    "LicenseMinted": Kind(
+KINDS: Final[dict[str, EventKind]] = {
+    "LicenseMinted": EventKind(
         "license.minted",
         {
             "owner": "owner",
@@ -61,25 +61,27 @@ KINDS: Final[dict[str, Kind]] = {
             "document": "document",
         },
     ),
-    "LicenseAmended": Kind(
+    "LicenseAmended": EventKind(
         "license.amended", {"termsId": "terms_id", "from": "effective_at", "document": "document"}
     ),
-    "LicenseRevoked": Kind("license.revoked", {"endsAt": "ends_at"}),
-    "LicenseReinstated": Kind("license.reinstated", {}),
-    "LicenseVoided": Kind("license.voided", {"endsAt": "ends_at"}),
-    "SplitChanged": Kind(
+    "LicenseRevoked": EventKind("license.revoked", {"endsAt": "ends_at"}),
+    "LicenseReinstated": EventKind("license.reinstated", {}),
+    "LicenseVoided": EventKind("license.voided", {"endsAt": "ends_at"}),
+    "SplitChanged": EventKind(
         "license.split_changed", {"fromSplitId": "from_split_id", "toSplitId": "to_split_id"}
     ),
-    "Transfer": Kind("license.transferred", {"from": "from_owner", "to": "to_owner"}),
-    "ApprovalForAll": Kind(
+    "Transfer": EventKind("license.transferred", {"from": "from_owner", "to": "to_owner"}),
+    "ApprovalForAll": EventKind(
         "operator.changed", {"owner": "owner", "operator": "operator", "approved": "approved"}
     ),
-    "GrantAsked": Kind(
+    "GrantAsked": EventKind(
         "grant.asked",
         {"requestId": "request_id", "tier": "tier", "modelId": "model_id", "fee": "fee_units"},
     ),
-    "GrantApproved": Kind("grant.approved", {"requestId": "request_id", "licensor": "licensor"}),
-    "Granted": Kind(
+    "GrantApproved": EventKind(
+        "grant.approved", {"requestId": "request_id", "licensor": "licensor"}
+    ),
+    "Granted": EventKind(
         "grant.made",
         {
             "tier": "tier",
@@ -90,18 +92,22 @@ KINDS: Final[dict[str, Kind]] = {
             "splitId": "split_id",
         },
     ),
-    "PlatformRegistered": Kind("platform.registered", {"admin": "admin", "bond": "bond_units"}),
-    "Deposited": Kind("platform.deposited", {"from": "from_account", "amount": "amount_units"}),
-    "ThawStarted": Kind("platform.thawing", {"amount": "amount_units", "endsAt": "ends_at"}),
-    "Withdrawn": Kind("platform.withdrawn", {"to": "to_account", "amount": "amount_units"}),
-    "PlatformClosing": Kind("platform.closing", {"closesAt": "closes_at"}),
-    "ReportSubmitted": Kind(
+    "PlatformRegistered": EventKind(
+        "platform.registered", {"admin": "admin", "bond": "bond_units"}
+    ),
+    "Deposited": EventKind(
+        "platform.deposited", {"from": "from_account", "amount": "amount_units"}
+    ),
+    "ThawStarted": EventKind("platform.thawing", {"amount": "amount_units", "endsAt": "ends_at"}),
+    "Withdrawn": EventKind("platform.withdrawn", {"to": "to_account", "amount": "amount_units"}),
+    "PlatformClosing": EventKind("platform.closing", {"closesAt": "closes_at"}),
+    "ReportSubmitted": EventKind(
         "report.submitted", {**_REPORT_ID, "modelId": "model_id", "reporter": "reporter"}
     ),
-    "ReportUnfunded": Kind("report.unfunded", {**_REPORT_ID, "needed": "needed_units"}),
-    "ReportFunded": Kind("report.funded", {**_REPORT_ID, "end": "window_end"}),
-    "ReportSettled": Kind("report.settled", {**_REPORT_ID, "credited": "credited_units"}),
-    "Challenged": Kind(
+    "ReportUnfunded": EventKind("report.unfunded", {**_REPORT_ID, "needed": "needed_units"}),
+    "ReportFunded": EventKind("report.funded", {**_REPORT_ID, "end": "window_end"}),
+    "ReportSettled": EventKind("report.settled", {**_REPORT_ID, "credited": "credited_units"}),
+    "Challenged": EventKind(
         "challenge.opened",
         {
             **_CHALLENGE_ID,
@@ -115,7 +121,7 @@ KINDS: Final[dict[str, Kind]] = {
             "bond": "bond_units",
         },
     ),
-    "Ruled": Kind(
+    "Ruled": EventKind(
         "challenge.ruled",
         {
             **_CHALLENGE_ID,
@@ -126,17 +132,17 @@ KINDS: Final[dict[str, Kind]] = {
             "challengerWon": "challenger_won",
         },
     ),
-    "Lapsed": Kind("challenge.lapsed", {**_CHALLENGE_ID, "paid": "paid_units"}),
-    "ArrearsPaid": Kind(
+    "Lapsed": EventKind("challenge.lapsed", {**_CHALLENGE_ID, "paid": "paid_units"}),
+    "ArrearsPaid": EventKind(
         "challenge.arrears_paid",
         {**_CHALLENGE_ID, "owed": "owed_units", "penalty": "penalty_units"},
     ),
-    "RecordingClaimed": Kind(
+    "RecordingClaimed": EventKind(
         "rival_claim.opened", {**_CLAIM_ID, "claimant": "claimant", "bond": "bond_units"}
     ),
-    "RecordingClaimRuled": Kind("rival_claim.ruled", {**_CLAIM_ID, "voided": "voided"}),
-    "RecordingClaimLapsed": Kind("rival_claim.lapsed", _CLAIM_ID),
-    "Claimed": Kind(
+    "RecordingClaimRuled": EventKind("rival_claim.ruled", {**_CLAIM_ID, "voided": "voided"}),
+    "RecordingClaimLapsed": EventKind("rival_claim.lapsed", _CLAIM_ID),
+    "Claimed": EventKind(
         "payment.made",
         {"payee": "payee", "to": "to_account", "amount": "amount_units", "splitIds": "split_ids"},
     ),

@@ -40,7 +40,7 @@ _ID: Final = re.compile(r"([0-9]{1,15})-([0-9]{1,10})-([0-9]{1,15})")
 _log = structlog.get_logger(__name__)
 
 
-class Message(NamedTuple):
+class FeedMessage(NamedTuple):
     """An event of the chain, or a notice about the stream itself."""
 
     indexed: IndexedEvent | None
@@ -74,13 +74,13 @@ def read_id(text: str) -> Resumed:
 class _Listener:
     subscription: EventFilter
     address: str
-    queue: asyncio.Queue[Message | None] = field(default_factory=asyncio.Queue)
+    queue: asyncio.Queue[FeedMessage | None] = field(default_factory=asyncio.Queue)
     late: bool = False
 
-    def wants(self, message: Message) -> bool:
+    def wants(self, message: FeedMessage) -> bool:
         return message.indexed is None or self.subscription.matches(message.indexed)
 
-    def queue_message(self, message: Message) -> None:
+    def queue_message(self, message: FeedMessage) -> None:
         """Queue a message that it subscribed to. A listener that is too slow gets `dropped` as the last one."""
         if self.late or not self.wants(message):
             return
@@ -161,7 +161,7 @@ class Feed:
         if self._addresses[listener.address] <= 0:
             del self._addresses[listener.address]
 
-    async def _missed(self, since: Resumed, position: _Position) -> AsyncIterator[Message]:
+    async def _missed(self, since: Resumed, position: _Position) -> AsyncIterator[FeedMessage]:
         """What a returning listener has not received, or received before it was final."""
         until, (_, _, final) = position.after, position.head
         after = since.key
@@ -232,13 +232,13 @@ class Feed:
             head = read_head(session)
         return _Position(_head(head), Key(head.head_number, END_OF_BLOCK))
 
-    def _read(self, known: _Position) -> tuple[list[Message], _Position, bool]:
+    def _read(self, known: _Position) -> tuple[list[FeedMessage], _Position, bool]:
         """What is new since a position, the position after it, and whether there may be more."""
         with self._services.index_db.reading() as session:
             head = read_head(session)
             if known.head == _head(head) and known.after.log == END_OF_BLOCK:
                 return [], known, False
-            messages: list[Message] = []
+            messages: list[FeedMessage] = []
             sent, after = dict(known.sent), known.after
             undone = _undone(session, sent, head)
             if undone is not None:
@@ -282,13 +282,13 @@ def _undone(session: Session, sent: dict[int, tuple[bytes, bool]], head: IndexHe
     return None
 
 
-def _message(event: IndexedEvent, final: int) -> Message:
+def _message(event: IndexedEvent, final: int) -> FeedMessage:
     block, log = event.key
     data = event.response(final).model_dump_json()
-    return Message(event, f"{block}-{log}-{final}", event.kind, data)
+    return FeedMessage(event, f"{block}-{log}-{final}", event.kind, data)
 
 
-def _block_message(head: IndexHead) -> Message:
+def _block_message(head: IndexHead) -> FeedMessage:
     data = {
         "head_number": head.head_number,
         "head_hash": "0x" + head.head_hash.hex(),
@@ -296,8 +296,8 @@ def _block_message(head: IndexHead) -> Message:
         "final_number": head.final_number,
     }
     identity = f"{head.head_number}-{END_OF_BLOCK}-{head.final_number}"
-    return Message(None, identity, "block", json.dumps(data))
+    return FeedMessage(None, identity, "block", json.dumps(data))
 
 
-def _notice(event: str, data: dict[str, Any]) -> Message:
-    return Message(None, "", event, json.dumps(data))
+def _notice(event: str, data: dict[str, Any]) -> FeedMessage:
+    return FeedMessage(None, "", event, json.dumps(data))

@@ -107,7 +107,7 @@ SECRET_BYTES: Final = 32
 GONE: Final = 410
 
 
-class Outcome(NamedTuple):
+class DeliveryOutcome(NamedTuple):
     """The result of an attempt: the HTTP status, if there was a response, and the reason of a failure."""
 
     status: int | None
@@ -133,12 +133,12 @@ def signature(secret: bytes, message_id: str, timestamp: int, body: bytes) -> st
 
 def deliver(
     url: str, secret: bytes, message_id: str, timestamp: int, body: bytes, *, private: bool
-) -> Outcome:
+) -> DeliveryOutcome:
     """Send one delivery once. Redirects are not followed: their target was never checked."""
     try:
         target = resolve(url, private=private)
     except InputError as error:
-        return Outcome(None, error.reason)
+        return DeliveryOutcome(None, error.reason)
     headers = {
         "content-type": "application/json",
         "user-agent": "obbligato-webhooks/1",
@@ -163,9 +163,9 @@ def deliver(
             )
             response.close()
     except httpx.HTTPError as error:
-        return Outcome(None, describe(error))
+        return DeliveryOutcome(None, describe(error))
     reason = None if response.is_success else f"answered with {response.status_code}"
-    return Outcome(response.status_code, reason)
+    return DeliveryOutcome(response.status_code, reason)
 
 
 def describe(error: Exception) -> str:
@@ -260,7 +260,7 @@ class WebhookWorker:
         for (delivery, webhook), outcome in zip(due, outcomes, strict=True):
             self._record(delivery.id, webhook.id, outcome)
 
-    def _attempt(self, delivery: Delivery, webhook: Webhook) -> Outcome:
+    def _attempt(self, delivery: Delivery, webhook: Webhook) -> DeliveryOutcome:
         try:
             return deliver(
                 webhook.url,
@@ -272,9 +272,9 @@ class WebhookWorker:
             )
         except Exception as error:
             _log.error("a delivery broke off", webhook=webhook.id, exc_info=error)
-            return Outcome(None, describe(error))
+            return DeliveryOutcome(None, describe(error))
 
-    def _record(self, delivery_id: int, webhook_id: str, outcome: Outcome) -> None:
+    def _record(self, delivery_id: int, webhook_id: str, outcome: DeliveryOutcome) -> None:
         now = self._services.now()
         with self._services.service_db.work() as session:
             delivery = session.get(Delivery, delivery_id)

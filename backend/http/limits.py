@@ -42,7 +42,7 @@ _KEY_BYTES: Final = 16
 MOST_KNOWN: Final = 20_000
 KNOWN_SECONDS: Final = 900
 
-Headers = Sequence[tuple[bytes, bytes]]
+HeaderList = Sequence[tuple[bytes, bytes]]
 
 
 class Allowance(NamedTuple):
@@ -184,7 +184,7 @@ class Limits:
         self._names_by_token: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         self._proxies = tuple(_network(each) for each in settings.trusted_proxies)
 
-    def take(self, scope: Mapping[str, Any]) -> tuple[Allowance, Headers]:
+    def take(self, scope: Mapping[str, Any]) -> tuple[Allowance, HeaderList]:
         """Count a request of this scope; what is left, as headers too."""
         address = self.address_of(scope)
         digest = _token_digest(scope["headers"])
@@ -251,7 +251,7 @@ def _seconds(milliseconds: int) -> int:
     return -(-milliseconds // 1_000)
 
 
-def _token_digest(headers: Headers) -> bytes | None:
+def _token_digest(headers: HeaderList) -> bytes | None:
     """The digest of the token that a request carries; None where it carries none."""
     cookie = None
     for name, value in headers:

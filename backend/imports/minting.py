@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from backend.actions.calls import REGISTRY, Call, Step, hexadecimal, split_step, terms_step
+from backend.actions.calls import REGISTRY, Call, Prerequisite, hexadecimal, split_step, terms_step
 from backend.actions.license_acts import document_of, mint_of
 from backend.actions.store import missing_block, store_act
 from backend.db.service_db import Act, CatalogueLine, CatalogueState, LineState
@@ -120,9 +120,9 @@ def _check_blocks(services: Services, lines: Sequence[CatalogueLine]) -> None:
                 raise StoreError(f"nothing was handed out, try again: {reason}")
 
 
-def _steps(lines: Sequence[CatalogueLine]) -> list[Step]:
+def _steps(lines: Sequence[CatalogueLine]) -> list[Prerequisite]:
     """The terms and splits to intern, once each."""
-    steps: dict[str, Step] = {}
+    steps: dict[str, Prerequisite] = {}
     for line in lines:
         for digest, make in (
             (_digest(line.terms), _terms_step),
@@ -133,11 +133,11 @@ def _steps(lines: Sequence[CatalogueLine]) -> list[Step]:
     return list(steps.values())
 
 
-def _terms_step(line: CatalogueLine) -> Step:
+def _terms_step(line: CatalogueLine) -> Prerequisite:
     return terms_step(Terms.read(_without_digest(line.terms)))
 
 
-def _split_step(line: CatalogueLine) -> Step:
+def _split_step(line: CatalogueLine) -> Prerequisite:
     return split_step(split_of(line))
 
 

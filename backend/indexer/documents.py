@@ -27,7 +27,7 @@ READING: Final = 1
 """Counts what is taken from documents: 0 took no fingerprints."""
 
 
-class Answer(NamedTuple):
+class FetchedDocument(NamedTuple):
     """What the store gave for a digest."""
 
     digest: bytes
@@ -68,18 +68,20 @@ def _due(session: Session, now: int) -> list[bytes]:
     return sorted(digests)
 
 
-def _ask(store: ContentStore, digest: bytes) -> Answer:
+def _ask(store: ContentStore, digest: bytes) -> FetchedDocument:
     try:
         data = store.get(cid_from_digest(digest))
     except (NotFound, StoreError, DigestMismatch) as error:
-        return Answer(digest, DocumentState.MISSING, str(error))
+        return FetchedDocument(digest, DocumentState.MISSING, str(error))
     try:
-        return Answer(digest, DocumentState.READ, document=LicenseDocument.from_bytes(data))
+        return FetchedDocument(
+            digest, DocumentState.READ, document=LicenseDocument.from_bytes(data)
+        )
     except InputError as error:
-        return Answer(digest, DocumentState.INVALID, str(error))
+        return FetchedDocument(digest, DocumentState.INVALID, str(error))
 
 
-def _keep(session: Session, answer: Answer, now: int) -> None:
+def _keep(session: Session, answer: FetchedDocument, now: int) -> None:
     known = session.get(Document, answer.digest)
     attempts = 1 if known is None else known.attempts + 1
     due_at = now + min(2 ** (attempts - 1), MOST_PATIENCE_SECONDS)

@@ -26,7 +26,7 @@ _FORMATS: Final[dict[str, Format]] = {"raw": "raw", "car": "car"}
 _ANY: Final = ("*/*", "application/*")
 
 
-class Answer(NamedTuple):
+class GatewayResponse(NamedTuple):
     """A body with its headers, the entity tag among them."""
 
     body: bytes
@@ -81,7 +81,9 @@ def headers_of(cid: str, form: Format) -> dict[str, str]:
     }
 
 
-def read_block(services: Services, cid: str, form: Format, *, held_only: bool = False) -> Answer:
+def read_block(
+    services: Services, cid: str, form: Format, *, held_only: bool = False
+) -> GatewayResponse:
     """A block as raw bytes or as a CAR of itself.
 
     `held_only` fetches nothing, for whoever sends `Cache-Control: only-if-cached`. Raises Problem 400 for what
@@ -107,4 +109,4 @@ def read_block(services: Services, cid: str, form: Format, *, held_only: bool = 
         car = io.BytesIO()
         write_car([cid], services.store, car)
         data = car.getvalue()
-    return Answer(data, headers_of(cid, form))
+    return GatewayResponse(data, headers_of(cid, form))

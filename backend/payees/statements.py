@@ -23,7 +23,7 @@ from obbligato.protocol.constants import DAY_SECONDS
 
 LINES_AT_ONCE = 1_000
 
-Kind = Literal["refund", "paid", "bond"]
+MovementKind = Literal["refund", "paid", "bond"]
 
 
 class Movement(NamedTuple):
@@ -31,7 +31,7 @@ class Movement(NamedTuple):
 
     block_number: int
     moment: int
-    kind: Kind
+    kind: MovementKind
     units: int
 
 

@@ -24,7 +24,7 @@ from backend.db.index_db import (
     Report,
     Terms,
 )
-from backend.db.periods import Span, bounds, month_of_day, quarter_of_month, span
+from backend.db.periods import PeriodBlocks, bounds, month_of_day, quarter_of_month, span
 from backend.http.schemas import metric_name, tier_name, tier_names
 from backend.payees.balances import sum_columns, sum_of
 from backend.transparency.schemas import (
@@ -42,7 +42,7 @@ from backend.transparency.schemas import (
 )
 from obbligato.protocol.constants import DAY_SECONDS, Tier
 
-Key = tuple[int, bytes]
+StreamKey = tuple[int, bytes]
 """A stream: platform and model."""
 
 
@@ -67,9 +67,9 @@ class _Figures:
     arrears_units: int = 0
 
 
-def read_streams(session: Session, head: IndexHead, within: Span) -> list[StreamFigures]:
+def read_streams(session: Session, head: IndexHead, within: PeriodBlocks) -> list[StreamFigures]:
     """Every stream that had begun by the end of the period, by platform and model."""
-    by_stream: defaultdict[Key, _Figures] = defaultdict(_Figures)
+    by_stream: defaultdict[StreamKey, _Figures] = defaultdict(_Figures)
     _coverage(session, head, within, by_stream)
     _reports(session, within, by_stream)
     _uses(session, within, by_stream)
@@ -87,7 +87,10 @@ def read_streams(session: Session, head: IndexHead, within: Span) -> list[Stream
 
 
 def _coverage(
-    session: Session, head: IndexHead, within: Span, by_stream: defaultdict[Key, _Figures]
+    session: Session,
+    head: IndexHead,
+    within: PeriodBlocks,
+    by_stream: defaultdict[StreamKey, _Figures],
 ) -> None:
     """A report begins where the stream ended or lies before that: the latest end is how far it came."""
     streams = session.execute(
@@ -109,7 +112,9 @@ def _coverage(
         figures.missing_seconds = max(0, due - max(last, begun))
 
 
-def _reports(session: Session, within: Span, by_stream: defaultdict[Key, _Figures]) -> None:
+def _reports(
+    session: Session, within: PeriodBlocks, by_stream: defaultdict[StreamKey, _Figures]
+) -> None:
     reports = session.execute(
         select(Report.platform_id, Report.model_id, Report.row_count, Report.total_units).where(
             Report.block_number >= within.first_block, Report.block_number < within.end_block
@@ -123,7 +128,9 @@ def _reports(session: Session, within: Span, by_stream: defaultdict[Key, _Figure
         figures.priced_units += total
 
 
-def _uses(session: Session, within: Span, by_stream: defaultdict[Key, _Figures]) -> None:
+def _uses(
+    session: Session, within: PeriodBlocks, by_stream: defaultdict[StreamKey, _Figures]
+) -> None:
     """Credits of reports; fees of grants and bonds are told elsewhere."""
     groups = (Earning.platform_id, Earning.model_id, Earning.tier, Earning.metric)
     used = session.execute(
@@ -153,7 +160,9 @@ def _uses(session: Session, within: Span, by_stream: defaultdict[Key, _Figures])
         )
 
 
-def _challenges(session: Session, within: Span, by_stream: defaultdict[Key, _Figures]) -> None:
+def _challenges(
+    session: Session, within: PeriodBlocks, by_stream: defaultdict[StreamKey, _Figures]
+) -> None:
     opened = session.execute(
         select(Challenge, Report.platform_id, Report.model_id)
         .join(Report, Report.report_id == Challenge.report_id)
@@ -183,7 +192,9 @@ def _challenges(session: Session, within: Span, by_stream: defaultdict[Key, _Fig
         figures.reduced_units += max(0, -change)
 
 
-def _arrears(session: Session, within: Span, by_stream: defaultdict[Key, _Figures]) -> None:
+def _arrears(
+    session: Session, within: PeriodBlocks, by_stream: defaultdict[StreamKey, _Figures]
+) -> None:
     """From the events: the tables say what is due now, not what was at the end of the period."""
     due: dict[int, int] = {}
     events = session.execute(
@@ -247,7 +258,7 @@ def read_transparency(session: Session, head: IndexHead, period: str) -> Transpa
     )
 
 
-def _licences(session: Session, within: Span) -> Licences:
+def _licences(session: Session, within: PeriodBlocks) -> Licences:
     counted = session.execute(
         select(LicenseAct.act, func.count())
         .where(
@@ -290,7 +301,7 @@ def _consents(session: Session, at: int) -> Consents:
     )
 
 
-def _money(session: Session, within: Span) -> Money:
+def _money(session: Session, within: PeriodBlocks) -> Money:
     units, rest = session.execute(
         select(*sum_columns(Earning.amount_units)).where(
             Earning.block_number >= within.first_block, Earning.block_number < within.end_block
@@ -307,7 +318,7 @@ def _money(session: Session, within: Span) -> Money:
     return Money(earned_units=sum_of(units, rest), paid_units=sum(paid), payments=len(paid))
 
 
-def _grants(session: Session, within: Span) -> GrantFigures:
+def _grants(session: Session, within: PeriodBlocks) -> GrantFigures:
     fees = session.scalars(
         select(Grant.fee_units).where(
             Grant.block_number >= within.first_block, Grant.block_number < within.end_block

@@ -22,7 +22,7 @@ from obbligato.protocol.rows import Row, credits_digest
 from obbligato.store import ContentStore, StoreError
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     """What a difference proves."""
 
     WRONG = "wrong"
@@ -53,7 +53,7 @@ class Difference:
     report: str | None = None
     row: int | None = None
     where: str | None = None
-    kind: Kind = Kind.WRONG
+    kind: DifferenceKind = DifferenceKind.WRONG
 
     def __str__(self) -> str:
         where_parts = [
@@ -62,7 +62,7 @@ class Difference:
             self.where,
         ]
         located = ", ".join(part for part in where_parts if part)
-        if self.kind is Kind.MISSING:
+        if self.kind is DifferenceKind.MISSING:
             sentence = f"{self.what} is missing: {self.found}"
         else:
             sentence = f"{self.what} should be {self.expected}, is {self.found}"
@@ -76,7 +76,7 @@ class Difference:
 def outcome(differences: Iterable[Difference]) -> Outcome:
     """What they come to: one that is wrong outweighs any number of missing documents."""
     kinds = {difference.kind for difference in differences}
-    if Kind.WRONG in kinds:
+    if DifferenceKind.WRONG in kinds:
         return Outcome.DIFFERS
     return Outcome.MISSING_EVIDENCE if kinds else Outcome.AGREES
 
@@ -299,7 +299,9 @@ def _unusable(
     where: str | None = None,
 ) -> Difference:
     """A document that cannot be used: missing where nobody had it, wrong where it says something else."""
-    kind = Kind.MISSING if isinstance(error, NotFound | StoreError) else Kind.WRONG
+    kind = (
+        DifferenceKind.MISSING if isinstance(error, NotFound | StoreError) else DifferenceKind.WRONG
+    )
     return Difference(what, expected, str(error), report=report, where=where, kind=kind)
 
 

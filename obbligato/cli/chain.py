@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from obbligato.audit.compare import Kind, Outcome
+from obbligato.audit.compare import DifferenceKind, Outcome
 from obbligato.audit.recompute import recompute
 from obbligato.audit.statements import (
     credited_rows,
@@ -299,9 +299,9 @@ def recompute_all(
         "differences": [difference.as_json() for difference in result.differences],
     }
 
-    missing = sum(difference.kind is Kind.MISSING for difference in result.differences)
+    missing = sum(difference.kind is DifferenceKind.MISSING for difference in result.differences)
     text = [
-        f"{'missing' if difference.kind is Kind.MISSING else 'differs'}: {difference}"
+        f"{'missing' if difference.kind is DifferenceKind.MISSING else 'differs'}: {difference}"
         for difference in result.differences
     ]
     text.append(

@@ -18,7 +18,7 @@ from obbligato.cli.options import Grantee, LicenseId
 from obbligato.cli.output import ExitCode, Result, facts_of, moment, progress, table
 from obbligato.cli.session import Session
 from obbligato.consent import LicenseBook
-from obbligato.consent.checks import Answer, Asker, read_questions
+from obbligato.consent.checks import Asker, ConsentAnswer, read_questions
 from obbligato.documents.file_inputs import named
 from obbligato.errors import InputError
 from obbligato.protocol.constants import Metric, Tier
@@ -196,7 +196,7 @@ def _has_grant(
     return has_grant(chain, row, platform_id=platform, model_id=model, start=at, end=at + 1)
 
 
-def _answer_json(answer: Answer) -> dict[str, Any]:
+def _answer_json(answer: ConsentAnswer) -> dict[str, Any]:
     question = answer.question
     return {
         "line": question.line,

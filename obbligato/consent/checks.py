@@ -35,7 +35,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ConsentAnswer:
     """Yes or no, and why; `license_id` is the licence that was found."""
 
     question: Question
@@ -69,22 +69,24 @@ class Asker:
         self._at = at
         self._has_grant = has_grant
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Question) -> ConsentAnswer:
         """Absence is not consent: whatever is not a plain yes is a no, with its reason."""
         license_id = question.license_id
         if license_id is None:
             try:
                 license_ids = self._book.licenses_of(str(question.isrc), self._at, self._at + 1)
             except NotFound as error:
-                return Answer(question, False, str(error))
+                return ConsentAnswer(question, False, str(error))
             if len(license_ids) > 1:
                 listed = ", ".join(str(each) for each in license_ids)
-                return Answer(question, False, f"licences {listed} claim it: ask by license_id")
+                return ConsentAnswer(
+                    question, False, f"licences {listed} claim it: ask by license_id"
+                )
             if not license_ids:
-                return Answer(question, False, "no licence")
+                return ConsentAnswer(question, False, "no licence")
             license_id = license_ids[0]
         allowed, reason = self._of_licence(license_id, question.tier)
-        return Answer(question, allowed, reason, license_id)
+        return ConsentAnswer(question, allowed, reason, license_id)
 
     def _of_licence(self, license_id: int, tier: Tier) -> tuple[bool, str]:
         try:

@@ -32,7 +32,7 @@ class Missing:
         return Missing(reason, self.attempts + 1, now + patience)
 
 
-class Answer(NamedTuple):
+class IsrcResult(NamedTuple):
     """The ISRC in a document, if it names one; or why nobody gave the document."""
 
     digest: bytes
@@ -56,7 +56,7 @@ class Recordings:
         """None: the document names no ISRC."""
         self.missing: dict[bytes, Missing] = {}
 
-    def ask_for(self, digests: Iterable[bytes], watch: OnProgress) -> list[Answer]:
+    def ask_for(self, digests: Iterable[bytes], watch: OnProgress) -> list[IsrcResult]:
         """What the store says of the documents that are not known and due; changes nothing here."""
         now = self._clock()
         unread_cids = [
@@ -72,7 +72,7 @@ class Recordings:
                 watch("reading licence documents", done, len(unread_cids))
         return answers
 
-    def learn(self, answers: Iterable[Answer]) -> None:
+    def learn(self, answers: Iterable[IsrcResult]) -> None:
         """Remember what the store said."""
         now = self._clock()
         for digest, isrc, failure in answers:
@@ -85,14 +85,14 @@ class Recordings:
                 Missing(failure, 1, now) if before is None else before.after(failure, now)
             )
 
-    def _ask(self, digest: bytes) -> Answer:
+    def _ask(self, digest: bytes) -> IsrcResult:
         if self._store is None:
-            return Answer(digest, None, "no store was named to ask for documents")
+            return IsrcResult(digest, None, "no store was named to ask for documents")
         try:
             data = self._store.get(cid_from_digest(digest))
         except (NotFound, StoreError, DigestMismatch) as error:
-            return Answer(digest, None, str(error))
+            return IsrcResult(digest, None, str(error))
         try:
-            return Answer(digest, LicenseDocument.from_bytes(data).recording.isrc, None)
+            return IsrcResult(digest, LicenseDocument.from_bytes(data).recording.isrc, None)
         except InputError:
-            return Answer(digest, None, None)
+            return IsrcResult(digest, None, None)

@@ -69,11 +69,13 @@ def _line(submission: db.Submission) -> dict[str, object]:
 
 
 def _part(session: Session, report: db.Report) -> dict[str, object]:
-    answers: list[db.Answer] = []
+    answers: list[db.AttesterAnswerRow] = []
     transaction = None
     if report.report_id is not None:
-        of_report = select(db.Answer).where(db.Answer.report_id == report.report_id)
-        answers = list(session.scalars(of_report.order_by(db.Answer.url)))
+        of_report = select(db.AttesterAnswerRow).where(
+            db.AttesterAnswerRow.report_id == report.report_id
+        )
+        answers = list(session.scalars(of_report.order_by(db.AttesterAnswerRow.url)))
         transaction = session.scalars(
             select(Transaction.hash)
             .where(Transaction.purpose == "submit", Transaction.subject == report.report_id.hex())

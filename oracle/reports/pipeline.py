@@ -21,7 +21,7 @@ from obbligato.schemas.oracle import State
 from obbligato.server.alerts import Alerts
 from obbligato.server.supervisor import Items, Worker
 from obbligato.store import StoreError
-from oracle.db import Answer, OracleDatabase, Report, Submission
+from oracle.db import AttesterAnswerRow, OracleDatabase, Report, Submission
 from oracle.reports.headers import make_headers, want_submission
 from oracle.reports.metering import Meter
 from oracle.reports.quorum import Gathered, Gatherer, Outcome
@@ -255,7 +255,7 @@ class Pipeline:
             assert report.report_id is not None
             for answer in gathered.answers:
                 session.merge(
-                    Answer(
+                    AttesterAnswerRow(
                         report_id=report.report_id,
                         url=answer.url,
                         signer=answer.signer,

@@ -37,7 +37,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class AttesterAnswer:
+class AttesterReply:
     """One attester's answer. `signer` and `signature` where it signed, `reason` where it did not."""
 
     url: str
@@ -52,7 +52,7 @@ class Gathered:
     """What came back. `packed` is the quorum's signatures as the chain reads them; None without one."""
 
     attesters: AttesterSet
-    answers: tuple[AttesterAnswer, ...]
+    answers: tuple[AttesterReply, ...]
     packed: bytes | None
 
 
@@ -85,7 +85,7 @@ class Gatherer:
         requests = [
             self._pool.submit(self._ask, url, body, report_id, attesters) for url in self._urls
         ]
-        answers: list[AttesterAnswer] = []
+        answers: list[AttesterReply] = []
         signed: dict[str, bytes] = {}
         for future in as_completed(requests):
             answer = future.result()
@@ -121,12 +121,12 @@ class Gatherer:
 
     def _ask(
         self, url: str, body: bytes, report_id: bytes, attesters: AttesterSet
-    ) -> AttesterAnswer:
+    ) -> AttesterReply:
         try:
             status, content = self._post(f"{url}/v1/attestations", body)
         except httpx.HTTPError as error:
             reason = f"{type(error).__name__}: it is down, too slow, or the URL is wrong"
-            return AttesterAnswer(url, Outcome.UNREACHABLE, reason=reason)
+            return AttesterReply(url, Outcome.UNREACHABLE, reason=reason)
         if status != httpx.codes.OK:
             return _declined(url, status, content)
         return self._verify(url, content, report_id, attesters)
@@ -143,7 +143,7 @@ class Gatherer:
 
     def _verify(
         self, url: str, content: bytes, report_id: bytes, attesters: AttesterSet
-    ) -> AttesterAnswer:
+    ) -> AttesterReply:
         """Whether the answer is the signature of a member over this report and version."""
         try:
             answer = AttestationAnswer.model_validate_json(content)
@@ -152,19 +152,19 @@ class Gatherer:
             signer = recover(message, self._chain.domain(Contract.USAGE_ORACLE), signature)
         except (InputError, ValueError) as error:
             reason = f"its answer is no attestation: {str(error)[:LONGEST_REASON]}"
-            return AttesterAnswer(url, Outcome.LIED, reason=reason)
+            return AttesterReply(url, Outcome.LIED, reason=reason)
         if answer.config_version != attesters.version:
             reason = (
                 f"it signed for version {answer.config_version}, in force is {attesters.version}"
             )
-            return AttesterAnswer(url, Outcome.UNREACHABLE, reason=reason)
+            return AttesterReply(url, Outcome.UNREACHABLE, reason=reason)
         if signer not in attesters.members:
             reason = f"what it signed recovers to {signer}, which is no attester"
-            return AttesterAnswer(url, Outcome.LIED, reason=reason)
-        return AttesterAnswer(url, Outcome.SIGNED, signer, signature)
+            return AttesterReply(url, Outcome.LIED, reason=reason)
+        return AttesterReply(url, Outcome.SIGNED, signer, signature)
 
 
-def _declined(url: str, status: int, content: bytes) -> AttesterAnswer:
+def _declined(url: str, status: int, content: bytes) -> AttesterReply:
     """A problem document: 422 and 409 are refusals, everything else may pass."""
     try:
         problem = httpx.Response(status, content=content).json()
@@ -172,4 +172,4 @@ def _declined(url: str, status: int, content: bytes) -> AttesterAnswer:
     except (ValueError, AttributeError):
         reason = f"status {status}"
     refused = status in (httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY)
-    return AttesterAnswer(url, Outcome.REFUSED if refused else Outcome.UNREACHABLE, reason=reason)
+    return AttesterReply(url, Outcome.REFUSED if refused else Outcome.UNREACHABLE, reason=reason)

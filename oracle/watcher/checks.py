@@ -21,7 +21,7 @@ from obbligato.metering.workbench import Consents, put_consents, workbench
 from obbligato.protocol.constants import MAX_INFLUENCE_CAP_BPS
 from obbligato.protocol.rows import Row
 from obbligato.store import ContentStore, StoreError
-from oracle.watcher.findings import Finding, Kind, SeenReport
+from oracle.watcher.findings import Finding, FindingKind, SeenReport
 
 
 def supported_rows(
@@ -85,7 +85,7 @@ def check_report(
         return [*findings, Finding(report.report_id, kind_of(error), str(error))]
     except _HOSTILE as error:  # one report must not keep the others from being checked
         words = f"it cannot be read: {type(error).__name__}: {error}"
-        return [*findings, Finding(report.report_id, Kind.MALFORMED, words)]
+        return [*findings, Finding(report.report_id, FindingKind.MALFORMED, words)]
     if refusal is not None:
         findings.append(Finding(report.report_id, kind_of(refusal), str(refusal)))
     return [*findings, *differing_rows(report.report_id, report.rows, rows)]
@@ -134,13 +134,13 @@ def consents_of(report: SeenReport, book: LicenseBook) -> Consents:
     )
 
 
-def kind_of(error: ObbligatoError) -> Kind:
+def kind_of(error: ObbligatoError) -> FindingKind:
     """What an error in reading evidence is a finding of."""
     if isinstance(error, DigestMismatch):
-        return Kind.TAMPERED
+        return FindingKind.TAMPERED
     if isinstance(error, NotFound | StoreError):
-        return Kind.MISSING
-    return Kind.MALFORMED if isinstance(error, InputError) else Kind.REFUSED
+        return FindingKind.MISSING
+    return FindingKind.MALFORMED if isinstance(error, InputError) else FindingKind.REFUSED
 
 
 def differing_rows(
@@ -154,11 +154,11 @@ def differing_rows(
         if found == right:
             continue
         if right == 0:
-            kind = Kind.INVENTED
+            kind = FindingKind.INVENTED
         elif found == 0:
-            kind = Kind.OMITTED
+            kind = FindingKind.OMITTED
         else:
-            kind = Kind.OVERSTATED if found > right else Kind.UNDERSTATED
+            kind = FindingKind.OVERSTATED if found > right else FindingKind.UNDERSTATED
         words = f"the report says {found} millionths, its evidence {right}"
         yield Finding(report_id, kind, words, key, found, right)
 
@@ -176,7 +176,7 @@ def _above_cap(report: SeenReport, book: LicenseBook) -> Iterator[Finding]:
         if quantity * MAX_INFLUENCE_CAP_BPS > caps[license_id] * whole:
             yield Finding(
                 report.report_id,
-                Kind.ABOVE_CAP,
+                FindingKind.ABOVE_CAP,
                 f"licence {license_id} has {quantity} of {whole} millionths, "
                 f"its terms allow {caps[license_id]} of {MAX_INFLUENCE_CAP_BPS}",
             )

@@ -63,7 +63,7 @@ def _seen(event: Event) -> SeenReport:
 SCHEMA_VERSION: Literal[1] = 1
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """What is wrong."""
 
     OVERSTATED = "overstated"
@@ -79,10 +79,12 @@ class Kind(StrEnum):
     ABOVE_CAP = "influence above cap"
 
 
-CONTESTABLE = frozenset({Kind.OVERSTATED, Kind.UNDERSTATED, Kind.OMITTED, Kind.INVENTED})
+CONTESTABLE = frozenset(
+    {FindingKind.OVERSTATED, FindingKind.UNDERSTATED, FindingKind.OMITTED, FindingKind.INVENTED}
+)
 """A row with another quantity: what a challenge can be about."""
 
-UNSEEN = frozenset({Kind.MISSING, Kind.TAMPERED})
+UNSEEN = frozenset({FindingKind.MISSING, FindingKind.TAMPERED})
 """Nothing is proven either way: the report is looked at again."""
 
 
@@ -95,7 +97,7 @@ class Finding:
     """
 
     report_id: bytes
-    kind: Kind
+    kind: FindingKind
     words: str
     row: RowKey | None = None
     reported: int | None = None
@@ -126,7 +128,7 @@ class Finding:
         row = data["row"]
         return cls(
             report_id=bytes.fromhex(data["report_id"][2:]),
-            kind=Kind(data["kind"]),
+            kind=FindingKind(data["kind"]),
             words=data["words"],
             row=None if row is None else (int(row[0]), int(row[1]), int(row[2])),
             reported=None if data["reported"] is None else int(data["reported"]),

@@ -28,7 +28,7 @@ from obbligato.store import ContentStore, StoreError
 from oracle.watcher.challenger import Challenger
 from oracle.watcher.checkpoint import Checkpoint, FoundReport
 from oracle.watcher.checks import check_report
-from oracle.watcher.findings import Finding, Kind, SeenReport, reports_of
+from oracle.watcher.findings import Finding, FindingKind, SeenReport, reports_of
 
 CONTRACTS: Final = ("UsageOracle",)
 SCRATCH: Final = "scratch"
@@ -71,7 +71,7 @@ class Sweep:
     @property
     def only_missing(self) -> bool:
         """Whether evidence is missing and nothing else is wrong."""
-        return all(finding.kind is Kind.MISSING for finding in self.findings)
+        return all(finding.kind is FindingKind.MISSING for finding in self.findings)
 
 
 class _ReportFollower(Follower):

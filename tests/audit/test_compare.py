@@ -11,7 +11,7 @@ import pytest
 
 from obbligato.audit.compare import (
     Difference,
-    Kind,
+    DifferenceKind,
     Outcome,
     check_documents,
     compare_with_chain,
@@ -154,7 +154,7 @@ def test_evidence_that_nobody_has_is_missing_and_proves_nothing(
     path_of(blocks, scenario.reports[1].header.evidence).unlink()
     differences = checked(ledger, blocks)
     (difference,) = differences
-    assert (difference.kind, difference.what) == (Kind.MISSING, "evidence")
+    assert (difference.kind, difference.what) == (DifferenceKind.MISSING, "evidence")
     assert difference.report == scenario.reports[1].report_id.hex()
     assert "evidence is missing: block" in str(difference)
     assert outcome(differences) is Outcome.MISSING_EVIDENCE
@@ -166,7 +166,7 @@ def test_other_bytes_under_a_digest_are_wrong(
     path = path_of(blocks, scenario.reports[0].header.evidence)
     path.write_bytes(path.read_bytes().replace(b'"platform_id":1', b'"platform_id":2'))
     (difference,) = checked(ledger, blocks)
-    assert (difference.kind, difference.what) == (Kind.WRONG, "evidence")
+    assert (difference.kind, difference.what) == (DifferenceKind.WRONG, "evidence")
     assert difference.report == scenario.reports[0].report_id.hex()
     assert "do not use it" in difference.found
 
@@ -177,7 +177,10 @@ def test_one_wrong_document_outweighs_missing_ones(
     path_of(blocks, scenario.reports[1].header.evidence).unlink()
     path_of(blocks, ledger.licenses[2].document).write_bytes(b"{}")
     differences = checked(ledger, blocks)
-    assert {difference.kind for difference in differences} == {Kind.MISSING, Kind.WRONG}
+    assert {difference.kind for difference in differences} == {
+        DifferenceKind.MISSING,
+        DifferenceKind.WRONG,
+    }
     assert outcome(differences) is Outcome.DIFFERS
 
 
@@ -187,7 +190,7 @@ def test_a_missing_legal_text_names_its_terms(
     (granted,) = [id_ for id_, terms in ledger.terms.items() if terms == GRANTED]
     path_of(blocks, GRANTED.text_digest).unlink()
     (difference,) = checked(ledger, blocks)
-    assert (difference.kind, difference.where) == (Kind.MISSING, f"terms {granted}")
+    assert (difference.kind, difference.where) == (DifferenceKind.MISSING, f"terms {granted}")
     EmbeddedStore(blocks).put(legal_text(GRANTED))
     assert checked(ledger, blocks) == []
 

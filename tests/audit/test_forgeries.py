@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from obbligato.audit.compare import Difference, Kind
+from obbligato.audit.compare import Difference, DifferenceKind
 from obbligato.audit.replay import Replay
 from obbligato.chain.events import Event
 from tests.onchain import LABEL
@@ -58,7 +58,7 @@ def credit_raised(row: int) -> Callable[[bytes], bytes]:
 def of(differences: list[Difference], what: str) -> Difference:
     """The one difference of this kind."""
     (one,) = [difference for difference in differences if difference.what == what]
-    assert one.kind is Kind.WRONG
+    assert one.kind is DifferenceKind.WRONG
     return one
 
 

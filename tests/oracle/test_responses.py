@@ -136,7 +136,7 @@ def answer(tmp_path: Path) -> Submission:
         row = submission(state="validated", summary=SUMMARY, reports=[report()])
         session.add(row)
         session.add(
-            db.Answer(
+            db.AttesterAnswerRow(
                 report_id=REPORT,
                 url="http://a.example",
                 signer=SIGNER,

@@ -13,7 +13,7 @@ import pytest
 from eth_account.signers.local import LocalAccount
 
 from backend.actions.budget import Budget
-from backend.actions.relay import Follower
+from backend.actions.relay import ActFollower
 from backend.actions.sign import sign_act
 from backend.actions.store import typed_data
 from backend.db.index_db import IndexDatabase
@@ -44,7 +44,7 @@ class ActsEnv:
     services: Services
     index: Index
     sender: Sender
-    follower: Follower
+    follower: ActFollower
 
     def caller(self, account: LocalAccount) -> Caller:
         """Somebody who signed in."""
@@ -56,7 +56,7 @@ class ActsEnv:
             self.services, settings=self.services.settings.model_copy(update=changed)
         )
         return dataclasses.replace(
-            self, services=services, follower=Follower(services, Budget(services.settings))
+            self, services=services, follower=ActFollower(services, Budget(services.settings))
         )
 
     def sign(self, act: Act, by: LocalAccount) -> Act:
@@ -122,7 +122,7 @@ def env_over(protocol: DeployedProtocol, folder: Path) -> Iterator[ActsEnv]:
         alerts=Alerts(),
     )
     made = ActsEnv(
-        protocol, acts, services, index, sender, Follower(services, Budget(services.settings))
+        protocol, acts, services, index, sender, ActFollower(services, Budget(services.settings))
     )
     yield made
     lock.release()

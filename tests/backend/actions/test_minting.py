@@ -10,7 +10,7 @@ import pytest
 
 from backend.actions.budget import Budget
 from backend.actions.license_acts import prepare_mint
-from backend.actions.relay import Follower
+from backend.actions.relay import ActFollower
 from backend.actions.sign import sign_act, was_sent
 from backend.actions.store import Idempotency, act_response, store_act, typed_data
 from backend.db.service_db import Act
@@ -222,7 +222,7 @@ def test_a_document_that_vanishes_before_it_is_sent_holds_the_mint_back(acts_env
     act = prepared(acts_env, mint_request("Vanished"))
     acts_env.sign(act, ARTIST)
     down = dataclasses.replace(acts_env.services, store=DownStore())
-    Follower(down, Budget(down.settings)).step()
+    ActFollower(down, Budget(down.settings)).step()
     waiting = acts_env.act(act.id)
     assert waiting.state == ActState.SIGNED
     assert waiting.waiting is not None
@@ -262,7 +262,7 @@ def test_an_unsigned_act_ends_with_its_deadline(acts_env: ActsEnv) -> None:
     late = dataclasses.replace(
         late, services=dataclasses.replace(acts_env.services, clock=lambda: act.deadline + 1)
     )
-    Follower(late.services, Budget(late.services.settings)).step()
+    ActFollower(late.services, Budget(late.services.settings)).step()
     found = acts_env.act(act.id)
     assert found.state == ActState.FAILED
     with pytest.raises(Problem) as refused:

@@ -295,7 +295,7 @@ def test_a_host_name_that_cannot_be_encoded_is_refused(url: str) -> None:
 def test_a_webhook_that_fails_never_stops_the_others(
     services: Services, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def send(url: str, *args: Any, **options: Any) -> webhooks.Outcome:
+    def send(url: str, *args: Any, **options: Any) -> webhooks.DeliveryOutcome:
         if "a..example" in url:
             raise UnicodeError("label empty or too long")
         return deliver(url, *args, **options)

@@ -221,7 +221,6 @@ def _tell_more(acts: Acts, scenario: Scenario) -> Report:
     for number, owner in ((9, PRODUCER), (10, COLD)):
         _mint(acts, owner, OPEN, _plain(number))
     chain.transact(COLD, "LicenseRegistry", "revoke", 10)
-    start = acts.now()
     acts.wait(366)
     _mint(acts, COLD, OPEN, _plain(11), stored=False)
     invalid = b'{"type":"something else"}'
@@ -253,12 +252,13 @@ def _tell_more(acts: Acts, scenario: Scenario) -> Report:
         7_000_000,
     )
     third = acts.platform(LABEL, PRODUCER, 50_000_000)
+    end = acts.now()
     report = acts.report(
         third,
         PRODUCER,
         hashlib.sha256(b"a third model").digest(),
         [(1, *GENERATED, 10), (5, *GENERATED, 2)],
-        (start, acts.now()),
+        (end - 30 * 86_400, end),
     )
     acts.dollars(ARTIST, 10_000_000)
     acts.challenge(ARTIST, report, (5, *GENERATED), 9)

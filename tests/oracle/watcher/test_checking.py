@@ -21,7 +21,7 @@ from obbligato.protocol.constants import Flag, Tier
 from obbligato.protocol.terms import RateCard
 from obbligato.store import EmbeddedStore
 from oracle.watcher import checks as checking
-from oracle.watcher.findings import Finding, Kind
+from oracle.watcher.findings import Finding, FindingKind
 from oracle.watcher.watcher import Watcher, WatchSettings
 from tests.onchain import ARTIST, UNIT, split
 from tests.oracle.watcher.conftest import NOW, USES, Scene, changed, the_finding
@@ -46,7 +46,7 @@ def test_a_row_overstated_by_a_millionth_is_named_and_nothing_is_sent(scene: Sce
     sweep = watcher.sweep()
     assert the_finding(sweep) == Finding(
         report_id=report.report_id,
-        kind=Kind.OVERSTATED,
+        kind=FindingKind.OVERSTATED,
         words="the report says 1000000001 millionths, its evidence 1000000000",
         row=(1, *GENERATED),
         reported=1_000_000_001,
@@ -66,8 +66,8 @@ def test_totals_bent_to_the_report_do_not_hide_what_the_events_sum_to(scene: Sce
     bent = changed(aggregate(events), 0, +UNIT)
     scene.report(bent, scene.evidence(events, stating=bent))
     sweep = scene.watcher().sweep()
-    assert [finding.kind for finding in sweep.findings[1:]] == [Kind.OVERSTATED]
-    assert sweep.findings[0].kind in (Kind.MALFORMED, Kind.REFUSED)
+    assert [finding.kind for finding in sweep.findings[1:]] == [FindingKind.OVERSTATED]
+    assert sweep.findings[0].kind in (FindingKind.MALFORMED, FindingKind.REFUSED)
     assert sweep.findings[1].by_evidence == 1_000 * UNIT
 
 
@@ -83,9 +83,9 @@ def test_an_event_without_consent_is_named_and_its_quantity_contested(scene: Sce
     ]
     scene.report(aggregate(events), scene.evidence(events))
     refused, overstated = scene.watcher().sweep().findings
-    assert refused.kind in (Kind.REFUSED, Kind.MALFORMED)
+    assert refused.kind in (FindingKind.REFUSED, FindingKind.MALFORMED)
     assert str(young) in refused.words
-    assert overstated.kind is Kind.OVERSTATED
+    assert overstated.kind is FindingKind.OVERSTATED
     assert (overstated.reported, overstated.by_evidence) == (35 * UNIT, 25 * UNIT)
 
 
@@ -96,7 +96,7 @@ def test_an_event_that_is_counted_twice_is_named_and_its_second_time_contested(
     counted = changed(aggregate(events), 0, 10 * UNIT)
     scene.report(counted, scene.evidence([events[0], *events], stating=counted))
     refused, overstated = scene.watcher().sweep().findings
-    assert refused.kind is Kind.REFUSED
+    assert refused.kind is FindingKind.REFUSED
     assert "counted more than once" in refused.words
     assert (overstated.row, overstated.by_evidence) == ((1, *GENERATED), 10 * UNIT)
 
@@ -110,7 +110,10 @@ def test_evidence_that_no_reader_can_read_is_named_and_others_are_checked(scene:
     events = scene.events(USES)
     scene.report(changed(aggregate(events), 0, +1), scene.evidence(events))
     sweep = scene.watcher().sweep()
-    assert [finding.kind for finding in sweep.findings] == [Kind.MALFORMED, Kind.OVERSTATED]
+    assert [finding.kind for finding in sweep.findings] == [
+        FindingKind.MALFORMED,
+        FindingKind.OVERSTATED,
+    ]
 
 
 def test_evidence_that_breaks_its_reader_does_not_keep_others_from_being_checked(
@@ -130,8 +133,8 @@ def test_evidence_that_breaks_its_reader_does_not_keep_others_from_being_checked
 
     monkeypatch.setattr(checking, "verify", breaking)
     broken, overstated = scene.watcher().sweep().findings
-    assert (broken.report_id, broken.kind) == (report.report_id, Kind.MALFORMED)
-    assert overstated.kind is Kind.OVERSTATED
+    assert (broken.report_id, broken.kind) == (report.report_id, FindingKind.MALFORMED)
+    assert overstated.kind is FindingKind.OVERSTATED
 
 
 def test_missing_evidence_is_its_own_finding_until_somebody_has_it(scene: Scene) -> None:
@@ -144,7 +147,7 @@ def test_missing_evidence_is_its_own_finding_until_somebody_has_it(scene: Scene)
     file.unlink()
     watcher = scene.watcher(store=EmbeddedStore(elsewhere))
     sweep = watcher.sweep()
-    assert the_finding(sweep).kind is Kind.MISSING
+    assert the_finding(sweep).kind is FindingKind.MISSING
     assert cid in the_finding(sweep).words
     assert sweep.only_missing
     EmbeddedStore(elsewhere).put(scene.store.get(cid))
@@ -160,7 +163,7 @@ def test_a_tampered_chunk_is_named(scene: Scene) -> None:
     (file,) = elsewhere.glob(f"blocks/*/{chunk.cid}")
     file.write_bytes(chunk.data.replace(b'"units":1000', b'"units":9000'))
     finding = the_finding(scene.watcher(store=EmbeddedStore(elsewhere)).sweep())
-    assert finding.kind is Kind.TAMPERED
+    assert finding.kind is FindingKind.TAMPERED
     assert chunk.cid in finding.words
 
 
@@ -181,7 +184,7 @@ def test_a_licence_above_its_influence_cap_is_told_and_never_contested(scene: Sc
     scene.report(aggregate(events), scene.evidence(events))
     sweep = scene.watcher(contest=True).sweep()
     finding = the_finding(sweep)
-    assert finding.kind is Kind.ABOVE_CAP
+    assert finding.kind is FindingKind.ABOVE_CAP
     assert finding.words.startswith(f"licence {second} has 1001000000 of 4000000000")
     assert sweep.contestations == ()
 
@@ -214,7 +217,7 @@ def test_a_report_is_checked_once_enough_blocks_follow(scene: Scene) -> None:
     for _ in range(3):
         assert watcher.sweep().findings == ()
         scene.acts.node("evm_mine")
-    assert the_finding(watcher.sweep()).kind is Kind.OVERSTATED
+    assert the_finding(watcher.sweep()).kind is FindingKind.OVERSTATED
 
 
 def test_a_reorg_of_what_was_checked_is_checked_again(scene: Scene) -> None:
@@ -222,7 +225,7 @@ def test_a_reorg_of_what_was_checked_is_checked_again(scene: Scene) -> None:
     watcher = scene.watcher()
     with scene.acts.undone():
         scene.report(changed(aggregate(events), 0, +1), scene.evidence(events))
-        assert the_finding(watcher.sweep()).kind is Kind.OVERSTATED
+        assert the_finding(watcher.sweep()).kind is FindingKind.OVERSTATED
     with pytest.raises(ChainError, match="does not hold block"):
         watcher.sweep()
     honest = scene.report(aggregate(events), scene.evidence(events))

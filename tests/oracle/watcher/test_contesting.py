@@ -8,7 +8,7 @@ from obbligato.documents.cid import cid_from_digest
 from obbligato.documents.events import aggregate
 from obbligato.protocol.constants import Metric, Tier
 from obbligato.protocol.rows import Row
-from oracle.watcher.findings import ChallengeStatement, Kind
+from oracle.watcher.findings import ChallengeStatement, FindingKind
 from oracle.watcher.watcher import WatchSettings
 from scripts.demo.cast import RELAY
 from tests.onchain import DAY, DOLLARS, DUO, UNIT
@@ -66,9 +66,9 @@ def test_rows_understated_omitted_and_invented_are_each_named_and_contested(scen
     before = scene.challenges()
     sweep = scene.watcher(contest=True).sweep()
     assert [(f.kind, f.row, f.reported, f.by_evidence) for f in sweep.findings] == [
-        (Kind.UNDERSTATED, (1, *GENERATED), 999 * UNIT, 1_000 * UNIT),
-        (Kind.OMITTED, (1, *PLAYED), 0, 70 * UNIT),
-        (Kind.INVENTED, (2, *PLAYED), 9 * UNIT, 0),
+        (FindingKind.UNDERSTATED, (1, *GENERATED), 999 * UNIT, 1_000 * UNIT),
+        (FindingKind.OMITTED, (1, *PLAYED), 0, 70 * UNIT),
+        (FindingKind.INVENTED, (2, *PLAYED), 9 * UNIT, 0),
     ]
     assert scene.challenges() == before + 3
     assert [scene.held(report, index) for index in range(3)] == [False, False, True]

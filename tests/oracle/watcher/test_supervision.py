@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oracle.watcher.cli import Watching
-from oracle.watcher.findings import Kind
+from oracle.watcher.findings import FindingKind
 from oracle.watcher.watcher import Sweep, Watcher
 from scripts.stack import Service
 from scripts.toolchain import free_ports
@@ -75,4 +75,4 @@ def test_a_watcher_that_dies_is_started_again_and_goes_on(
     assert watching.supervisor.restarts("watcher") == 1
     assert not deaths
     (told,) = sweeps
-    assert {finding.kind for finding in told.findings} == {Kind.OMITTED}
+    assert {finding.kind for finding in told.findings} == {FindingKind.OMITTED}
