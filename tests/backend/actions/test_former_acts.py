@@ -16,9 +16,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
 
-from backend.actions.responses import act_response, invitation_response
 from backend.actions.sign import accept
-from backend.actions.store import typed_data
+from backend.actions.store import act_response, invitation_response, typed_data
 from backend.db.service_db import MIGRATIONS, VERSIONS, Act, ServiceDatabase
 from obbligato.chain.client import Chain
 from obbligato.documents.cid import cid_from_digest
