@@ -25,7 +25,6 @@ from backend.platforms import routes as platforms_routes
 from backend.reports import routes as reports_routes
 from backend.services import Services
 from backend.transparency import routes as transparency_routes
-from obbligato.server.alerts import Alerts
 from obbligato.server.http import add_description, add_errors, add_health
 
 ROUTERS: Final = (
@@ -84,7 +83,6 @@ def create_app(
     services: Services,
     *,
     checks: Mapping[str, Callable[[], str | None]] | None = None,
-    alerts: Alerts | None = None,
     stop: threading.Event | None = None,
     whole: bool = True,
     counts: Path | None = None,
@@ -104,7 +102,6 @@ def create_app(
     )
     app.state.services = services
     app.state.cache = AnswerCache(services)
-    app.state.alerts = alerts or Alerts()
     app.state.stop = stop or threading.Event()
     add_errors(app)
     add_health(app, checks or {})

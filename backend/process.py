@@ -40,13 +40,13 @@ from obbligato.server.processes import (
 )
 from obbligato.server.supervisor import Supervisor, Worker
 from obbligato.store import StoreError
+from obbligato.transactions.gas_money import GasMoney
 
 LAG = Gauge(
     "obbligato_index_lag_blocks",
     "Blocks of the node that the index has not read yet",
     multiprocess_mode="livemostrecent",
 )
-ALERTS = Gauge("obbligato_alerts", "Alerts that stand", multiprocess_mode="livesum")
 
 WORKERS: Final = "workers"
 """The process of everything but the API, where several processes answer requests."""
@@ -123,7 +123,6 @@ class Backend:
         return create_app(
             self.services,
             checks=checks,
-            alerts=self.alerts,
             stop=self.stop,
             whole=self.runs("api"),
             counts=None if self.folder is None else self.folder / COUNTS,
@@ -158,6 +157,8 @@ class Backend:
         if self.relay is not None:
             workers.append(Worker("relay", self.relay.follower.step, every))
             workers.append(self.relay.sender.worker())
+            address, least = self.relay.sender.address, self.settings.low_gas_ether
+            workers.append(GasMoney(services.chain, address, least, alerts).worker())
         if self.runs("webhooks"):
             workers.append(Worker("webhooks", WebhookWorker(services, alerts).step, every, 3_600))
         if self.runs("pins"):

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
-from eth_utils.address import to_checksum_address
 from prometheus_client import Gauge
 from sqlalchemy import select
 
 from obbligato.chain import blocks
-from obbligato.chain.client import Chain, answered
+from obbligato.chain.client import Chain
 from obbligato.schemas.oracle import State
 from obbligato.server.alerts import Alerts
 from obbligato.server.supervisor import Items, Worker
+from obbligato.transactions.gas_money import GasMoney
 from oracle.db import OracleDatabase, Submission
 from oracle.intake.uploads import Uploads
 from oracle.payouts import Payouts
@@ -24,11 +24,9 @@ from oracle.settings import LeaderSettings
 
 _log = structlog.get_logger(__name__)
 _submissions = Gauge("obbligato_submissions", "Submissions by state.", ["state"])
-_gas_money = Gauge("obbligato_sender_wei", "What the sender holds for gas, in wei.")
 
 EVERY_SECONDS: Final = 60.0
 DAY_SECONDS: Final = 86_400
-WEI: Final = 10**18
 MOVING: Final = (
     State.RECEIVED,
     State.SIGNED,
@@ -60,8 +58,10 @@ class HealthChecks:
 
     def tick(self) -> None:
         """Look once; a check that fails is tried again later, the others go on."""
+        least = self.settings.low_gas_ether
+        gas_money = GasMoney(self.chain, self.sender_address, least, self.alerts)
         checks: dict[str, Callable[[], object]] = {
-            "gas money": self._look_at_gas_money,
+            "gas money": gas_money.tick,
             "work": self._look_at_work,
             "platforms": self._look_at_platforms,
             "payouts": self.payouts.tick,
@@ -71,16 +71,6 @@ class HealthChecks:
             with self.items.attempt(name):
                 check()
         self.items.report(list(checks))
-
-    def _look_at_gas_money(self) -> None:
-        address = to_checksum_address(self.sender_address)
-        balance = answered(lambda: self.chain.web3.eth.get_balance(address))
-        _gas_money.set(balance)
-        self._alert_if(
-            "low gas money",
-            balance < int(self.settings.low_gas_ether * WEI),
-            f"{self.sender_address} holds {balance} wei: send it more",
-        )
 
     def _look_at_work(self) -> None:
         with self.database.work() as session:

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 from web3.types import TxReceipt
 
 from backend.actions.budget import Budget
@@ -239,15 +238,6 @@ class ActFollower:
     def _transaction(self, act: Act) -> Transaction | None:
         with self._services.service_db.reading() as session:
             return outbox.latest(session, ACT, act.id)
-
-
-def open_acts(session: Session) -> dict[str, int]:
-    """How many acts are in each state that has not ended."""
-    states = session.scalars(select(Act.state).where(Act.state.in_((*OPEN, *UNSIGNED))))
-    counted: dict[str, int] = {}
-    for state in states:
-        counted[state] = counted.get(state, 0) + 1
-    return counted
 
 
 def _failed_just_now(transaction: Transaction | None, now: int) -> bool:

@@ -24,13 +24,13 @@ from backend.http.schemas import (
     Page,
     Quantity,
     Seconds,
-    TierName,
     Units,
     metric_name,
     tier_name,
 )
 from obbligato.documents.cid import cid_from_digest
 from obbligato.errors import NotFound
+from obbligato.schemas.terms import TierName
 
 DisputeWord = Literal["open", "ruled", "lapsed"]
 ChallengeOutcome = Literal["open", "upheld", "dismissed", "drawn", "lapsed"]

@@ -10,6 +10,7 @@ from backend.db.head import Certainty
 from obbligato.documents.wording import role_word
 from obbligato.protocol.constants import ALL_TIERS, Flag, Metric, Pricing, Role, Tier, tiers_of
 from obbligato.schemas.backend import Account, Cid, Seconds
+from obbligato.schemas.terms import FlagName, RoleWord, TierName
 from obbligato.server import http
 
 __all__ = [
@@ -72,29 +73,8 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return http.problems(*statuses, 429, 503)
 
 
-TierName = Literal["ANALYSIS", "TRAINING", "GENERATIVE", "STYLE", "STEMS", "VOICE"]
 MetricName = Literal["TRAINING_RUN", "GENERATION", "PLAYBACK"]
 PricingName = Literal["METERED", "POOL"]
-FlagName = Literal[
-    "ATTRIBUTION_REQUIRED",
-    "COMMERCIAL",
-    "EXPORT_ALLOWED",
-    "GRANT_REQUIRED",
-    "GRANT_APPROVAL",
-    "POOL",
-    "MODEL_BOUND",
-]
-RoleName = Literal[
-    "composer",
-    "lyricist",
-    "arranger",
-    "performer",
-    "session musician",
-    "producer",
-    "publisher",
-    "label",
-    "society",
-]
 LicenseState = Literal["in_force", "ending", "ended", "not_yet"]
 DocumentWord = Literal["read", "missing", "invalid"]
 
@@ -106,7 +86,7 @@ _TIERS_OF: Final = [
 
 _TIERS: Final = {int(tier): cast("TierName", tier.name) for tier in Tier}
 _METRICS: Final = {int(metric): cast("MetricName", metric.name) for metric in Metric}
-_ROLES: Final = {int(role): cast("RoleName", role_word(role)) for role in Role}
+_ROLES: Final = {int(role): cast("RoleWord", role_word(role)) for role in Role}
 
 
 def tier_names(mask: int) -> list[TierName]:
@@ -119,7 +99,7 @@ def flag_names(flags: int) -> list[FlagName]:
     return [cast("FlagName", flag.name) for flag in Flag if flags & flag]
 
 
-def role_name(role: int) -> RoleName:
+def role_name(role: int) -> RoleWord:
     """`session musician`, as split sheets spell it."""
     return _ROLES[role]
 

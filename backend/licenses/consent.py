@@ -19,14 +19,7 @@ from sqlalchemy.orm import Session
 from backend.db.base import table_of
 from backend.db.head import IndexHead
 from backend.db.index_db import Document, DocumentState, Grant, License, LicenseVersion
-from backend.http.schemas import (
-    AnswerModel,
-    Certainty,
-    LicenseState,
-    Seconds,
-    TierName,
-    license_state,
-)
+from backend.http.schemas import AnswerModel, Certainty, LicenseState, Seconds, license_state
 from backend.licenses.history import KnownLicense, read_histories, read_history
 from backend.licenses.terms import TierPrices, tier_prices
 from obbligato.consent.checks import why_not
@@ -35,6 +28,7 @@ from obbligato.errors import InputError
 from obbligato.protocol.constants import MAX_TIME, Flag, Tier
 from obbligato.protocol.history import LicenseHistory
 from obbligato.protocol.types import ZERO_DIGEST, Bytes32
+from obbligato.schemas.terms import TierName
 
 
 class TierConsent(AnswerModel):

@@ -21,12 +21,12 @@ from backend.http.schemas import (
     Hex32,
     Page,
     Seconds,
-    TierName,
     Units,
     tier_name,
 )
 from obbligato.protocol.constants import MAX_TIME
 from obbligato.protocol.types import ZERO_DIGEST
+from obbligato.schemas.terms import TierName
 
 _GRANTS: Final = table_of(Grant)
 _REQUESTS: Final = table_of(GrantRequest)

@@ -34,14 +34,7 @@ from backend.http.deps import (
     SearchQuery,
 )
 from backend.http.paging import ListQuery, decode_cursor, page
-from backend.http.schemas import (
-    DocumentWord,
-    LicenseState,
-    Page,
-    TierName,
-    license_state,
-    tier_names,
-)
+from backend.http.schemas import DocumentWord, LicenseState, Page, license_state, tier_names
 from backend.licenses.history import read_history
 from backend.licenses.schemas import (
     LicenseAnswer,
@@ -54,6 +47,7 @@ from backend.licenses.terms import read_split, terms_answer, terms_rows
 from obbligato.documents.cid import cid_from_digest
 from obbligato.errors import NotFound
 from obbligato.protocol.constants import Tier
+from obbligato.schemas.terms import TierName
 
 _FOLD = "obbligato_folded"
 _HAS_FOLD = "obbligato folds case"

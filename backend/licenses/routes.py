@@ -16,7 +16,7 @@ from backend.http.deps import (
     ServicesDep,
 )
 from backend.http.paging import PageQuery
-from backend.http.schemas import Page, TierName, problems
+from backend.http.schemas import Page, problems
 from backend.licenses.consent import (
     ConsentAnswer,
     ConsentAnswers,
@@ -49,6 +49,7 @@ from backend.licenses.schemas import ActAnswer, LicenseAnswer, LicenseSummary, R
 from backend.licenses.terms import SplitAnswer, TermsAnswer, read_split, read_terms
 from backend.services import Services
 from obbligato.protocol.constants import Tier
+from obbligato.schemas.terms import TierName
 
 index = APIRouter(prefix="/v1/licenses", tags=["licenses"], route_class=IndexRoute)
 texts = APIRouter(prefix="/v1/licenses", tags=["licenses"])

@@ -13,9 +13,9 @@ from backend.http.schemas import (
     Hex32,
     LicenseState,
     Seconds,
-    TierName,
 )
 from backend.licenses.terms import SplitAnswer, TermsAnswer
+from obbligato.schemas.terms import TierName
 
 
 class LicenseSummary(AnswerModel):

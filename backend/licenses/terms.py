@@ -19,10 +19,7 @@ from backend.http.schemas import (
     AnswerModel,
     Certainty,
     Cid,
-    FlagName,
     Hex32,
-    RoleName,
-    TierName,
     Units,
     flag_names,
     role_name,
@@ -38,6 +35,7 @@ from obbligato.errors import NotFound
 from obbligato.protocol import splits
 from obbligato.protocol import terms as rules
 from obbligato.protocol.constants import NOT_OFFERED, Role, Tier, tiers_of
+from obbligato.schemas.terms import FlagName, RoleWord, TierName
 
 _TERMS: Final = table_of(Terms)
 _SPLITS: Final = table_of(Split)
@@ -90,7 +88,7 @@ class PayeeShare(AnswerModel):
 
     account: Account
     share_ppm: int = Field(examples=[650_000], description="Parts per million.")
-    role: RoleName
+    role: RoleWord
 
 
 class SplitAnswer(AnswerModel):

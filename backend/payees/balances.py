@@ -53,11 +53,6 @@ def sum_of(millions: Any, rest: Any) -> int:
     return int(millions or 0) * PPM + int(rest or 0)
 
 
-def of_account(account: str) -> ColumnElement[bool]:
-    """The splits of a payee, to join with what these earned."""
-    return _P.account == account
-
-
 KEYS: Final[dict[str, ColumnElement[Any]]] = {
     "month": func.coalesce(_E.month, literal(NO_NUMBER)),
     "platform_id": func.coalesce(_E.platform_id, literal(NO_NUMBER)),

@@ -18,10 +18,11 @@ from backend.db.periods import MONTH_PATTERN, month_number, month_text
 from backend.db.prepared import Prepared
 from backend.http.deps import Bytes32Query, IdQuery
 from backend.http.paging import ListQuery, decode_cursor, page
-from backend.http.schemas import MetricName, Page, TierName, metric_name, tier_name
+from backend.http.schemas import MetricName, Page, metric_name, tier_name
 from backend.payees.balances import KEYS, part, sum_columns, sum_of
 from backend.payees.schemas import EarningGroup, GroupName, SourceName
 from obbligato.protocol.constants import Metric, Tier
+from obbligato.schemas.terms import TierName
 
 LAST_MONTH: Final = 999_912
 MonthQuery = Annotated[str | None, Query(pattern=MONTH_PATTERN, examples=["2026-10"])]

@@ -13,11 +13,10 @@ from backend.http.schemas import (
     Hex32,
     MetricName,
     Quantity,
-    RoleName,
     Seconds,
-    TierName,
     Units,
 )
+from obbligato.schemas.terms import RoleWord, TierName
 
 SourceName = Literal["report", "ruling", "lapse", "arrears", "grant", "rival claim"]
 GroupName = Literal[
@@ -34,7 +33,7 @@ class SplitBalance(AnswerModel):
     split_id: int = Field(examples=[1])
     share_ppm: int = Field(examples=[650_000], ge=1, le=1_000_000)
     """Parts per million."""
-    role: RoleName
+    role: RoleWord
     licenses: int = Field(examples=[12])
     """How many licences pay to this split now."""
     received_units: Units

@@ -26,7 +26,6 @@ from backend.http.schemas import (
     PricingName,
     Quantity,
     Seconds,
-    TierName,
     Units,
     metric_name,
     pricing_name,
@@ -34,6 +33,7 @@ from backend.http.schemas import (
 )
 from obbligato.documents.cid import cid_from_digest
 from obbligato.errors import NotFound
+from obbligato.schemas.terms import TierName
 
 ReportWord = Literal["unfunded", "pending", "settled"]
 

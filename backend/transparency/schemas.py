@@ -9,18 +9,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from backend.http.schemas import (
-    AnswerModel,
-    Certainty,
-    Hex32,
-    MetricName,
-    Quantity,
-    Seconds,
-    TierName,
-    Units,
-)
+from backend.http.schemas import AnswerModel, Certainty, Hex32, MetricName, Quantity, Seconds, Units
 from backend.payees.statement_files import hexadecimal
 from obbligato.documents.csv_safety import guard_cell
+from obbligato.schemas.terms import TierName
 
 PERIOD_EXAMPLE = Field(examples=["2026-10", "2026-Q4"], pattern="^[0-9]{4}-([0-9]{2}|Q[1-4])$")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -17,7 +16,7 @@ from obbligato.errors import InputError
 from obbligato.keys import Signer, open_keystore
 from obbligato.server.alerts import open_alerts
 from obbligato.server.http import add_health, stopped_by
-from obbligato.server.process import serve, start_log
+from obbligato.server.process import serve, start_log, stop_on_signals
 from obbligato.server.supervisor import Supervisor, Worker
 from oracle.watcher.watcher import DEFAULT_DEPTH, Sweep, Watcher, WatchSettings
 
@@ -131,13 +130,12 @@ class Watching:
     def run(self, port: int | None) -> None:
         """Until SIGTERM or SIGINT; a look in hand is finished."""
         start_log(as_json=self._as_json)
-        app = FastAPI(title="Obbligato watcher", docs_url=None, redoc_url=None)
-        add_health(app, {"process": stopped_by(self.stop), "workers": self.supervisor.ready})
         if port is not None:
+            app = FastAPI(title="Obbligato watcher", docs_url=None, redoc_url=None)
+            add_health(app, {"process": stopped_by(self.stop), "workers": self.supervisor.ready})
             serve(app, host="127.0.0.1", port=port, stop=self.stop, supervisor=self.supervisor)
             return
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self.stop.set())
+        stop_on_signals(self.stop)
         self.supervisor.start()
         self.stop.wait()
         self.supervisor.join()

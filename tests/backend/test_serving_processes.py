@@ -216,11 +216,11 @@ def test_workers_that_are_killed_come_back_and_do_nothing_twice(
     artist.sign(again)
     second = artist.reach(again["id"], "final")["result"]["license_id"]
 
-    def told() -> list[int]:
+    def delivered() -> list[int]:
         return [json.loads(body)["data"]["license_id"] for _, body in receiver.scenario]
 
-    serve_env.until(lambda: second in told(), mining=True)
-    assert told() == [first, second]
+    serve_env.until(lambda: second in delivered(), mining=True)
+    assert delivered() == [first, second]
 
 
 @contextlib.contextmanager

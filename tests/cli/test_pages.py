@@ -27,7 +27,7 @@ PATH = re.compile(
 """A file, folder or glob of this repository: in backticks, or at the start of a line, as lists of folders have them."""
 
 
-def told(program: str) -> list[tuple[str, str]]:
+def typed_lines(program: str) -> list[tuple[str, str]]:
     """(page, command line) of every line that a page tells its reader to type."""
     return [
         (page.name, line)
@@ -37,7 +37,7 @@ def told(program: str) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize(("page", "line"), told("obbligato"))
+@pytest.mark.parametrize(("page", "line"), typed_lines("obbligato"))
 def test_every_obbligato_line_of_a_page_is_one_the_command_understands(
     page: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,7 +53,7 @@ def test_every_obbligato_line_of_a_page_is_one_the_command_understands(
     assert not hasattr(command, "commands"), f"{page}: `{line}` names a group, not a command"
 
 
-@pytest.mark.parametrize(("page", "line"), told("make"))
+@pytest.mark.parametrize(("page", "line"), typed_lines("make"))
 def test_every_make_line_of_a_page_names_a_target(page: str, line: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):", Path(ROOT, "Makefile").read_text(), re.MULTILINE))
     assert line.split()[1] in targets, f"{page}: `{line}`"

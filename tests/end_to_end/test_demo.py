@@ -154,7 +154,7 @@ def expected() -> Expected:
 
 
 @cache
-def told() -> tuple[int, list[str], str]:
+def printed() -> tuple[int, list[str], str]:
     done = subprocess.run(
         [sys.executable, "-m", "scripts.demo", "--json"],
         cwd=ROOT,
@@ -170,7 +170,7 @@ def told() -> tuple[int, list[str], str]:
 @pytest.fixture(scope="module")
 def summary() -> dict[str, Any]:
     """What the demo says in JSON."""
-    code, lines, err = told()
+    code, lines, err = printed()
     assert code == 0, "\n".join([*lines, err])
     found: dict[str, Any] = json.loads(lines[0])
     return found
@@ -191,13 +191,13 @@ def test_its_last_line_says_so_for_people(summary: dict[str, Any]) -> None:
         rf"demo: OK 64 recordings, {summary['rows']} rows in 2 reports, {summary['payees']} payees,"
         rf" \${dollars:,}\.{millionths:06d} paid, conserved to the unit,"
         rf" {summary['events']} events recomputed, \d+ s",
-        told()[1][-1],
+        printed()[1][-1],
     )
-    assert len(told()[1]) == 2  # results only: the story itself is told on stderr
+    assert len(printed()[1]) == 2  # results only: the story itself is printed on stderr
 
 
 def test_the_story_says_who_contested_what(summary: dict[str, Any]) -> None:
     before = int(catalogue()[0]["tiktok_posts"]) * 2_400
     after = before * 3 // 2
     said = f"ruled up from ${before / 1e6:,.6f} to ${after / 1e6:,.6f}"
-    assert said in told()[2]
+    assert said in printed()[2]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from eth_hash.auto import keccak
 
 from obbligato.chain.client import Chain
 from obbligato.schemas.oracle import State
+from obbligato.server.alerts import Alerts
 from oracle.db import OracleDatabase, Report, Submission
 from oracle.intake.submissions import Submissions
 from oracle.intake.uploads import Uploads
@@ -28,7 +30,7 @@ class NoMetering:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> OracleDatabase:
+def database(tmp_path: Path) -> Iterator[OracleDatabase]:
     """With one submission, metered: a statement of no use, whose header is to be made."""
     database = OracleDatabase(f"sqlite:///{tmp_path / 'oracle.db'}")
     with database.work() as session:
@@ -48,10 +50,11 @@ def database(tmp_path: Path) -> OracleDatabase:
                 reports=[Report(part=1, rows=b"", credits=b"", total=0, evidence=bytes(32))],
             )
         )
-    return database
+    yield database
+    database.close()
 
 
-def pipeline(database: OracleDatabase, chain: Chain) -> Pipeline:
+def pipeline(database: OracleDatabase, chain: Chain, alerts: Alerts | None = None) -> Pipeline:
     return Pipeline(
         database=database,
         chain=chain,
@@ -60,6 +63,7 @@ def pipeline(database: OracleDatabase, chain: Chain) -> Pipeline:
         finality=1,
         signing_seconds=3_600,
         poll_seconds=1,
+        alerts=alerts,
     )
 
 
@@ -104,3 +108,53 @@ def test_what_is_taken_back_while_its_header_is_made_stays_taken_back(
     for _ in range(2):
         assert not steps.step((PLATFORM, MODEL))
         assert state_of(database) is State.WITHDRAWN
+
+
+def test_a_stream_that_fails_leaves_the_others_served_and_is_named_by_an_alert(
+    onchain: DeployedProtocol, database: OracleDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The view of one stream breaks in a way that nobody foresaw."""
+    poisoned, alerts = keccak(b"a poisoned model"), Alerts()
+    with database.work() as session:
+        other = session.get_one(Submission, IDENTITY)
+        session.add(
+            Submission(
+                id="cd" * 16,
+                platform_id=PLATFORM,
+                model_id=poisoned,
+                idempotency_key="two",
+                request_digest=bytes(32),
+                request={**other.request, "model_id": "0x" + poisoned.hex()},
+                salt=bytes(32),
+                summary={"events": 0},
+                created_at=other.created_at - 1,  # it comes first
+                reports=[Report(part=1, rows=b"", credits=b"", total=0, evidence=bytes(32))],
+            )
+        )
+    stream = Chain.stream
+
+    def breaks(chain: Chain, platform_id: int, model_id: bytes, **block: Any) -> Any:
+        if model_id == poisoned:
+            raise ZeroDivisionError("nobody thought of that")
+        return stream(chain, platform_id, model_id, **block)
+
+    monkeypatch.setattr(Chain, "stream", breaks)
+    steps = pipeline(database, onchain.chain, alerts)
+    try:
+        deadline = time.monotonic() + 60
+        while alerts.words("pipeline items") is None:
+            steps.tick()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        steps.close()
+    assert state_of(database) is State.VALIDATED
+    words = alerts.words("pipeline items")
+    assert words is not None
+    assert "cd" * 16 in words
+    with database.work() as session:
+        waiting = session.get_one(Submission, "cd" * 16)
+        assert (State(waiting.state), waiting.waiting) == (
+            State.RECEIVED,
+            "an error of the oracle's own",
+        )
