@@ -26,7 +26,7 @@ SECONDS: Final = {
 TOGETHER: Final = {
     "tests/end_to_end/test_examples.py": "tests/end_to_end/test_up.py",
 }
-"""By file: the one after which it runs in the same process. These talk to the same running `make up`."""
+"""By file: the one with which it runs in the same process. These talk to the same running `make up`."""
 
 
 class LongestFirst(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
