@@ -15,6 +15,13 @@ if TYPE_CHECKING:  # tests/contracts has a chain of its own and needs none of th
     from tests.onchain import DeployedProtocol
     from tests.scenario import Scenario
 
+# The head of each chain that files of tests share, as every file has to leave it.
+_shared_chains: dict[DeployedProtocol, bytes] = {}
+
+
+def head_of(protocol: DeployedProtocol) -> bytes:
+    return bytes(protocol.chain.web3.eth.get_block("latest")["hash"])
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
@@ -47,9 +54,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """A file of tests is charged with what it leaves open: a leak is an error of its own last test."""
+    """A file of tests is charged with what it leaves open, or on the chain that all share: its last test fails."""
     if nextitem is None or nextitem.path != item.path:
         gc.collect()
+        for protocol, head in _shared_chains.items():
+            left = _shared_chains[protocol] = head_of(protocol)
+            assert left == head, f"{item.path.name} left its blocks on the shared chain"
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -71,7 +81,9 @@ def onchain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedProtoc
     from tests.onchain import new_protocol
 
     with new_protocol(tmp_path_factory.mktemp("protocol")) as protocol:
+        _shared_chains[protocol] = head_of(protocol)
         yield protocol
+        del _shared_chains[protocol]
 
 
 @pytest.fixture(scope="session")
@@ -79,4 +91,6 @@ def scenario(onchain: DeployedProtocol) -> Scenario:
     """The story of tests/scenario.py. Whoever changes the chain after it undoes that again."""
     from tests.scenario import tell
 
-    return tell(onchain)
+    told = tell(onchain)
+    _shared_chains[onchain] = head_of(onchain)
+    return told

@@ -79,7 +79,7 @@ def test_a_transaction_that_would_be_refused_is_never_sent(onchain: DeployedProt
 
 
 def test_a_transaction_that_reverts_once_mined_says_why(onchain: DeployedProtocol) -> None:
-    with pytest.raises(ContractRefused, match="NotPauser"):
+    with Acts(onchain).undone(), pytest.raises(ContractRefused, match="NotPauser"):
         onchain.chain.transact(STRANGER, "UsageOracle", "pause", gas=200_000)
 
 
