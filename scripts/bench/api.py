@@ -7,6 +7,7 @@ is another one. Beside it the same load on a FastAPI route that answers a consta
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import statistics
 import subprocess
 import sys
@@ -67,6 +68,8 @@ class Measured:
     bare_constant: Load
     bare_once: Load
     """The constant, asked by the same clients as `once`."""
+    two_workers: Load
+    """As `once`, answered by two processes."""
     depths: dict[str, Depth]
 
 
@@ -85,9 +88,18 @@ def run(step: Callable[[str], None], seconds: int = SECONDS) -> Outcome:
                 bare_once = measure_once(url, _constants(seconds), seconds=seconds)
             with server(str(folder), folder) as url:
                 measured = _measure(url, database, bare, bare_once, seconds, step)
+            with server(str(folder), folder, processes=2) as url:
+                step("two processes, each URL once, a block with an event a second")
+                measure(url, urls(), seconds=WARM_SECONDS)
+                two_workers = _measure_once(url, database, seconds)
         finally:
             database.close()
-    return outcome(measured)
+    return outcome(dataclasses.replace(measured, two_workers=two_workers))
+
+
+def _measure_once(url: str, database: IndexDatabase, seconds: int) -> Load:
+    with blocks(database, events=True):
+        return measure_once(url, distinct_urls(MOST_A_SECOND * seconds), seconds=seconds)
 
 
 def _measure(
@@ -109,22 +121,21 @@ def _measure(
         step("the payee with 20 000 credits")
         society = measure(url, _of_society(), seconds=seconds)
     step("each URL once, a block with an event a second")
-    with blocks(database, events=True):
-        once = measure_once(url, distinct_urls(MOST_A_SECOND * seconds), seconds=seconds)
+    once = _measure_once(url, database, seconds)
     step("50 clients, no new block")
     still = measure(url, paths, seconds=seconds)
     step("a constant behind all that is before our routes")
     ours = measure(url, ["/constant"], seconds=seconds)
-    return Measured(live, once, still, society, ours, bare, bare_once, depths)
+    return Measured(live, once, still, society, ours, bare, bare_once, once, depths)
 
 
 @contextlib.contextmanager
-def server(what: str, folder: Path) -> Iterator[str]:
-    """A process that serves, one worker; its URL. Raises BenchError where it does not start."""
+def server(what: str, folder: Path, processes: int = 1) -> Iterator[str]:
+    """A service of so many processes; its URL. Raises BenchError where it does not start."""
     log = folder / f"{Path(what).name}.log"
     with free_ports() as port, log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "scripts.bench.api_server", what, str(port)],
+            [sys.executable, "-m", "scripts.bench.api_server", what, str(port), str(processes)],
             cwd=ROOT,
             env=environment(),
             stdin=subprocess.DEVNULL,
@@ -133,7 +144,7 @@ def server(what: str, folder: Path) -> Iterator[str]:
         )
         url = f"http://127.0.0.1:{port}"
         try:
-            _wait(f"{url}/constant", process, log)
+            _wait(f"{url}/constant", process, log, processes)
             yield url
         finally:
             process.terminate()
@@ -144,12 +155,14 @@ def server(what: str, folder: Path) -> Iterator[str]:
                 process.wait()
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path, processes: int) -> None:
+    """Until it answers, and all its processes have said that they do."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(httpx.TransportError):
             httpx.get(url, timeout=5)
-            return
+            if log.read_text().count("Application startup complete.") >= processes:
+                return
         time.sleep(0.05)
     raise BenchError(f"the server does not answer:\n{log.read_text()[-2_000:]}")
 
@@ -227,6 +240,9 @@ def outcome(measured: Measured) -> Outcome:
             measured.once.requests_per_s / measured.bare_once.requests_per_s, 2
         ),
         "api_p99_ratio": round(measured.once.p99_ms / measured.bare_once.p99_ms, 2),
+        "api_workers_ratio": round(
+            measured.two_workers.requests_per_s / measured.once.requests_per_s, 2
+        ),
         "api_credits_depth_ratio": round(measured.depths["credits"].ratio, 2),
         "api_licenses_depth_ratio": round(measured.depths["licenses"].ratio, 2),
     }
@@ -259,7 +275,8 @@ def _loads(measured: Measured) -> Table:
     for what, load in (
         ("licence and earnings reads, a block a second", measured.live),
         ("each URL once, a block with an event a second", measured.once),
-        ("the same without new blocks", measured.still),
+        ("the same by two processes", measured.two_workers),
+        ("the first without new blocks", measured.still),
         ("earnings of the payee with 20 000 credits", measured.society),
         ("a constant, behind our middleware", measured.ours_constant),
         ("a constant, FastAPI alone", measured.bare_constant),

@@ -1,11 +1,12 @@
 """The processes that the bench of the API asks: the backend over an index, and a route that answers a constant.
 
-python -m scripts.bench.api_server FOLDER PORT
+python -m scripts.bench.api_server FOLDER PORT [PROCESSES]
 python -m scripts.bench.api_server constant PORT
 """
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -19,7 +20,8 @@ from backend.db.index_db import IndexDatabase
 from backend.db.service_db import ServiceDatabase
 from backend.services import Services
 from backend.settings import BackendSettings
-from obbligato.server.process import serve, start_log
+from obbligato.server import process as server
+from obbligato.server.processes import Child, Processes, shared_folder
 from obbligato.store import EmbeddedStore
 
 HOST = "127.0.0.1"
@@ -62,11 +64,34 @@ def bare() -> FastAPI:
     return app
 
 
-def main(what: str, port: int) -> None:
-    start_log(as_json=True)
-    app = bare() if what == "constant" else backend(Path(what))
-    serve(app, host=HOST, port=port, stop=threading.Event())
+def serve_folder(folder: Path, port: int, listener: socket.socket | None = None) -> None:
+    """One process of the backend over an index."""
+    server.start_log(as_json=True)
+    server.serve(backend(folder), host=HOST, port=port, stop=threading.Event(), listener=listener)
+
+
+def serve_with(processes: int, folder: Path, port: int) -> None:
+    """So many of them, as `obbligato serve --workers` has them."""
+    server.start_log(as_json=True)
+    stop = threading.Event()
+    server.stop_on_signals(stop)
+    with server.bind(HOST, port) as listener, shared_folder() as shared:
+        children = [
+            Child(f"api {number}", serve_folder, (folder, port, listener))
+            for number in range(1, processes + 1)
+        ]
+        Processes(children, Path(shared), stop).run()
+
+
+def main(what: str, port: int, processes: int = 1) -> None:
+    if what == "constant":
+        server.start_log(as_json=True)
+        server.serve(bare(), host=HOST, port=port, stop=threading.Event())
+    elif processes == 1:
+        serve_folder(Path(what), port)
+    else:
+        serve_with(processes, Path(what), port)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))
