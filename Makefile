@@ -30,6 +30,8 @@ export ETH_HASH_BACKEND := pysha3
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := $(ROOT)/.venv
 unexport VIRTUAL_ENV
+# Some machines forbid it: every process would compile all it imports anew, half of what it takes to start.
+unexport PYTHONDONTWRITEBYTECODE
 
 # A stamp carries the digest of what it was made from in its name: another lock file, another stamp.
 digest = $(shell cat $(1) 2>/dev/null | sha256sum | cut -c1-16)
