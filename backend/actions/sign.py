@@ -7,6 +7,7 @@ unit of work reads the act again, locked: what changed meanwhile counts.
 from __future__ import annotations
 
 from hexbytes import HexBytes
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from web3.exceptions import TransactionNotFound
 
@@ -34,12 +35,22 @@ def act_of(session: Session, act_id: str, *, lock: bool = False) -> Act:
     return act
 
 
-def invitation_of(session: Session, invitation_id: str) -> tuple[Invitation, Act]:
-    """The invitation with this id, and its act. Raises NotFound."""
-    invitation = session.get(Invitation, invitation_id)
-    if invitation is None:
+def invitation_of(
+    session: Session, invitation_id: str, *, lock: bool = False
+) -> tuple[Invitation, Act]:
+    """The invitation with this id, and its act. Raises NotFound.
+
+    `lock` is the act's: the invitation is read after it, as the last unit of work left it.
+    """
+    query = (
+        select(Act)
+        .join(Invitation, Invitation.act_id == Act.id)
+        .where(Invitation.id == invitation_id)
+    )
+    act = session.scalars(query.with_for_update(of=Act) if lock else query).one_or_none()
+    if act is None:
         raise NotFound("there is no such invitation")
-    return invitation, session.get_one(Act, invitation.act_id)
+    return session.get_one(Invitation, invitation_id), act
 
 
 def sign_act(services: Services, act_id: str, signature: bytes) -> Act:
@@ -90,9 +101,8 @@ def accept(services: Services, invitation_id: str, signature: bytes) -> tuple[In
     digest = digest_of(services.chain, invitation)
     _check_signature(services.chain, invitation.account, digest, signature)
     with services.service_db.work() as session:
-        act = act_of(session, act.id, lock=True)
+        invitation, act = invitation_of(session, invitation_id, lock=True)
         _check_open(act)
-        invitation = session.get_one(Invitation, invitation_id)
         if invitation.state != InvitationState.AGREED:
             invitation.agree(signature, services.now())
         if act.state == ActState.INVITING and _all_agree(act):
@@ -103,7 +113,7 @@ def accept(services: Services, invitation_id: str, signature: bytes) -> tuple[In
 def decline(services: Services, caller: Caller, invitation_id: str) -> tuple[Invitation, Act]:
     """Take note that a payee does not agree. Raises NotFound, Problem 403 and 409."""
     with services.service_db.work() as session:
-        invitation, act = invitation_of(session, invitation_id)
+        invitation, act = invitation_of(session, invitation_id, lock=True)
         if invitation.account != caller.account:
             raise Problem(403, "Not your invitation", f"It was sent to {invitation.account}.")
         if invitation.state == InvitationState.AGREED:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from eth_account.signers.local import LocalAccount
+from sqlalchemy import text
 
 from backend.actions.approvals import prepare_grant, prepare_operator
 from backend.actions.license_acts import (
@@ -16,9 +20,9 @@ from backend.actions.license_acts import (
     prepare_split_change,
 )
 from backend.actions.payee_acts import prepare_challenge, prepare_claim, prepare_redirect
-from backend.actions.sign import accept
+from backend.actions.sign import accept, decline
 from backend.actions.store import PreparedAct, store_act, typed_data
-from backend.db.service_db import Act, Invitation
+from backend.db.service_db import Act, Invitation, ServiceDatabase
 from obbligato.documents.wording import terms_with_legal_text
 from obbligato.errors import InputError, RefusedError
 from obbligato.protocol.constants import Flag, Metric, Tier
@@ -37,7 +41,8 @@ from obbligato.schemas.acts import (
 )
 from obbligato.server.http import Problem
 from scripts.demo.cast import METERED_PLATFORM, SOCIETY
-from tests.backend.actions.conftest import ActsEnv
+from tests import postgres
+from tests.backend.actions.conftest import PATIENCE, ActsEnv
 from tests.onchain import (
     ARTIST,
     BY_GRANT,
@@ -54,6 +59,7 @@ from tests.onchain import (
 from tests.scenario import MODEL, OPEN, WIDER
 
 TERM = 365 * DAY
+ACT_ID, INVITATION_ID = "a" * 32, "b" * 32
 
 
 def mint(
@@ -212,6 +218,66 @@ def test_payees_may_agree_before_the_owner_signs(acts_env: ActsEnv) -> None:
     agree(acts_env, asked, LABEL)
     acts_env.sign(act, DUO)
     acts_env.reach(act, ActState.FINAL)
+
+
+def test_a_payee_that_agrees_and_declines_at_once_is_told_what_counts(
+    acts_env: ActsEnv, postgres_server: str
+) -> None:
+    with postgres.database(postgres_server) as url, ThreadPoolExecutor(1) as pool:
+        database = ServiceDatabase(url)
+        services = dataclasses.replace(acts_env.services, service_db=database)
+        try:
+            with database.work() as session:
+                session.add(_inviting_act())
+            with database.work() as session:  # as `accept` does it
+                session.get_one(Act, ACT_ID, with_for_update=True)
+                session.get_one(Invitation, INVITATION_ID).agree(b"signature", 2)
+                session.flush()
+                declined = pool.submit(decline, services, acts_env.caller(LABEL), INVITATION_ID)
+                _until_somebody_waits(database)
+            with pytest.raises(Problem, match="You have agreed"):
+                declined.result(PATIENCE)
+            with database.reading() as session:
+                assert session.get_one(Invitation, INVITATION_ID).declined_at is None
+        finally:
+            database.close()
+
+
+def _inviting_act() -> Act:
+    """A change that waits for its payee."""
+    invitation = Invitation(
+        id=INVITATION_ID,
+        account=LABEL.address,
+        share_before_ppm=350_000,
+        share_after_ppm=250_000,
+        message={},
+    )
+    return Act(
+        id=ACT_ID,
+        kind="change-split",
+        account=DUO.address,
+        made_by=DUO.address,
+        message={},
+        material={},
+        preview={},
+        warnings=[],
+        deadline=2**33,
+        state=ActState.INVITING,
+        invitations=[invitation],
+    )
+
+
+def _until_somebody_waits(database: ServiceDatabase) -> None:
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with database.reading() as session:
+            if session.scalar(waiting):
+                return
+        assert time.monotonic() < deadline, "nobody waits"
 
 
 def test_an_operator_is_made_without_gas_and_ended_again(acts_env: ActsEnv) -> None:
