@@ -6,7 +6,7 @@ Every row is written by SQL, as the service of revision 0001 wrote it, with the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,20 @@ VALUES (:id, :act_id, :account, 350000, 250000, :message, 5)
 
 def call(contract: str, function: str, *arguments: Any) -> dict[str, Any]:
     return {"contract": contract, "function": function, "arguments": list(arguments)}
+
+
+def migrate(url: str, move: Callable[[Config, str], None], revision: str) -> None:
+    """Upgrade or downgrade a database to a revision."""
+    engine = create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["versions"] = VERSIONS
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            move(config, revision)
+    finally:
+        engine.dispose()
 
 
 def step(purpose: str, digest: bytes, call_: dict[str, Any], done: str) -> dict[str, Any]:
@@ -139,14 +153,9 @@ class Former:
 
     def write(self, url: str) -> None:
         """Into a new database at revision 0001."""
+        migrate(url, command.upgrade, "0001")
         engine = create_engine(url)
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["versions"] = VERSIONS
         try:
-            with engine.begin() as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, "0001")
             with engine.begin() as connection:
                 for row in self.rows:
                     connection.execute(text(ACT), row)
@@ -262,6 +271,34 @@ def test_every_kind_in_every_state_keeps_all_but_the_placeholders(url: str) -> N
             assert (act.kind, act.account, act.state) == (kind, ACCOUNT, row["state"])
             assert (act.deadline, act.created_at, act.updated_at) == (2**33, 5, 6)
             assert (act.preview, act.idempotency_key) == (PREVIEW, row["idempotency_key"])
+
+
+def stored_material(url: str) -> dict[str, Any]:
+    """What the relay needs of every act, by the act's id."""
+    engine = create_engine(url)
+    try:
+        with engine.begin() as connection:
+            rows = connection.execute(text("SELECT id, material FROM acts")).all()
+    finally:
+        engine.dispose()
+    return {
+        name: json.loads(stored) if isinstance(stored, str) else stored for name, stored in rows
+    }
+
+
+def test_a_downgrade_restores_the_placeholders_of_revision_0001(url: str) -> None:
+    former = Former()
+    for kind, (signed, _, direct, _) in CALLS.items():
+        former.act(kind, kind, ACCOUNT, "prepared", call=signed, direct=direct)
+    former.write(url)
+    before = stored_material(url)
+    migrate(url, command.upgrade, "0002")
+    after = stored_material(url)
+    assert all("$" not in json.dumps(each) for each in after.values())
+    migrate(url, command.downgrade, "0001")
+    assert stored_material(url) == before
+    migrate(url, command.upgrade, "0002")
+    assert stored_material(url) == after
 
 
 # ---- what becomes of them
