@@ -18,9 +18,8 @@ from obbligato.documents.cid import cid_from_digest
 from obbligato.documents.wording import dollars, tier_title
 from obbligato.errors import InputError, NotFound, RefusedError
 from obbligato.protocol.constants import Metric, Tier
-from obbligato.protocol.contested import contested_row, position_of
 from obbligato.protocol.rows import unpack_credits, unpack_rows
-from obbligato.protocol.rulings import bond
+from obbligato.protocol.rulings import bond, contested_row, position_of
 from obbligato.protocol.splits import entitlement
 from obbligato.protocol.typed_data import UsageReport
 from obbligato.protocol.types import ZERO_ADDRESS

@@ -16,7 +16,7 @@ from obbligato.documents.cid import cid_from_digest
 from obbligato.documents.license import LicenseDocument
 from obbligato.errors import DigestMismatch, InputError, NotFound
 from obbligato.recordings import Fingerprint as Sound
-from obbligato.recordings.fingerprints import indexed_values
+from obbligato.recordings import indexed_values
 from obbligato.store import ContentStore, StoreError
 
 FETCHED_AT_ONCE: Final = 8

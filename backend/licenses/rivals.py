@@ -13,8 +13,7 @@ from backend.db.index_db import Document, License, LicenseVersion
 from backend.db.license_tables import Fingerprint as StoredFingerprint
 from backend.db.license_tables import FingerprintValue
 from obbligato.documents.license import FingerprintRecord
-from obbligato.recordings import NEAR, Fingerprint, compare
-from obbligato.recordings.fingerprints import looked_up_values
+from obbligato.recordings import NEAR, Fingerprint, compare, looked_up_values
 
 MOST_COMPARED: Final = 50
 """Documents whose fingerprints are compared bit by bit: those that share most values."""

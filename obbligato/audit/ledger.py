@@ -6,11 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from obbligato.protocol.constants import ReportState
-from obbligato.protocol.contested import RowKey
 from obbligato.protocol.grants import Grant
 from obbligato.protocol.history import LicenseHistory
 from obbligato.protocol.rows import Credit, Row
-from obbligato.protocol.rulings import ContestedRow
+from obbligato.protocol.rulings import ContestedRow, RowKey
 from obbligato.protocol.splits import Split
 from obbligato.protocol.streams import Stream
 from obbligato.protocol.terms import Terms

@@ -9,8 +9,7 @@ from obbligato.audit.ledger import ChallengeRecord, Ledger, PlatformRecord, Repo
 from obbligato.chain.events import Event
 from obbligato.errors import RefusedError
 from obbligato.protocol.constants import UINT64_MAX
-from obbligato.protocol.contested import RowKey, contested_row, position_of
-from obbligato.protocol.rulings import rule
+from obbligato.protocol.rulings import RowKey, contested_row, position_of, rule
 from obbligato.protocol.splits import entitlement
 
 

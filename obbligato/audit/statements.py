@@ -14,8 +14,8 @@ from obbligato.documents import wording
 from obbligato.documents.cid import cid_from_digest
 from obbligato.errors import InputError, NotFound
 from obbligato.protocol.constants import NOT_OFFERED, Flag, Metric, Tier, tiers_of
-from obbligato.protocol.contested import position_of
 from obbligato.protocol.rows import Credit, Row
+from obbligato.protocol.rulings import position_of
 from obbligato.protocol.splits import Split, entitlement
 from obbligato.protocol.terms import RateCard, Terms
 from obbligato.protocol.types import checked_address

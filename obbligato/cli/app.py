@@ -12,8 +12,8 @@ import typer
 import obbligato
 from obbligato.cli import artist, chain, documents, licenses, local, platform, plugins
 from obbligato.cli.commands import expanded
+from obbligato.cli.options import Session
 from obbligato.cli.output import ExitCode, exit_code, fail
-from obbligato.cli.session import Session
 from obbligato.errors import ObbligatoError
 
 app = typer.Typer(

@@ -20,7 +20,7 @@ from obbligato.audit.statements import (
 from obbligato.chain.inspection import Verdict, inspect
 from obbligato.chain.quote import has_grant, quote
 from obbligato.cli.commands import Commands
-from obbligato.cli.options import Account, End, Grantee, Price, Start, parse_period
+from obbligato.cli.options import Account, End, Grantee, Price, Session, Start, parse_period
 from obbligato.cli.output import (
     ExitCode,
     Result,
@@ -32,7 +32,6 @@ from obbligato.cli.output import (
     table,
     warn,
 )
-from obbligato.cli.session import Session
 from obbligato.documents.file_inputs import read_rows
 from obbligato.errors import InputError, RefusedError
 from obbligato.protocol.constants import Pricing

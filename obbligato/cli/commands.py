@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 
 import typer
 
+from obbligato.cli.options import Session
 from obbligato.cli.output import AsJson, Result
-from obbligato.cli.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -18,8 +18,8 @@ from obbligato.audit.recompute import OnProgress
 from obbligato.audit.references import Unread, evidence_blocks, licences_and_texts
 from obbligato.audit.statements import find_report, split_statement, terms_statement
 from obbligato.cli.commands import Commands
+from obbligato.cli.options import Session
 from obbligato.cli.output import ExitCode, Result, progress, table
-from obbligato.cli.session import Session
 from obbligato.documents.canonical import parse_canonical, sha256
 from obbligato.documents.cid import cid_of, ipfs_uri
 from obbligato.documents.file_inputs import read_bytes, read_split, read_terms

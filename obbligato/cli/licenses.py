@@ -14,9 +14,8 @@ from obbligato.chain import blocks
 from obbligato.chain.client import Chain
 from obbligato.chain.quote import has_grant
 from obbligato.cli.commands import Commands
-from obbligato.cli.options import Grantee, LicenseId
+from obbligato.cli.options import Grantee, LicenseId, Session
 from obbligato.cli.output import ExitCode, Result, facts_of, moment, progress, table
-from obbligato.cli.session import Session
 from obbligato.consent import LicenseBook
 from obbligato.consent.checks import Asker, ConsentAnswer, read_questions
 from obbligato.documents.file_inputs import named

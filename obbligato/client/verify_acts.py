@@ -10,21 +10,54 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from pydantic import Field
+
 from obbligato.chain.deployment import Deployment
 from obbligato.client.errors import ActRefused
-from obbligato.client.requests import BoundedChallengeRequest
 from obbligato.documents.cid import check_block, cid_from_digest
 from obbligato.documents.license import LicenseDocument
 from obbligato.documents.wording import role_word
 from obbligato.errors import DigestMismatch, InputError, NotFound
-from obbligato.protocol.constants import Role
+from obbligato.protocol.constants import UINT64_MAX, Role, Tier
 from obbligato.protocol.eip712 import Contract, Domain, Message
 from obbligato.protocol.splits import Payee, Split
 from obbligato.protocol.typed_data import AcceptSplit, Challenge
-from obbligato.schemas.acts import ActRequest, AmendRequest, MintRequest
+from obbligato.schemas.acts import (
+    ActRequest,
+    AmendRequest,
+    ChallengeRequest,
+    GrantRequest,
+    MintRequest,
+)
 from obbligato.schemas.backend import ActResponse, InvitationResponse
 from obbligato.store import ContentStore, StoreError
 from obbligato.times import shown_moment
+
+
+class KnownGrantRequest(GrantRequest):
+    """The approval of a platform's request for a grant; members that are named have to be those that are signed."""
+
+    license_id: int | None = Field(default=None, exclude=True)
+    tier: Tier | None = Field(default=None, exclude=True)
+    platform_id: int | None = Field(default=None, exclude=True)
+    fee_units: int | None = Field(default=None, exclude=True)
+
+    def expected(self, account: str) -> dict[str, Any]:
+        known = {
+            "account": account,
+            "license_id": self.license_id,
+            "tier": self.tier,
+            "platform_id": self.platform_id,
+            "fee": self.fee_units,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
+
+class BoundedChallengeRequest(ChallengeRequest):
+    """A challenge whose bond is at most `most_bond_units` millionths of a dollar."""
+
+    most_bond_units: int = Field(default=UINT64_MAX, exclude=True)
+
 
 _ROLES = {role_word(role): role for role in Role}
 AnyMessage = TypeVar("AnyMessage", bound=Message)

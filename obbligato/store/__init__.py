@@ -4,8 +4,14 @@ from obbligato.store.car import Absent, CarBlock, WrittenCar, read_car, write_ca
 from obbligato.store.embedded import EmbeddedStore
 from obbligato.store.gateway import GatewayStore
 from obbligato.store.kubo import KuboStore
-from obbligato.store.layered import LayeredStore
-from obbligato.store.port import MAX_BLOCK_BYTES, BlockState, BlockStatus, ContentStore, StoreError
+from obbligato.store.port import (
+    MAX_BLOCK_BYTES,
+    BlockState,
+    BlockStatus,
+    ContentStore,
+    LayeredStore,
+    StoreError,
+)
 
 __all__ = [
     "MAX_BLOCK_BYTES",

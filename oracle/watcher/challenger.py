@@ -13,8 +13,7 @@ from obbligato.consent import LicenseBook
 from obbligato.errors import ChainError, RefusedError
 from obbligato.keys import Signer
 from obbligato.protocol.constants import Metric, ReportState, Tier
-from obbligato.protocol.contested import RowKey, contested_row, position_of
-from obbligato.protocol.rulings import bond
+from obbligato.protocol.rulings import RowKey, bond, contested_row, position_of
 from obbligato.protocol.types import ZERO_ADDRESS
 from obbligato.store import ContentStore
 from oracle.watcher.findings import ChallengeStatement, Finding, SeenReport

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final
 import typer
 from fastapi import FastAPI
 
+from obbligato.cli.options import Session
 from obbligato.cli.output import AsJson, ExitCode, Result, money
-from obbligato.cli.session import Session
 from obbligato.consent import LicenseBook
 from obbligato.errors import InputError
 from obbligato.keys import Signer, open_keystore

@@ -13,8 +13,8 @@ from obbligato.chain.events import Event
 from obbligato.documents.canonical import DecimalUInt64
 from obbligato.documents.evidence import Period
 from obbligato.documents.model import Document
-from obbligato.protocol.contested import RowKey
 from obbligato.protocol.rows import Credit, Row, unpack_credits, unpack_rows
+from obbligato.protocol.rulings import RowKey
 from obbligato.protocol.typed_data import UsageReport
 from obbligato.protocol.types import Bytes32, MetricField, TierField, UInt32
 

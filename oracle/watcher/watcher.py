@@ -23,7 +23,7 @@ from obbligato.consent import LicenseBook
 from obbligato.errors import ChainError, NotFound, RefusedError
 from obbligato.keys import Signer
 from obbligato.protocol.constants import DAY_SECONDS
-from obbligato.protocol.contested import RowKey
+from obbligato.protocol.rulings import RowKey
 from obbligato.store import ContentStore, StoreError
 from oracle.watcher.challenger import Challenger
 from oracle.watcher.checkpoint import Checkpoint, FoundReport

@@ -9,10 +9,15 @@ import pytest
 
 from obbligato.errors import RefusedError
 from obbligato.protocol.constants import Flag, Metric, Pricing, Tier
-from obbligato.protocol.contested import RowKey, contested_row, position_of
 from obbligato.protocol.history import LicenseHistory
 from obbligato.protocol.rows import Credit, Row
-from obbligato.protocol.rulings import ContestedRow, MeteredPrice
+from obbligato.protocol.rulings import (
+    ContestedRow,
+    MeteredPrice,
+    RowKey,
+    contested_row,
+    position_of,
+)
 from obbligato.protocol.terms import RateCard, terms_of_cards
 from obbligato.protocol.typed_data import UsageReport
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from obbligato.cli.artist import acts, agreements, imports, licenses, money
+from obbligato.cli.artist import acts, imports, licenses, money
 from obbligato.cli.commands import Commands
 from obbligato.cli.output import Result
 from obbligato.documents.presets import PRESETS
@@ -47,5 +47,5 @@ def show_presets() -> Result:
     return Result(data, *text)
 
 
-for group in (licenses, agreements, money, acts, imports):
+for group in (licenses, money, acts, imports):
     app.add_typer(group.app)

@@ -14,7 +14,7 @@ from obbligato.cli.artist.acts import Signing
 from obbligato.cli.commands import Commands
 from obbligato.cli.options import Account, LicenseOption, Payee, write_file
 from obbligato.cli.output import AsJson, Result, facts, money, table
-from obbligato.client.requests import BoundedChallengeRequest
+from obbligato.client.verify_acts import BoundedChallengeRequest
 from obbligato.documents.file_inputs import named, read_bytes
 from obbligato.errors import InputError
 from obbligato.protocol.constants import UINT64_MAX, Metric, Tier

@@ -8,9 +8,8 @@ import typer
 
 from obbligato.audit.ledger import Ledger
 from obbligato.cli.commands import Commands
-from obbligato.cli.options import Keys, PlatformId
+from obbligato.cli.options import Keys, PlatformId, Session
 from obbligato.cli.output import Result, facts_of, moment, money, table
-from obbligato.cli.session import Session
 from obbligato.client import platform as escrows
 from obbligato.errors import NotFound
 from obbligato.protocol.constants import UINT64_MAX

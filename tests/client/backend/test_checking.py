@@ -8,8 +8,12 @@ import pytest
 
 from obbligato.client.backend import BackendClient
 from obbligato.client.errors import ActRefused
-from obbligato.client.requests import BoundedChallengeRequest, KnownGrantRequest
-from obbligato.client.verify_acts import domain_of, verify_act
+from obbligato.client.verify_acts import (
+    BoundedChallengeRequest,
+    KnownGrantRequest,
+    domain_of,
+    verify_act,
+)
 from obbligato.documents.terms_input import terms_from
 from obbligato.protocol.constants import Metric, Tier
 from obbligato.protocol.quorum import recover_signer

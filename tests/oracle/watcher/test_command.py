@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from obbligato.chain.abis import DOLLAR
-from obbligato.cli.session import Session
+from obbligato.cli.options import Session
 from obbligato.documents.cid import cid_from_digest
 from obbligato.documents.events import aggregate
 from obbligato.errors import InputError

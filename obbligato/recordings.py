@@ -1,19 +1,47 @@
-"""Acoustic fingerprints by Chromaprint: what a recording sounds like, whatever its file format.
+"""What says which recording a file is: its content hash and its fingerprint. The file stays where it is.
 
+The content hash is the sha-256 of the file. A fingerprint says what a recording sounds like, whatever its file format:
 `fpcalc` of Chromaprint (https://acoustid.org/chromaprint) does the listening. It gives one 32-bit value for
 every 0.124 seconds; of each file the first two minutes count, which is what AcoustID compares, too.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from obbligato.documents.license import MAX_FINGERPRINT_VALUES, FingerprintRecord
 from obbligato.errors import InputError
+
+PIECE_BYTES: Final = 1 << 20
+
+OnProgress = Callable[[str, int, int], None]
+"""Told what is being done, how many bytes of it are done, and of how many."""
+
+
+def content_hash(path: Path, watch: OnProgress = lambda what, done, total: None) -> bytes:
+    """The 32 bytes. Raises InputError for a file that is empty or cannot be read."""
+    digest, done, what = hashlib.sha256(), 0, f"hashing {path.name}"
+    try:
+        with path.open("rb") as file:
+            total = path.stat().st_size
+            while piece := file.read(PIECE_BYTES):
+                digest.update(piece)
+                done += len(piece)
+                watch(what, done, max(done, total))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}", field="file") from error
+    if not done:
+        raise InputError(
+            f"{path} is empty: its hash would be that of every empty file", field="file"
+        )
+    return digest.digest()
+
 
 LISTENED_SECONDS: Final = 120
 ALGORITHM: Final = "2"
