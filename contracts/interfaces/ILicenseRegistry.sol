@@ -188,7 +188,8 @@ interface ILicenseRegistry is ISignedActs {
     /// @notice What one millionth of a unit of a tier weighs in a pool; 0 for no tier.
     function tierWeightOf(uint8 tier) external pure returns (uint256);
 
-    /// @notice The rate and flags that price a row of this period, and the licence's split now.
+    /// @notice What a contested row of this period is worth: the dearer of the rates that are offered at its first and
+    /// last moment with consent (2^64 - 1 if neither is), their flags, and the licence's split now.
     function rateFor(uint32 licenseId, uint8 tier, uint8 metric, uint64 periodStart, uint64 periodEnd)
         external
         view

@@ -19,6 +19,9 @@ interface IUsageOracle is IAttesters {
     error PreviousInvalid(bytes32 expected, bytes32 given);
     error PeriodInvalid(uint64 periodStart, uint64 periodEnd);
     error PeriodNotOver(uint64 periodEnd, uint256 timestamp);
+    error PeriodTooLong(uint64 periodStart, uint64 periodEnd, uint40 longest);
+    /// @notice A report that does not continue its stream begins at `earliest` or later.
+    error PeriodTooOld(uint64 periodStart, uint40 earliest);
     /// @notice A report starts where the stream is covered until, or lies wholly before it.
     error PeriodGap(uint40 coveredUntil, uint64 periodStart, uint64 periodEnd);
     /// @notice A zero statement must advance its stream, so there cannot be a second for a period.

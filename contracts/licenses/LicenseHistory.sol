@@ -8,6 +8,9 @@ import {TermsBook} from "./TermsBook.sol";
 /// @title A licence in time: versions of its terms, their ends, and what was true when
 /// @notice Only moments from now on can be changed: a version is superseded now or later, never before.
 abstract contract LicenseHistory is TermsBook {
+    /// @dev Dearer terms are announced so long before a term ends, or they wait for the end of the next one.
+    uint256 private constant NOTICE = 30 days;
+
     mapping(uint32 licenseId => License) internal _licenses;
     mapping(uint32 licenseId => bytes32 digest) private _documents;
     mapping(uint32 licenseId => bytes32 digest) private _nextDocuments;
@@ -51,7 +54,7 @@ abstract contract LicenseHistory is TermsBook {
             // The anchor stays: adding a tier does not start the term anew.
             _documents[licenseId] = document;
         } else {
-            from = _termEnd(license);
+            from = _effectiveFrom(license, termsId);
             license.nextTermsId = termsId;
             license.nextFrom = from;
             _nextDocuments[licenseId] = document;
@@ -59,6 +62,13 @@ abstract contract LicenseHistory is TermsBook {
         _licenses[licenseId] = license;
         emit LicenseAmended(licenseId, termsId, from, document);
         emit MetadataUpdate(licenseId);
+    }
+
+    /// @dev The end of the running term, or of the one after it where platforms would have too little notice.
+    function _effectiveFrom(License memory license, uint32 termsId) private view returns (uint40 from) {
+        from = _termEnd(license);
+        if (from - block.timestamp >= NOTICE || _isMilder(license.termsId, termsId)) return from;
+        from += uint40(uint256(_heads[license.termsId].termDays) * 1 days);
     }
 
     function _revoke(uint32 licenseId) internal {
@@ -143,17 +153,19 @@ abstract contract LicenseHistory is TermsBook {
         }
     }
 
-    /// @dev The terms at the first moment of `[start, end)` at which the licence consents to the tier, or 0.
-    function _firstConsent(uint32 licenseId, License storage license, uint8 tier, uint256 start, uint256 end)
+    /// @dev The terms at the first and at the last moment of `[start, end)` at which the licence consents to the tier;
+    /// 0 and 0 for none. A use may have happened at either, so a row answers to both.
+    function _periodTerms(uint32 licenseId, License storage license, uint8 tier, uint256 start, uint256 end)
         internal
         view
-        returns (uint32)
+        returns (uint32 first, uint32 last)
     {
         if (license.endsAt != 0 && license.endsAt < end) end = license.endsAt;
-        if (start >= end) return 0;
+        if (start >= end) return (0, 0);
         // By far the most: one version covers the whole period.
         if (start >= license.from && (license.nextFrom == 0 || license.nextFrom >= end)) {
-            return _hasTier(_heads[license.termsId].tiers, tier) ? license.termsId : 0;
+            first = _hasTier(_heads[license.termsId].tiers, tier) ? license.termsId : 0;
+            return (first, first);
         }
         return _searchVersions(licenseId, license, tier, start, end);
     }
@@ -162,19 +174,26 @@ abstract contract LicenseHistory is TermsBook {
     function _searchVersions(uint32 licenseId, License storage license, uint8 tier, uint256 start, uint256 end)
         private
         view
-        returns (uint32)
+        returns (uint32 first, uint32 last)
     {
         Version[] storage past = _pastVersions[licenseId];
         uint256 count = past.length;
         for (uint256 i = 0; i < count; ++i) {
             uint256 until = i + 1 < count ? past[i + 1].from : license.from;
-            if (_consents(past[i].termsId, tier, past[i].from, until, start, end)) return past[i].termsId;
+            if (!_consents(past[i].termsId, tier, past[i].from, until, start, end)) continue;
+            last = past[i].termsId;
+            if (first == 0) first = last;
         }
         uint256 currentUntil = license.nextFrom == 0 ? type(uint256).max : license.nextFrom;
-        if (_consents(license.termsId, tier, license.from, currentUntil, start, end)) return license.termsId;
-        if (license.nextFrom == 0) return 0;
-        bool consents = _consents(license.nextTermsId, tier, license.nextFrom, type(uint256).max, start, end);
-        return consents ? license.nextTermsId : 0;
+        if (_consents(license.termsId, tier, license.from, currentUntil, start, end)) {
+            last = license.termsId;
+            if (first == 0) first = last;
+        }
+        if (license.nextFrom == 0) return (first, last);
+        if (_consents(license.nextTermsId, tier, license.nextFrom, type(uint256).max, start, end)) {
+            last = license.nextTermsId;
+            if (first == 0) first = last;
+        }
     }
 
     /// @dev Whether a version in force in `[from, until)` meets `[start, end)` and has the tier.

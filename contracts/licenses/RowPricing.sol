@@ -33,6 +33,7 @@ abstract contract RowPricing is LicenseHistory {
         uint256 kind;
         uint256 flags;
         uint256 rate;
+        uint256 reserve;
     }
 
     /// @dev Where a pool's division stands: the weight and the amount of all rows so far.
@@ -105,7 +106,7 @@ abstract contract RowPricing is LicenseHistory {
         (run.start, run.end) = (periodStart, periodEnd);
         // A quantity of one stands in for any: it only has to be one that rows may have.
         splitId = _loadOffer(run, Row.wrap((Rows.keyOf(licenseId, tier, metric) << 64) | 1));
-        return (uint64(run.rate), uint16(run.flags), splitId);
+        return (uint64(run.reserve), uint16(run.flags), splitId);
     }
 
     /// @dev `pool.weight` is 0 where rows are metered.
@@ -146,12 +147,28 @@ abstract contract RowPricing is LicenseHistory {
         if (tier == 0 || tier > TIERS) revert UnknownTier(licenseId, tier);
         if (metric == 0 || metric > METRICS) revert UnknownMetric(licenseId, tier, metric);
         if (row.quantity() == 0) revert QuantityZero(licenseId, tier, metric);
-        uint32 termsId = _firstConsent(licenseId, license, tier, run.start, run.end);
-        if (termsId == 0) revert NoConsent(licenseId, tier, metric);
-        run.termsId = termsId;
+        (uint32 first, uint32 last) = _periodTerms(licenseId, license, tier, run.start, run.end);
+        if (first == 0) revert NoConsent(licenseId, tier, metric);
+        // No later row is priced like one whose terms changed: no licence has terms 0.
+        run.termsId = first == last ? first : 0;
         run.kind = row.kind();
-        run.flags = _heads[termsId].flags;
-        run.rate = Pricing.rateOf(_rateCards[termsId][tier], metric);
+        _combine(run, first, last, tier, metric);
+    }
+
+    /// @dev The dearer price of the two, a grant if either asks for one, a pool if both join pools. Not offered by one of
+    /// them is not offered by the meter; a pool's reserve price is then the other's.
+    function _combine(Run memory run, uint32 first, uint32 last, uint8 tier, uint8 metric) private view {
+        uint256 rate = Pricing.rateOf(_rateCards[first][tier], metric);
+        uint256 flags = _heads[first].flags;
+        uint256 lower = rate;
+        if (first != last) {
+            uint256 other = Pricing.rateOf(_rateCards[last][tier], metric);
+            (lower, rate) = other < rate ? (other, rate) : (rate, other);
+            uint256 otherFlags = _heads[last].flags;
+            flags = ((flags | otherFlags) & ~uint256(POOL_FLAG)) | (flags & otherFlags & POOL_FLAG);
+        }
+        (run.flags, run.rate) = (flags, rate);
+        run.reserve = rate == NOT_OFFERED ? lower : rate;
     }
 
     function _metered(Run memory run, Row row) private pure returns (uint256) {
@@ -168,8 +185,8 @@ abstract contract RowPricing is LicenseHistory {
             amount = prefix - pool.shared;
             pool.shared = prefix;
         }
-        if (run.rate == NOT_OFFERED) return amount;
-        uint256 reserve = Pricing.metered(row.quantity(), run.rate);
+        if (run.reserve == NOT_OFFERED) return amount;
+        uint256 reserve = Pricing.metered(row.quantity(), run.reserve);
         if (amount < reserve) revert BelowReserve(row.licenseId(), row.tier(), row.metric(), amount, reserve);
     }
 }

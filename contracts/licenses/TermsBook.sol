@@ -86,6 +86,23 @@ abstract contract TermsBook is ILicenseRegistry {
         return true;
     }
 
+    /// @dev Whether a platform may do under `later` all that it may under `earlier`, at no higher price.
+    function _isMilder(uint32 earlier, uint32 later) internal view returns (bool) {
+        TermsHead memory a = _heads[earlier];
+        TermsHead memory b = _heads[later];
+        if (a.tiers & b.tiers != a.tiers || a.flags != b.flags || a.influenceCapBps != b.influenceCapBps) return false;
+        if (a.termDays != b.termDays || textDigestOf[earlier] != textDigestOf[later]) return false;
+        for (uint8 tier = 1; tier <= TIERS; ++tier) {
+            if (_hasTier(a.tiers, tier) && !_atMost(_rateCards[later][tier], _rateCards[earlier][tier])) return false;
+        }
+        return true;
+    }
+
+    function _atMost(RateCard memory a, RateCard memory b) private pure returns (bool) {
+        return a.trainingRun <= b.trainingRun && a.generation <= b.generation && a.playback <= b.playback
+            && a.grantFee <= b.grantFee;
+    }
+
     function _sameCard(RateCard memory a, RateCard memory b) private pure returns (bool) {
         return a.trainingRun == b.trainingRun && a.generation == b.generation && a.playback == b.playback
             && a.grantFee == b.grantFee;

@@ -28,6 +28,9 @@ contract UsageOracle is IUsageOracle, Attesters, EIP712 {
         uint40 challengeWindow;
     }
 
+    /// @dev Longest period of one report, and how long ago one may begin that does not continue its stream.
+    uint40 private constant MAX_PERIOD = 31 days;
+    uint40 private constant MAX_AGE = 92 days;
     uint40 private constant PAUSE_LENGTH = 14 days;
     uint40 private constant PAUSE_SPACING = 90 days;
 
@@ -145,6 +148,15 @@ contract UsageOracle is IUsageOracle, Attesters, EIP712 {
         if (report.previous != stream.last) revert PreviousInvalid(stream.last, report.previous);
         if (report.periodStart >= report.periodEnd) revert PeriodInvalid(report.periodStart, report.periodEnd);
         if (report.periodEnd > block.timestamp) revert PeriodNotOver(report.periodEnd, block.timestamp);
+        if (report.periodEnd - report.periodStart > MAX_PERIOD) {
+            revert PeriodTooLong(report.periodStart, report.periodEnd, MAX_PERIOD);
+        }
+        // What continues a stream, or is a further part of its last period, may be late: a platform that is behind has to
+        // catch up. What does not may not reach back to the terms of another time.
+        bool continues = covered != 0 && (report.periodStart == covered || report.periodEnd == covered);
+        if (!continues && report.periodStart + MAX_AGE < block.timestamp) {
+            revert PeriodTooOld(report.periodStart, uint40(block.timestamp) - MAX_AGE);
+        }
         bool leads = covered == 0 || report.periodStart == covered;
         if (!leads && report.periodEnd > covered) revert PeriodGap(covered, report.periodStart, report.periodEnd);
         if (!leads && report.rowCount == 0) revert ZeroStatementRepeated(covered, report.periodEnd);

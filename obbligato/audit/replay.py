@@ -189,9 +189,12 @@ class Replay(MoneyReplay):
         self._same("previous report", before, header.previous.hex(), event, report=report_name)
         start, end = header.period_start, header.period_end
         try:
-            stream.check_period(start, end, has_rows=header.row_count > 0)
+            has_rows = header.row_count > 0
+            stream.check_period(start, end, has_rows=has_rows, now=event.timestamp)
         except RefusedError:
-            covered = f"from {stream.covered_until} on, or a correction before it"
+            covered = (
+                f"from {stream.covered_until} on, or a correction before it, of at most 31 days"
+            )
             self._same("period", covered, f"{start} to {end}", event, report=report_name)
         if end > event.timestamp:
             self._same("end of the period", "past", "in the future", event, report=report_name)
@@ -227,9 +230,8 @@ class Replay(MoneyReplay):
         if known is None:
             return None
         start, end = header.period_start, header.period_end
-        moment = known.history.first_moment(tier, start, end)
-        version = None if moment is None else known.history.version_at(moment)
-        if version is None:
+        terms = known.history.period_terms(tier, start, end)
+        if terms is None:
             return None
         granted = any(
             grant.covers(
@@ -242,7 +244,7 @@ class Replay(MoneyReplay):
             )
             for grant in self.ledger.grants
         )
-        return Offer(terms=version.terms, split_id=known.split_id, granted=granted)
+        return Offer(terms=terms, split_id=known.split_id, granted=granted)
 
     def _on_report_funded(self, event: Event) -> None:
         report = self.ledger.reports[event["reportId"]]

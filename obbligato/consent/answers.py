@@ -14,7 +14,7 @@ from obbligato.metering.workbench import ConsentInterval, Reason
 from obbligato.protocol.constants import NOT_OFFERED, Flag, Metric, Pricing, Tier
 from obbligato.protocol.grants import Grant
 from obbligato.protocol.history import LicenseHistory, Version
-from obbligato.protocol.terms import Terms
+from obbligato.protocol.terms import PeriodTerms
 from obbligato.protocol.types import ZERO_DIGEST
 
 
@@ -58,12 +58,11 @@ def allowed_in(
     ledger: Ledger, *, period: Period, platform_id: int, model_id: bytes, pricing: Pricing
 ) -> Allowed:
     """Every (licence, tier) with consent in the period, and which of its uses make no row."""
-    granted = {
-        (grant.license_id, grant.tier)
-        for grant in ledger.grants
-        if _serves(grant, period=period, platform_id=platform_id, model_id=model_id)
-    }
-    reasons: dict[tuple[int, Tier, bool], dict[Metric, Reason]] = {}
+    granted: dict[tuple[int, Tier], list[Grant]] = {}
+    for grant in ledger.grants:
+        if _serves(grant, period=period, platform_id=platform_id, model_id=model_id):
+            granted.setdefault((grant.license_id, grant.tier), []).append(grant)
+    reasons: dict[tuple[int, int, Tier, bool], dict[Metric, Reason]] = {}
     intervals: list[ConsentInterval] = []
     withheld: dict[tuple[int, Tier, Metric], Reason] = {}
     for license_id, known in sorted(ledger.licenses.items()):
@@ -72,11 +71,13 @@ def allowed_in(
             consented = [span for span in spans if span.version.terms.tiers & tier.bit]
             if not consented:
                 continue
-            intervals += _merged(license_id, tier, consented)
-            first = consented[0].version  # its terms price the row
-            case = (first.terms_id, tier, (license_id, tier) in granted)
+            grants = granted.get((license_id, tier), [])
+            intervals += _merged(license_id, tier, _granted(consented, grants))
+            first, last = consented[0].version, consented[-1].version  # their terms price the row
+            case = (first.terms_id, last.terms_id, tier, bool(grants))
             if case not in reasons:
-                reasons[case] = _withheld(first.terms, tier, granted=case[2], pricing=pricing)
+                terms = PeriodTerms(first.terms, last.terms)
+                reasons[case] = _withheld(terms, tier, granted=bool(grants), pricing=pricing)
             for metric, reason in reasons[case].items():
                 withheld[license_id, tier, metric] = reason
     minted = sum(known.history.minted_at < period.end for known in ledger.licenses.values())
@@ -113,6 +114,23 @@ def _merged(license_id: int, tier: Tier, spans: list[Span]) -> list[ConsentInter
     return [ConsentInterval(license_id, tier, start, end) for start, end in merged]
 
 
+def _granted(spans: list[Span], grants: list[Grant]) -> list[Span]:
+    """The spans, those of terms that ask for a grant only while one runs; all of them without any.
+
+    Without a grant in the whole period the uses are withheld as such, whenever they happened.
+    """
+    clipped: list[Span] = []
+    for span in spans:
+        if not grants or not span.version.terms.has(Flag.GRANT_REQUIRED):
+            clipped.append(span)
+            continue
+        for grant in sorted(grants, key=lambda grant: grant.start):
+            after = max(span.start, grant.start, clipped[-1].end if clipped else 0)
+            if after < (end := min(span.end, grant.end)):
+                clipped.append(Span(span.version, after, end))
+    return clipped
+
+
 def _serves(grant: Grant, *, period: Period, platform_id: int, model_id: bytes) -> bool:
     return (
         grant.platform_id == platform_id
@@ -121,11 +139,12 @@ def _serves(grant: Grant, *, period: Period, platform_id: int, model_id: bytes) 
     )
 
 
-def _withheld(terms: Terms, tier: Tier, *, granted: bool, pricing: Pricing) -> dict[Metric, Reason]:
+def _withheld(
+    terms: PeriodTerms, tier: Tier, *, granted: bool, pricing: Pricing
+) -> dict[Metric, Reason]:
     """Why uses that these terms consent to make no row, by metric."""
     if terms.has(Flag.GRANT_REQUIRED) and not granted:
         return dict.fromkeys(Metric, "no grant")
     if pricing is Pricing.POOL:
         return {} if terms.has(Flag.POOL) else dict.fromkeys(Metric, "no pool")
-    card = terms.card(tier)
-    return {metric: "not offered" for metric in Metric if card.rate(metric) == NOT_OFFERED}
+    return {metric: "not offered" for metric in Metric if terms.rate(tier, metric) == NOT_OFFERED}

@@ -24,6 +24,12 @@ DAY_SECONDS: Final = 86_400
 MIN_TERM_DAYS: Final = 365
 MAX_TERM_DAYS: Final = 1_096
 MAX_INFLUENCE_CAP_BPS: Final = 10_000
+MAX_PERIOD_SECONDS: Final = 31 * DAY_SECONDS
+"""The longest period of one report."""
+MAX_AGE_SECONDS: Final = 92 * DAY_SECONDS
+"""How long ago a report may begin that does not continue its stream."""
+NOTICE_SECONDS: Final = 30 * DAY_SECONDS
+"""Dearer terms are announced so long before a term ends, or they wait for the end of the next."""
 MAX_TIME: Final = 2**40 - 1
 """The last second storage can hold (uint40)."""
 

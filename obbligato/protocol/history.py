@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Self
 
 from obbligato.errors import InputError, RefusedError
-from obbligato.protocol.constants import MAX_TIME, Tier
-from obbligato.protocol.terms import Terms
+from obbligato.protocol.constants import MAX_TIME, NOTICE_SECONDS, Tier
+from obbligato.protocol.terms import PeriodTerms, Terms
 from obbligato.protocol.types import member_of, whole_number
 
 
@@ -105,6 +105,22 @@ class LicenseHistory:
         candidates = [start, *later] if start < end else []
         return next((moment for moment in candidates if self.consent_at(tier, moment)), None)
 
+    def last_moment(self, tier: Tier | int, start: int, end: int) -> int | None:
+        """The greatest moment of `[start, end)` with consent for `tier`; None if there is none."""
+        whole_number(start, field="start", most=2**64 - 1)
+        whole_number(end, field="end", most=2**64 - 1)
+        ends = [end, *(version.start for version in self.versions), self.ends_at or end]
+        candidates = sorted({each - 1 for each in ends if start < each <= end}, reverse=True)
+        return next((moment for moment in candidates if self.consent_at(tier, moment)), None)
+
+    def period_terms(self, tier: Tier | int, start: int, end: int) -> PeriodTerms | None:
+        """What prices `tier` in `[start, end)`; None where no moment has consent for it."""
+        first = self.first_moment(tier, start, end)
+        last = self.last_moment(tier, start, end)
+        if first is None or last is None:
+            return None
+        return PeriodTerms(self._running(first).terms, self._running(last).terms)
+
     def pending_at(self, now: int) -> Version | None:
         """The amendment that waits for the next term, if there is one."""
         last = self.versions[-1]
@@ -152,6 +168,8 @@ class LicenseHistory:
                 )
             return self._followed_by(version, now=now)
         next_term = current.term_end(now)
+        if next_term - now < NOTICE_SECONDS and not terms.is_milder_than(current.terms):
+            next_term = current.term_end(next_term)
         return self._followed_by(replace(version, start=next_term, anchor=next_term), now=now)
 
     def revoke(self, *, now: int) -> Self:

@@ -16,7 +16,7 @@ from obbligato.protocol.constants import (
     Tier,
 )
 from obbligato.protocol.rows import Credit, Row, check_rows
-from obbligato.protocol.terms import Terms
+from obbligato.protocol.terms import PeriodTerms
 from obbligato.protocol.types import member_of, whole_number
 
 
@@ -24,12 +24,12 @@ from obbligato.protocol.types import member_of, whole_number
 class Offer:
     """What a row is priced with.
 
-    `terms` are those in force at the first moment of consent in the period, `split_id` is the split
-    the licence has at submission, `granted` whether the platform holds a grant for the licence,
+    `terms` are those of the period's moments with consent, `split_id` is the split the licence has at
+    submission, `granted` whether the platform holds a grant for the licence,
     tier and model that overlaps the period (asked only where the terms require one).
     """
 
-    terms: Terms
+    terms: PeriodTerms
     split_id: int
     granted: bool = False
 
@@ -150,7 +150,7 @@ def _pool_shares(rows: Sequence[Row], total: int | None) -> list[int]:
 def _check_pooled(row: Row, offer: Offer, amount: int) -> None:
     if not offer.terms.has(Flag.POOL):
         raise RefusedError(f"licence {row.license_id} does not join pools: report it metered")
-    rate = offer.terms.rate(row.tier, row.metric)
+    rate = offer.terms.reserve(row.tier, row.metric)
     reserve = 0 if rate == NOT_OFFERED else row.quantity * rate // PPM
     if amount < reserve:
         raise RefusedError(

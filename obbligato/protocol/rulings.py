@@ -20,7 +20,7 @@ from obbligato.protocol.constants import (
 from obbligato.protocol.history import LicenseHistory
 from obbligato.protocol.pricing import metered_amount, pool_weight
 from obbligato.protocol.rows import Credit, Row
-from obbligato.protocol.terms import Terms
+from obbligato.protocol.terms import PeriodTerms
 from obbligato.protocol.typed_data import UsageReport
 from obbligato.protocol.types import member_of, whole_number
 
@@ -89,7 +89,7 @@ def price_of_row(
     pricing: Pricing,
     total: int,
     whole_weight: int,
-    terms: Terms,
+    terms: PeriodTerms,
     row: tuple[Tier, Metric],
     found: bool,
 ) -> MeteredPrice | PoolPrice:
@@ -99,7 +99,7 @@ def price_of_row(
     its rate. Raises RefusedError where the terms put no price on it.
     """
     tier, metric = row
-    rate = terms.rate(tier, metric)
+    rate = terms.reserve(tier, metric)
     if pricing is Pricing.POOL and terms.has(Flag.POOL):
         by_weight = total * TIER_WEIGHTS[tier]
         reserved = not found and rate != NOT_OFFERED and by_weight * PPM < rate * whole_weight
@@ -227,9 +227,8 @@ def contested_row(
     of today. Raises RefusedError where the licence gave no consent in the period, or no price.
     """
     license_id, tier, metric = key
-    moment = history.first_moment(tier, report.period_start, report.period_end)
-    version = None if moment is None else history.version_at(moment)
-    if version is None:
+    terms = history.period_terms(tier, report.period_start, report.period_end)
+    if terms is None:
         raise RefusedError(
             f"licence {license_id} gave no consent in the period: there is nothing to rule on"
         )
@@ -242,7 +241,7 @@ def contested_row(
         pricing=report.pricing,
         total=report.total,
         whole_weight=sum(pool_weight(row.quantity, row.tier) for row in rows),
-        terms=version.terms,
+        terms=terms,
         row=(Tier(tier), Metric(metric)),
         found=position is not None,
     )

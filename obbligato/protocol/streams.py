@@ -2,7 +2,9 @@
 
 Reports follow each other without a gap in `sequence`, each naming the one before. A report leads
 where it begins when the time covered so far ends (or is the first); any other is a correction, which
-lies before that end and has rows. Only a leading report moves `covered_until`.
+lies before that end and has rows. Only a leading report moves `covered_until`. No period is longer
+than 31 days, and one that neither continues its stream nor ends where the stream does begins at most
+92 days ago, so that no choice of period reaches back to the terms of another time.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from obbligato.errors import RefusedError
+from obbligato.protocol.constants import DAY_SECONDS, MAX_AGE_SECONDS, MAX_PERIOD_SECONDS
 from obbligato.protocol.typed_data import UsageReport
 from obbligato.protocol.types import ZERO_DIGEST
 
@@ -30,8 +33,19 @@ class Stream:
         """Whether a period that starts there extends what is covered."""
         return self.covered_until in (0, period_start)
 
-    def check_period(self, start: int, end: int, *, has_rows: bool) -> None:
-        """Raises RefusedError for a period that neither leads nor corrects what is covered."""
+    def check_period(self, start: int, end: int, *, has_rows: bool, now: int) -> None:
+        """Raises RefusedError for a period that the stream does not take at `now`, in seconds."""
+        if end - start > MAX_PERIOD_SECONDS:
+            raise RefusedError(
+                f"the period is longer than {MAX_PERIOD_SECONDS // DAY_SECONDS} days: divide the "
+                "usage into reports"
+            )
+        continues = bool(self.covered_until) and self.covered_until in (start, end)
+        if not continues and start + MAX_AGE_SECONDS < now:
+            raise RefusedError(
+                f"the period begins more than {MAX_AGE_SECONDS // DAY_SECONDS} days ago: so late "
+                "only a report that continues its model's stream is taken"
+            )
         if self.leads(start):
             return
         if end > self.covered_until:
@@ -45,14 +59,15 @@ class Stream:
                 "say nothing new"
             )
 
-    def check(self, report: UsageReport) -> None:
-        """Raises RefusedError for a report that the stream does not take."""
+    def check(self, report: UsageReport, *, now: int) -> None:
+        """Raises RefusedError for a report that the stream does not take at `now`, in seconds."""
         if not self.is_next(report):
             raise RefusedError(
                 f"the stream is at number {self.sequence} (0x{self.last.hex()}): the report says "
                 f"number {report.sequence} after 0x{report.previous.hex()}"
             )
-        self.check_period(report.period_start, report.period_end, has_rows=report.row_count > 0)
+        start, end = report.period_start, report.period_end
+        self.check_period(start, end, has_rows=report.row_count > 0, now=now)
 
     def after(self, report: UsageReport, report_id: bytes) -> Stream:
         """The stream once it has taken the report."""

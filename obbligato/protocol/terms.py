@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -13,6 +14,7 @@ from obbligato.protocol.constants import (
     MAX_INFLUENCE_CAP_BPS,
     MAX_TERM_DAYS,
     MIN_TERM_DAYS,
+    NOT_OFFERED,
     Flag,
     Metric,
     Tier,
@@ -52,6 +54,15 @@ class RateCard(TypedStruct):
     def rate(self, metric: Metric) -> int:
         """Money units for one whole unit (1 000 000 millionths) of `metric`; may be NOT_OFFERED."""
         return (self.training_run, self.generation, self.playback)[metric - 1]
+
+    def at_most(self, other: RateCard) -> bool:
+        """Whether nothing costs more than on the other card."""
+        return (
+            self.training_run <= other.training_run
+            and self.generation <= other.generation
+            and self.playback <= other.playback
+            and self.grant_fee <= other.grant_fee
+        )
 
 
 class Terms(TypedStruct):
@@ -116,6 +127,17 @@ class Terms(TypedStruct):
         """Money units for one whole unit; may be NOT_OFFERED. Raises RefusedError as `card`."""
         return self.card(tier).rate(member_of(Metric)(metric))
 
+    def is_milder_than(self, other: Terms) -> bool:
+        """Whether a platform may do all that `other` allows, at no higher price."""
+        return (
+            self.tiers & other.tiers == other.tiers
+            and self.term_days == other.term_days
+            and self.flags == other.flags
+            and self.influence_cap_bps == other.influence_cap_bps
+            and self.text_digest == other.text_digest
+            and all(self.card(tier).at_most(other.card(tier)) for tier in tiers_of(other.tiers))
+        )
+
     def only_adds_tiers_to(self, other: Terms) -> bool:
         """Whether these terms are `other` with more tiers and nothing else changed.
 
@@ -130,6 +152,41 @@ class Terms(TypedStruct):
             and self.text_digest == other.text_digest
             and all(self.card(tier) == other.card(tier) for tier in tiers_of(other.tiers))
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodTerms:
+    """What prices a tier in a period: the terms at its first and at its last moment with consent.
+
+    They differ where terms change inside the period. A use may have happened under either, so a row
+    answers to both.
+    """
+
+    first: Terms
+    last: Terms
+
+    def offers(self, tier: Tier | int) -> bool:
+        """Whether both opt in to `tier`."""
+        return self.first.offers(tier) and self.last.offers(tier)
+
+    def has(self, flag: Flag) -> bool:
+        """Whether a flag holds: one that asks for something if either asks, POOL if both join."""
+        either = self.first.has(flag), self.last.has(flag)
+        return all(either) if flag is Flag.POOL else any(either)
+
+    def rate(self, tier: Tier | int, metric: Metric | int) -> int:
+        """The dearer price of one whole unit; NOT_OFFERED if either does not offer the use."""
+        return max(self.first.rate(tier, metric), self.last.rate(tier, metric))
+
+    def reserve(self, tier: Tier | int, metric: Metric | int) -> int:
+        """The dearer of the prices that are offered; NOT_OFFERED if neither is."""
+        rates = {self.first.rate(tier, metric), self.last.rate(tier, metric)}
+        return max(rates - {NOT_OFFERED}, default=NOT_OFFERED)
+
+    @property
+    def influence_cap_bps(self) -> int:
+        """The lower cap of the two."""
+        return min(self.first.influence_cap_bps, self.last.influence_cap_bps)
 
 
 def terms_of_cards(

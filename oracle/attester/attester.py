@@ -172,7 +172,7 @@ class Attester:
         if self.chain.report(report_id, block=block.number).state is not ReportState.NONE:
             raise RefusedError("the chain has this report already")
         stream = self.chain.stream(header.platform_id, header.model_id, block=block.number)
-        stream.check(header)
+        stream.check(header, now=block.timestamp)
         if header.period_end > block.timestamp:
             raise RefusedError(f"the period ends at {header.period_end}, which has not come yet")
         if header.deadline < block.timestamp:

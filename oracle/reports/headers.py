@@ -31,7 +31,7 @@ def make_headers(
     request = ReportRequest.model_validate(submission.request)
     period = request.period
     have_rows = all(report.rows for report in reports)
-    stream.check_period(period.start, period.end, has_rows=have_rows)
+    stream.check_period(period.start, period.end, has_rows=have_rows, now=deadline)
     domain = chain.domain(Contract.USAGE_ORACLE)
     headers: list[UsageReport] = []
     previous = stream.last

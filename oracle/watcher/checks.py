@@ -185,6 +185,5 @@ def _above_cap(report: SeenReport, book: LicenseBook) -> Iterator[Finding]:
 def _cap(report: SeenReport, row: Row, book: LicenseBook) -> int:
     """Basis points, of the terms that priced the row; no limit where the chain knows none."""
     history = book.history(row.license_id)
-    moment = history.first_moment(row.tier, report.header.period_start, report.header.period_end)
-    version = None if moment is None else history.version_at(moment)
-    return MAX_INFLUENCE_CAP_BPS if version is None else version.terms.influence_cap_bps
+    terms = history.period_terms(row.tier, report.header.period_start, report.header.period_end)
+    return MAX_INFLUENCE_CAP_BPS if terms is None else terms.influence_cap_bps

@@ -266,14 +266,20 @@ class DeployedProtocol:
     # ---- reports ----------------------------------------------------------------------------------------------------
 
     def report(
-        self, rows: Sequence[Row], *, pricing: Pricing = Pricing.METERED, total: int = 0
+        self,
+        rows: Sequence[Row],
+        *,
+        pricing: Pricing = Pricing.METERED,
+        total: int = 0,
+        days: int | None = None,
     ) -> Report:
-        """The next report of the stream, over the day up to now, priced by the registry."""
+        """The next report of the stream, up to now or for so many days, priced by the registry."""
         self.chain.wait(DAY)
         last, sequence, covered = self.oracle.ask("streamOf", self.platform, MODEL)
         packed = pack_rows(rows)
         end = self.chain.now()
         start = covered or end - DAY
+        end = end if days is None else start + days * DAY
         credits_, total, _ = self.registry.ask("price", packed, start, end, int(pricing), total)
         header = UsageReport(
             platform_id=self.platform,

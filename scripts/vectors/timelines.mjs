@@ -25,6 +25,8 @@ const WIDER_OTHER_TEXT = 9;
 const WIDER_OTHER_FLAGS = 10;
 const WIDER_OTHER_CAP = 11;
 const ELSEWHERE = 12;
+const CHEAPER = 13;
+const WIDER_AND_CHEAPER = 14;
 
 const CATALOGUE = {
   [NONE]: offer(0, 0n),
@@ -39,6 +41,8 @@ const CATALOGUE = {
   [WIDER_OTHER_FLAGS]: offer(0b000111, 100n, { flags: 3 }),
   [WIDER_OTHER_CAP]: offer(0b000111, 100n, { influenceCapBps: 5_000 }),
   [ELSEWHERE]: offer(0b111000, 100n),
+  [CHEAPER]: offer(0b000011, 99n),
+  [WIDER_AND_CHEAPER]: offer(0b000111, 99n),
 };
 
 const TIERS = [1, 2, 3, 4, 5, 6];
@@ -92,7 +96,9 @@ class Licence {
       if (waiting) return false;
       this.versions = [...begun, { from: at, anchor: now.anchor, termsId, document }];
     } else {
-      const end = this.termEnd(at);
+      let end = this.termEnd(at);
+      const short = end - at < 30 * DAY;
+      if (short && !isMilder(CATALOGUE[now.termsId], CATALOGUE[termsId])) end += CATALOGUE[now.termsId].termDays * DAY;
       this.versions = [...begun, { from: end, anchor: end, termsId, document }];
     }
     return true;
@@ -122,11 +128,30 @@ class Licence {
       .map(([from]) => from);
     return moments.length ? Math.min(...moments) : null;
   }
+
+  // [the terms at the first moment with consent, those at the last], or null.
+  periodTerms(tier, start, end) {
+    const ids = [];
+    for (const { from, to, termsId } of this.intervals()) {
+      if (hasTier(termsId, tier) && Math.max(from, start) < Math.min(to, end)) ids.push(termsId);
+    }
+    return ids.length ? [ids[0], ids.at(-1)] : null;
+  }
+}
+
+const cards = (terms) => new Map(TIERS.filter((tier) => Math.floor(terms.tiers / 2 ** (tier - 1)) % 2).map((tier, index) => [tier, terms.rates[index]]));
+
+// All that was allowed still is, and nothing of it costs more.
+function isMilder(from, to) {
+  if (["termDays", "flags", "influenceCapBps", "textDigest"].some((name) => from[name] !== to[name])) return false;
+  const after = cards(to);
+  return [...cards(from)].every(
+    ([tier, rates]) => after.has(tier) && Object.keys(rates).every((name) => BigInt(after.get(tier)[name]) <= BigInt(rates[name])),
+  );
 }
 
 function onlyAddsTiers(from, to) {
   if (["termDays", "flags", "influenceCapBps", "textDigest"].some((name) => from[name] !== to[name])) return false;
-  const cards = (terms) => new Map(TIERS.filter((tier) => Math.floor(terms.tiers / 2 ** (tier - 1)) % 2).map((tier, index) => [tier, terms.rates[index]]));
   const [before, after] = [cards(from), cards(to)];
   const kept = [...before].every(([tier, rates]) => after.has(tier) && Object.keys(rates).every((name) => after.get(tier)[name] === rates[name]));
   return kept && after.size > before.size;
@@ -156,7 +181,17 @@ const TIMELINES = {
   "the terms in force withdraw the pending amendment": [mint(BASE), amend(10, DEARER), amend(20, BASE)],
   "tiers cannot be added while an amendment is pending": [mint(BASE), amend(10, DEARER), amend(20, WIDER)],
   "tiers may be added after the withdrawal": [mint(BASE), amend(10, DEARER), amend(20, BASE), amend(30, WIDER)],
-  "the last second of a term belongs to it": [mint(BASE), amend(YEAR - 1, DEARER)],
+  "the last second of a term belongs to it": [mint(BASE), amend(YEAR - 1, CHEAPER)],
+  "thirty days are notice enough": [mint(BASE), amend(YEAR - 30 * DAY, DEARER)],
+  "a second less and dearer terms wait a term more": [mint(BASE), amend(YEAR - 30 * DAY + 1, DEARER)],
+  "dearer terms in the last second of a term wait a term more": [mint(BASE), amend(YEAR - 1, DEARER)],
+  "a tier taken away in the last days waits a term more": [mint(BASE), amend(YEAR - 1, NARROWER)],
+  "more tiers for less need no notice": [mint(BASE), amend(YEAR - 1, WIDER_AND_CHEAPER)],
+  "more tiers but one dearer need notice": [mint(CHEAPER), amend(YEAR - 1, WIDER)],
+  "a short notice replaces one that was in time": [mint(BASE), amend(10, DEARER), amend(YEAR - 1, WIDER_AND_DEARER)],
+  "what waits a term more can be replaced in time": [mint(BASE), amend(YEAR - 1, DEARER), amend(YEAR + 10, NARROWER)],
+  "revoked while dearer terms wait a term more": [mint(BASE), amend(YEAR - 2, DEARER), act("revoke", YEAR - 1)],
+  "a longer term at short notice counts from where it begins": [mint(BASE), amend(YEAR - 1, LONGER), act("revoke", 2 * YEAR + 10)],
   "the first second of a term belongs to the next": [mint(BASE), amend(YEAR, DEARER)],
   "the pending amendment is in force when the next one comes": [mint(BASE), amend(10, DEARER), amend(YEAR + 10, NARROWER)],
   "tiers added to an amendment that took effect": [mint(DEARER), amend(10, BASE), amend(YEAR + 5, WIDER)],
@@ -212,6 +247,7 @@ function timeline(name, bare) {
       done,
       endsAt: licence.endsAt === Infinity ? null : licence.endsAt,
       answers: moments.map((moment) => licence.answer(moment)),
+      periodTerms: periods(moments).map(([start, end]) => TIERS.map((tier) => licence.periodTerms(tier, start, end))),
       firstMoments: periods(moments).map(([start, end]) => TIERS.map((tier) => licence.firstMoment(tier, start, end))),
     },
   };

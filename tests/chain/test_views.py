@@ -124,6 +124,10 @@ CASES: list[tuple[int, bool, int, int, int, str | None]] = [
     (1, True, 1, 2, 0, "PeriodGap"),
     (1, True, -1, 1, 1, "PeriodGap"),
     (1, True, -2, -1, 0, "ZeroStatementRepeated"),
+    (1, True, -31, 0, 1, None),
+    (1, True, -32, 0, 1, "PeriodTooLong"),
+    (1, True, -91, -90, 1, None),
+    (1, True, -93, -92, 1, "PeriodTooOld"),
 ]
 
 
@@ -173,7 +177,7 @@ def test_the_stream_rule_refuses_what_the_contract_refuses(scenario: Scenario) -
                 by_contract = refused.error
             assert by_contract == (refusal or ("RowCountMismatch" if row_count else None))
             if refusal is None:
-                stream.check(report)
+                stream.check(report, now=acts.now())
             else:
                 with pytest.raises(RefusedError):
-                    stream.check(report)
+                    stream.check(report, now=acts.now())

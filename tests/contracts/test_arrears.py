@@ -18,6 +18,7 @@ from tests.contracts.contest import (
     check_books,
     escrow,
     state,
+    stream,
 )
 from tests.contracts.moments import mine_at, next_at
 from tests.contracts.protocol import (
@@ -194,9 +195,10 @@ def test_a_platform_in_arrears_neither_reports_nor_withdraws_nor_closes(
     protocol.vault.addBond(platform, BOND, {"from": STRANGER})
     protocol.vault.thaw(platform, DOLLAR, ADMIN)
     protocol.wait(29 * DAY)
+    month = stream(protocol, platform)[2] + 31 * DAY
     blocked = [
-        lambda: protocol.submit(protocol.report(platform, [row(license_id, UNIT)])),
-        lambda: protocol.submit(protocol.report(platform, [])),
+        lambda: protocol.submit(protocol.report(platform, [row(license_id, UNIT)], end=month)),
+        lambda: protocol.submit(protocol.report(platform, [], end=month)),
         lambda: protocol.vault.withdraw(platform, SOCIETY, ADMIN),
         lambda: protocol.vault.close(platform, ADMIN),
     ]

@@ -149,7 +149,8 @@ def test_a_top_up_and_fund_start_the_window_and_free_the_platform(
     protocol.settle(unfunded)
     assert state(protocol, unfunded) == SETTLED
     # The next one finds its platform free again, and its escrow empty.
-    following = protocol.report(platform, [row(license_id, UNIT)])
+    month = stream(protocol, platform)[2] + 31 * DAY
+    following = protocol.report(platform, [row(license_id, UNIT)], end=month)
     protocol.submit(following)
     assert state(protocol, following) == UNFUNDED
     check_books(protocol)

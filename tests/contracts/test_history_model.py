@@ -155,8 +155,8 @@ class Life:
         assert registry.licenseOf(one)["endsAt"] == (self.history.ends_at or 0)
 
     def check_prices(self, dice: random.Random) -> None:
-        """A row is priced with the terms at the first moment of consent in its period, whatever a row before it is
-        priced with: in a report it follows that of another licence with the same terms or others."""
+        """A row is priced with the dearer terms of the first and last moment of consent in its period, whatever a row
+        before it is priced with: in a report it follows that of another licence with the same terms or others."""
         moments = self.moments()
         rates, reports, wanted, paid = [], [], [], []
         for _ in range(16):
@@ -167,14 +167,15 @@ class Life:
             before = dice.choice([one for one, offer in self.others.items() if offer.offers(tier)])
             rows = packed_row(before, tier, Metric.PLAYBACK, UNIT) + packed_row(*row, UNIT)
             reports.append((self.protocol.registry.price, (rows, start, end, Pricing.METERED, 0)))
-            first = self.history.first_moment(tier, start, end)
-            if first is None:
+            moments_in = [m for m in {*moments, end - 1} if start <= m < end]
+            consented = sorted(m for m in moments_in if self.history.consent_at(tier, m))
+            if not consented:
                 wanted.append(Refusal("NoConsent", row))
                 paid.append(Refusal("NoConsent", row))
                 continue
-            offer = self.terms[self.history.terms_at(first)]
-            rate = offer.rate(tier, Metric.PLAYBACK)
-            wanted.append((rate, offer.flags, 1))
+            ends = [self.terms[self.history.terms_at(consented[at])] for at in (0, -1)]
+            rate = max(offer.rate(tier, Metric.PLAYBACK) for offer in ends)
+            wanted.append((rate, ends[0].flags, 1))  # all offers have the same flags
             paid.append((self.others[before].rate(tier, Metric.PLAYBACK), rate))
         assert ask_all(rates) == wanted
         found = ask_all(reports)

@@ -10,7 +10,7 @@ from obbligato.errors import RefusedError
 from obbligato.protocol.constants import NOT_OFFERED, Flag, Metric, Pricing, Tier
 from obbligato.protocol.pricing import Offer, price_rows
 from obbligato.protocol.rows import Credit, Row, pack_rows
-from obbligato.protocol.terms import RateCard, Terms
+from obbligato.protocol.terms import PeriodTerms, RateCard, Terms
 from tests.contracts.licensing import licenses, packed_row, priced
 from tests.contracts.moments import ask_all
 from tests.contracts.protocol import (
@@ -206,7 +206,7 @@ def test_random_reports_are_priced_or_refused_as_in_the_model(
 ) -> None:
     dice = random.Random(int(pricing))
     offers = {
-        (license_id, tier): Offer(terms=offer, split_id=split_id, granted=True)
+        (license_id, tier): Offer(terms=PeriodTerms(offer, offer), split_id=split_id, granted=True)
         for license_id, (offer, split_id) in catalogue.items()
         for tier in Tier
     }
@@ -251,7 +251,8 @@ def test_a_thousand_rows_are_priced_and_one_more_is_refused(
     keys = [(one, tier, metric) for one in whole for tier in Tier for metric in Metric]
     rows = [Row(*key, dice.randint(1, 10**9)) for key in keys[:1_000]]
     split_id = protocol.split_id(split((ARTIST, 1_000_000)))
-    offer = Offer(terms=terms(dict.fromkeys(Tier, DEFAULT_CARD)), split_id=split_id)
+    default = terms(dict.fromkeys(Tier, DEFAULT_CARD))
+    offer = Offer(terms=PeriodTerms(default, default), split_id=split_id)
     expected = price_rows(rows, pricing=Pricing.METERED, offer_of=lambda *_: offer)
     now = protocol.now()
     credits_, total, _ = priced(protocol, pack_rows(rows), now, now + 1)

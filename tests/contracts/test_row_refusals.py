@@ -222,19 +222,19 @@ def test_use_is_priced_from_the_second_of_the_mint(
         priced_at(protocol, generations(licence), START - DAY, START)
 
 
-def test_prices_amended_in_a_period_hold_from_the_next_one(
+def test_a_price_that_rises_in_a_period_is_the_price_of_all_of_it(
     protocol: DeployedProtocol, licence: int
 ) -> None:
     amend(protocol, licence, DEARER, START + DAY)
     turn = START + YEAR
     rows = generations(licence)
     assert priced_at(protocol, rows, turn - DAY, turn) == 1_000
-    assert priced_at(protocol, rows, turn - DAY, turn + DAY) == 1_000
-    assert priced_at(protocol, rows, turn - 1, turn + DAY) == 1_000
+    assert priced_at(protocol, rows, turn - DAY, turn + DAY) == 7_000
+    assert priced_at(protocol, rows, turn - 1, turn + DAY) == 7_000
     assert priced_at(protocol, rows, turn, turn + DAY) == 7_000
     # The same once the amendment has been written into its place.
     amend(protocol, licence, terms(), turn + 5 * DAY)
-    assert priced_at(protocol, rows, turn - 1, turn + DAY) == 1_000
+    assert priced_at(protocol, rows, turn - 1, turn + DAY) == 7_000
     assert priced_at(protocol, rows, turn, turn + DAY) == 7_000
 
 
@@ -278,7 +278,7 @@ def test_a_tier_taken_away_is_priced_until_then(protocol: DeployedProtocol, lice
     assert priced_at(protocol, training, turn - 1, turn + DAY) == 1_000
 
 
-def test_a_tier_that_comes_back_is_priced_where_it_first_does(
+def test_a_tier_that_goes_and_comes_back_takes_the_dearer_of_both_times(
     protocol: DeployedProtocol, licence: int
 ) -> None:
     away = START + YEAR
@@ -287,7 +287,8 @@ def test_a_tier_that_comes_back_is_priced_where_it_first_does(
     amend(protocol, licence, DEARER, away + DAY)
     amend(protocol, licence, terms(cap=1), back + DAY)
     rows = generations(licence)
-    assert priced_at(protocol, rows, away - 1, back + DAY) == 1_000
+    assert priced_at(protocol, rows, away - 1, back) == 1_000
+    assert priced_at(protocol, rows, away - 1, back + DAY) == 7_000
     with refused("NoConsent", licence, GENERATIVE, GENERATION):
         priced_at(protocol, rows, away, back)
     assert priced_at(protocol, rows, away, back + 1) == 7_000
@@ -337,7 +338,8 @@ def test_a_row_priced_as_the_one_before_has_a_history_of_its_own(
     assert cost(dearer, turn, turn + 1) == 1_000
     assert cost(ended, turn - 1, turn + 1) == 1_000
     not_consented(ended, turn, turn + 1)
-    assert cost(late, turn - 1, turn + 1) == 1_000
+    assert cost(late, turn - 1, turn) == 1_000
+    assert cost(late, turn - 1, turn + 1) == 7_000
     assert cost(late, turn, turn + 1) == 7_000
     assert cost(young, turn, turn + 2 * DAY + 1) == 1_000
     not_consented(young, turn, turn + 2 * DAY)

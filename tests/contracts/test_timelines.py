@@ -56,6 +56,11 @@ def acted(
     return True
 
 
+def generation_rate(terms: dict[str, Any], tier: Tier) -> int:
+    cards = iter(terms["rates"])
+    return {one: next(cards) for one in Tier if terms["tiers"] & one.bit}[tier]["generation"]
+
+
 @pytest.mark.parametrize("vector", vectors("timelines"))
 def test_a_licence_answers_as_the_timelines_say(
     protocol: DeployedProtocol, paid: bytes, disputes: Any, vector: dict[str, Any]
@@ -83,17 +88,15 @@ def test_a_licence_answers_as_the_timelines_say(
     )
     assert consents == [tier in answer["tiers"] for answer in expected["answers"] for tier in Tier]
 
-    # A row is priced with the terms at the first moment of consent, and refused where there is none.
-    terms_at = {answer["at"]: answer["termsId"] for answer in expected["answers"]}
+    # A row is priced with the terms at the first and last moment of consent, and refused where there is none.
     questions, wanted = [], []
-    for (start, end), firsts in zip(asked["periods"], expected["firstMoments"], strict=True):
-        for tier, first in zip(Tier, firsts, strict=True):
+    for (start, end), pairs in zip(asked["periods"], expected["periodTerms"], strict=True):
+        for tier, pair in zip(Tier, pairs, strict=True):
             questions.append((registry.rateFor, (1, tier, Metric.GENERATION, start, end)))
-            if first is None:
+            if pair is None:
                 wanted.append(Refusal("NoConsent", (1, tier, Metric.GENERATION)))
                 continue
-            terms = by_id[terms_at[first]]
-            cards = iter(terms["rates"])
-            rates = {one: next(cards) for one in Tier if terms["tiers"] & one.bit}
-            wanted.append((rates[tier]["generation"], terms["flags"], 1))
+            both = [by_id[terms_id] for terms_id in pair]
+            flags = both[0]["flags"] | both[1]["flags"]  # no terms of the timelines join pools
+            wanted.append((max(generation_rate(one, tier) for one in both), flags, 1))
     assert ask_all(questions) == wanted

@@ -9,6 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obbligato.errors import InputError, RefusedError
+<<<<<<< HEAD
+=======
+from obbligato.protocol import LicenseHistory, PeriodTerms, Terms, Version
+>>>>>>> 1c54bfe (A period answers to the terms of its own time: at most 31 days, the dearer of its first and last terms, prices that rise with thirty days' notice)
 from obbligato.protocol.constants import MAX_TIME, Tier, tiers_of
 from obbligato.protocol.history import LicenseHistory, Version
 from obbligato.protocol.terms import Terms
@@ -82,6 +86,9 @@ def test_timelines_agree_with_the_vectors(vector: dict[str, Any]) -> None:
         assert consented == answer["tiers"], moment
     for (start, end), firsts in zip(asked["periods"], expected["firstMoments"], strict=True):
         assert [history.first_moment(tier, start, end) for tier in Tier] == firsts, (start, end)
+    for (start, end), pairs in zip(asked["periods"], expected["periodTerms"], strict=True):
+        wanted = [pair and PeriodTerms(*(terms[each] for each in pair)) for pair in pairs]
+        assert [history.period_terms(tier, start, end) for tier in Tier] == wanted, (start, end)
 
 
 def test_an_unchanged_offer_changes_the_document_at_once() -> None:
@@ -258,6 +265,27 @@ def test_the_first_moment_is_the_first_of_all_moments_with_consent(
             if start <= moment < end and history.consent_at(tier, moment)
         ]
         assert history.first_moment(tier, start, end) == min(with_consent, default=None)
+
+
+@given(acts, st.data())
+def test_a_period_answers_to_its_first_and_last_second_with_consent(
+    steps: list[tuple[str, int, int]], drawn: Any
+) -> None:
+    history, now = minted(), T0
+    for kind, terms_id, wait in steps:
+        now += wait
+        history = done(history, kind, terms_id, now)
+    edges = sorted(edges_of(history) | {now})
+    edge = drawn.draw(st.sampled_from(edges))
+    start, end = edge - drawn.draw(st.integers(0, 5)), edge + drawn.draw(st.integers(0, 5))
+    for tier in Tier:
+        seconds = [each for each in range(start, end) if history.consent_at(tier, each)]
+        if not seconds:
+            assert history.period_terms(tier, start, end) is None
+            continue
+        assert history.last_moment(tier, start, end) == seconds[-1]
+        first, last = (CATALOGUE[history.terms_at(seconds[at]) - 1] for at in (0, -1))
+        assert history.period_terms(tier, start, end) == PeriodTerms(first, last)
 
 
 @given(acts)

@@ -12,6 +12,7 @@ from obbligato.errors import InputError, RefusedError
 from obbligato.protocol.constants import NOT_OFFERED, PPM, TIER_WEIGHTS, Flag, Metric, Pricing, Tier
 from obbligato.protocol.pricing import (
     Offer,
+    PeriodTerms,
     Priced,
     metered_amount,
     pool_amounts,
@@ -33,7 +34,7 @@ def row(license_id: int, tier: Tier = Tier.ANALYSIS, quantity: int = PPM) -> Row
 def offers(*terms: Terms) -> dict[tuple[int, Tier], Offer]:
     """Licence i has the i-th terms for every tier, and split 10 + i."""
     return {
-        (number, tier): Offer(terms=one, split_id=10 + number)
+        (number, tier): Offer(terms=PeriodTerms(one, one), split_id=10 + number)
         for number, one in enumerate(terms)
         for tier in Tier
     }
@@ -101,7 +102,9 @@ def test_offers_may_come_from_a_function() -> None:
     terms = terms_with(Tier.ANALYSIS, generation=3)
 
     def offer_of(license_id: int, tier: Tier) -> Offer | None:
-        return Offer(terms=terms, split_id=license_id) if license_id < 3 else None
+        return (
+            Offer(terms=PeriodTerms(terms, terms), split_id=license_id) if license_id < 3 else None
+        )
 
     rows = [row(1), row(2)]
     assert price_rows(rows, pricing=Pricing.METERED, offer_of=offer_of).total == 6
@@ -120,7 +123,9 @@ def test_a_row_without_consent_is_refused_by_name() -> None:
 def test_a_grant_is_asked_for_where_the_terms_require_one(pricing: Pricing) -> None:
     terms = terms_with(*Tier, generation=0, flags=int(Flag.GRANT_REQUIRED | Flag.POOL))
     for granted in (False, True):
-        offer_of = {(0, Tier.VOICE): Offer(terms=terms, split_id=1, granted=granted)}
+        offer_of = {
+            (0, Tier.VOICE): Offer(terms=PeriodTerms(terms, terms), split_id=1, granted=granted)
+        }
         rows = [row(0, Tier.VOICE)]
         if granted:
             assert price_rows(rows, pricing=pricing, total=0, offer_of=offer_of).total == 0
@@ -240,7 +245,7 @@ def test_whole_pool_reports_sum_to_their_total(rows: list[Row], total: int) -> N
             rows,
             pricing=Pricing.POOL,
             total=total,
-            offer_of=lambda license_id, tier: Offer(terms=terms, split_id=1),
+            offer_of=lambda license_id, tier: Offer(terms=PeriodTerms(terms, terms), split_id=1),
         )
         assert sum(credit.amount for credit in priced.credits) == priced.total == total
 
@@ -262,3 +267,43 @@ def test_usage_divided_into_reports_costs_the_same_within_one_unit_a_row(
 @given(quantities, st.integers(min_value=0, max_value=PPM))
 def test_more_usage_never_costs_less(quantity: int, rate: int) -> None:
     assert metered_amount(quantity, rate) >= metered_amount(quantity - 1, rate)
+
+
+# ---- terms that change inside a period ------------------------------------------------------------------------------
+
+CHEAP, DEAR = terms_with(*Tier, generation=10), terms_with(*Tier, generation=1_000)
+CLOSED = terms_with(*Tier, generation=NOT_OFFERED)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "rate", "reserve"),
+    [
+        (CHEAP, CHEAP, 10, 10),
+        (CHEAP, DEAR, 1_000, 1_000),
+        (DEAR, CHEAP, 1_000, 1_000),
+        (CHEAP, CLOSED, NOT_OFFERED, 10),
+        (CLOSED, CHEAP, NOT_OFFERED, 10),
+        (CLOSED, CLOSED, NOT_OFFERED, NOT_OFFERED),
+    ],
+)
+def test_a_period_costs_the_dearer_of_its_terms(
+    first: Terms, last: Terms, rate: int, reserve: int
+) -> None:
+    both = PeriodTerms(first, last)
+    assert both.rate(Tier.VOICE, Metric.GENERATION) == rate
+    assert both.reserve(Tier.VOICE, Metric.GENERATION) == reserve
+
+
+def test_a_period_asks_for_what_either_of_its_terms_asks_and_pools_only_what_both_do() -> None:
+    free, asks = terms_with(*Tier), terms_with(*Tier, flags=int(Flag.GRANT_REQUIRED))
+    joins = terms_with(*Tier, flags=int(Flag.POOL))
+    for both in (PeriodTerms(free, asks), PeriodTerms(asks, free), PeriodTerms(asks, asks)):
+        assert both.has(Flag.GRANT_REQUIRED)
+    assert not PeriodTerms(free, free).has(Flag.GRANT_REQUIRED)
+    assert PeriodTerms(joins, joins).has(Flag.POOL)
+    assert not PeriodTerms(joins, free).has(Flag.POOL)
+    assert not PeriodTerms(free, joins).has(Flag.POOL)
+    low = terms_with(*Tier, influenceCapBps=50)
+    assert (
+        PeriodTerms(free, low).influence_cap_bps == PeriodTerms(low, free).influence_cap_bps == 50
+    )

@@ -50,7 +50,7 @@ def report(
     ],
 )
 def test_a_stream_takes_its_next_report(stream: Stream, taken: UsageReport, after: Stream) -> None:
-    stream.check(taken)
+    stream.check(taken, now=10_000)
     assert stream.after(taken, THIRD) == after
 
 
@@ -71,4 +71,40 @@ def test_a_stream_takes_its_next_report(stream: Stream, taken: UsageReport, afte
 )
 def test_a_stream_refuses_any_other(stream: Stream, refused: UsageReport, reason: str) -> None:
     with pytest.raises(RefusedError, match=reason):
-        stream.check(refused)
+        stream.check(refused, now=10_000)
+
+
+DAY = 86_400
+NOW = 10_000 * DAY
+"""A day far enough from 1970 that something can be older than 92 days."""
+
+
+@pytest.mark.parametrize(
+    ("covered", "start", "end", "reason"),
+    [
+        # 31 days are a month; a second more is none.
+        (0, NOW - 31 * DAY, NOW, None),
+        (0, NOW - 31 * DAY - 1, NOW, "longer than 31 days"),
+        # The first report of a model and a correction begin 92 days ago at most.
+        (0, NOW - 92 * DAY, NOW - 91 * DAY, None),
+        (0, NOW - 92 * DAY - 1, NOW - 91 * DAY, "more than 92 days ago"),
+        (0, 0, 1, "more than 92 days ago"),
+        (NOW, NOW - 92 * DAY, NOW - 91 * DAY, None),
+        (NOW, NOW - 92 * DAY - 1, NOW - 91 * DAY, "more than 92 days ago"),
+        # A further part of the last period is as old as that.
+        (NOW - 900 * DAY, NOW - 931 * DAY, NOW - 900 * DAY, None),
+        (NOW - 900 * DAY, NOW - 931 * DAY, NOW - 900 * DAY - 1, "more than 92 days ago"),
+        # Who is behind catches up, month by month.
+        (NOW - 900 * DAY, NOW - 900 * DAY, NOW - 869 * DAY, None),
+        (NOW - 900 * DAY, NOW - 900 * DAY, NOW - 868 * DAY, "longer than 31 days"),
+    ],
+)
+def test_a_period_is_a_month_and_of_this_quarter_unless_it_continues(
+    covered: int, start: int, end: int, reason: str | None
+) -> None:
+    stream = Stream(sequence=2, last=SECOND, covered_until=covered)
+    if reason is None:
+        stream.check_period(start, end, has_rows=True, now=NOW)
+        return
+    with pytest.raises(RefusedError, match=reason):
+        stream.check_period(start, end, has_rows=True, now=NOW)

@@ -133,6 +133,37 @@ def test_only_an_addition_of_tiers_that_changes_nothing_else_counts(
     assert later.only_adds_tiers_to(BASE) is adds
 
 
+@pytest.mark.parametrize(
+    ("later", "milder"),
+    [
+        (BASE, True),
+        (terms_with(*Tier), True),
+        (terms_with(Tier.ANALYSIS), False),
+        (terms_with(Tier.STYLE, Tier.STEMS, Tier.VOICE), False),
+        (terms_with(Tier.ANALYSIS, Tier.TRAINING, generation=1), True),
+        (terms_with(Tier.ANALYSIS, Tier.TRAINING, generation=20_001), False),
+        (terms_with(*Tier, termDays=366), False),
+        (terms_with(*Tier, flags=1), False),
+        (terms_with(*Tier, influenceCapBps=9_999), False),
+        (terms_with(*Tier, textDigest=TEXT[::-1]), False),
+    ],
+)
+def test_milder_terms_take_nothing_away_and_cost_no_more(later: Terms, milder: bool) -> None:
+    assert later.is_milder_than(BASE) is milder
+
+
+def test_no_price_of_milder_terms_is_higher_and_of_dearer_ones_any_may_be() -> None:
+    names = ("training_run", "generation", "playback", "grant_fee")
+    base = RateCard(training_run=5, generation=5, playback=5, grant_fee=5)
+    assert base.at_most(base)
+    for name in names:
+        assert base.model_copy(update={name: 4}).at_most(base)
+        assert not base.model_copy(
+            update={name: 6, names[0]: 6 if name == names[0] else 0}
+        ).at_most(base)
+        assert not base.model_copy(update={name: NOT_OFFERED}).at_most(base)
+
+
 def test_a_tier_put_before_others_keeps_their_cards() -> None:
     one = RateCard(training_run=1, generation=1, playback=1, grant_fee=1)
     two = RateCard(training_run=2, generation=2, playback=2, grant_fee=2)

@@ -29,7 +29,6 @@ from tests.contracts.stateful.model import (
     Refused,
     Row,
     pack_rows,
-    rate_of,
     unpack_rows,
 )
 from tests.contracts.stateful.people import MODELS, RELAY, REPORTERS, STRANGER, UNKNOWN, ascending
@@ -189,13 +188,16 @@ def _period(d: Deployment, rng: random.Random, covered: int) -> tuple[int, int]:
     """A period that leads its stream, or one wholly before its edge."""
     now = d.now
     if covered == 0:
-        start = now - rng.randint(1, 40 * DAY)
+        start = now - mostly(rng, rng.randint(1, 31 * DAY), rng.randint(1, 100 * DAY))
         return start, rng.randint(start + 1, now)
     if covered < now and rng.random() < 0.7:
-        # A stream that lags a year catches up in one report.
-        return covered, rng.choice([now, now, min(now, covered + rng.randint(1, 60 * DAY))])
-    end = covered - rng.choice([0, 1, rng.randint(0, 60 * DAY)])
-    return end - rng.randint(1, 20 * DAY), end
+        # A stream that lags a year catches up month by month; now and then one tries it at once.
+        month = min(now, covered + 31 * DAY)
+        return covered, mostly(
+            rng, rng.choice([month, month, rng.randint(covered + 1, month)]), now
+        )
+    end = covered - rng.choice([0, 0, 1, rng.randint(0, 60 * DAY)])
+    return end - mostly(rng, rng.randint(1, 31 * DAY), 31 * DAY + 1), end
 
 
 def some_rows(
@@ -214,25 +216,21 @@ def some_rows(
     for _ in range(wanted * 4):
         key = (rng.choice(list(m.licenses)), rng.randint(1, 6), rng.randint(1, 3))
         try:
-            terms, _ = m.offer(key, start, end)
+            asked, _ = m.offer(key, start, end)
         except Refused:
             continue
-        if pricing == POOL and not terms.flags & POOL_FLAG:
+        if pricing == POOL and not asked.flags & POOL_FLAG:
             continue
-        if pricing == METERED and rate_of(terms, key) == NOT_OFFERED:
+        if pricing == METERED and asked.rate == NOT_OFFERED:
             continue
         place = (key[0], key[1], platform_id, model_id)
         if (
-            terms.flags & GRANT_REQUIRED
+            asked.flags & GRANT_REQUIRED
             and not m.covered(*place, start, end)
             and rng.random() < 0.97
         ):
             continue
-        if (
-            rng.random() < 0.9
-            and rate_of(terms, key) != NOT_OFFERED
-            and rate_of(terms, key) > 10**9
-        ):
+        if rng.random() < 0.9 and asked.rate != NOT_OFFERED and asked.rate > 10**9:
             continue
         keys.add(key)
         if len(keys) == wanted:
@@ -246,7 +244,7 @@ def _pool_total(d: Deployment, rng: random.Random, rows: list[Row], start: int, 
     whole = sum(quantity * WEIGHTS[tier] for _, tier, _, quantity in rows)
     least = 0
     for row in rows:
-        rate = rate_of(d.model.offer(row[:3], start, end)[0], row[:3])
+        rate = d.model.offer(row[:3], start, end)[0].reserve
         reserve = 0 if rate == NOT_OFFERED else row[3] * rate // PPM
         weight = row[3] * WEIGHTS[row[1]]
         least = max(least, -(-reserve * whole // weight))

@@ -33,7 +33,6 @@ from tests.contracts.stateful.records import (
     Report,
     Row,
     pack_rows,
-    rate_of,
     unpack_rows,
 )
 
@@ -60,7 +59,6 @@ __all__ = [
     "Report",
     "Row",
     "pack_rows",
-    "rate_of",
     "unpack_rows",
 ]
 

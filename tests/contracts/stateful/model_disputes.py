@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from obbligato.protocol.terms import Terms
 from tests.contracts.stateful.model_usage import Usage
 from tests.contracts.stateful.records import (
     DEAD,
@@ -15,13 +14,13 @@ from tests.contracts.stateful.records import (
     U64,
     WEIGHTS,
     Arrears,
+    Asked,
     Challenge,
     Key,
     Record,
     Refused,
     Report,
     RivalClaim,
-    rate_of,
     refuse,
 )
 
@@ -87,8 +86,8 @@ class Disputes(Usage):
         refuse("NotChallengeable", when=report is None or report.state == "unfunded")
         refuse("RowsDigestMismatch", when=packed != report.packed_rows)
         index = report.find(key)
-        terms, split_id = self.offer(key, report.header.period_start, report.header.period_end)
-        numerator, denominator = self._frozen_price(report, key, terms, absent=index is None)
+        asked, split_id = self.offer(key, report.header.period_start, report.header.period_end)
+        numerator, denominator = self._frozen_price(report, key, asked, absent=index is None)
         reported = amount = 0
         if index is not None:
             refuse("CreditsDigestMismatch", when=packed_credits != report.packed_credits)
@@ -133,10 +132,10 @@ class Disputes(Usage):
         )
 
     def _frozen_price(
-        self, report: Report, key: Key, terms: Terms, absent: bool
+        self, report: Report, key: Key, asked: Asked, absent: bool
     ) -> tuple[int, int]:
-        rate = rate_of(terms, key)
-        if report.header.pricing == POOL and terms.flags & POOL_FLAG:
+        rate = asked.reserve
+        if report.header.pricing == POOL and asked.flags & POOL_FLAG:
             share = report.header.total * WEIGHTS[key[1]]
             whole = sum(quantity * WEIGHTS[tier] for _, tier, _, quantity in report.rows)
             # A row that a pool left out is worth its reserve price at least.

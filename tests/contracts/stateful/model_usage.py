@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from obbligato.protocol.constants import Tier
-from obbligato.protocol.terms import Terms
 from obbligato.protocol.typed_data import UsageReport
 from tests.contracts.stateful.model_licenses import Licenses
 from tests.contracts.stateful.records import (
+    DAY,
     GRANT_REQUIRED,
     METERED,
     NOT_OFFERED,
@@ -18,12 +18,13 @@ from tests.contracts.stateful.records import (
     PPM,
     U64,
     WEIGHTS,
+    Asked,
     Attestations,
     Credit,
     Key,
     Refused,
     Report,
-    rate_of,
+    asked_by,
     refuse,
     unpack_rows,
 )
@@ -128,6 +129,9 @@ class Usage(Licenses):
         refuse("PreviousInvalid", when=header.previous != stream.last)
         refuse("PeriodInvalid", when=header.period_start >= header.period_end)
         refuse("PeriodNotOver", when=header.period_end > self.now)
+        refuse("PeriodTooLong", when=header.period_end - header.period_start > 31 * DAY)
+        continues = bool(covered) and covered in (header.period_start, header.period_end)
+        refuse("PeriodTooOld", when=not continues and header.period_start + 92 * DAY < self.now)
         leads = covered in (0, header.period_start)
         refuse("PeriodGap", when=not leads and header.period_end > covered)
         refuse("ZeroStatementRepeated", when=not leads and header.row_count == 0)
@@ -137,39 +141,48 @@ class Usage(Licenses):
         refuse("RowCountMismatch", when=header.row_count != len(packed) // 14)
         refuse("RowsDigestMismatch", when=header.rows_digest != digest)
         refuse("PricingInvalid", when=header.row_count == 0 and header.pricing != METERED)
-        credits_, terms_of_rows = self.price(
+        credits_, asked_of_rows = self.price(
             packed, header.period_start, header.period_end, header.pricing, header.total
         )
         refuse("TotalMismatch", when=sum(amount for _, amount in credits_) != header.total)
-        for row, terms in zip(unpack_rows(packed), terms_of_rows, strict=True):
-            needed = bool(terms.flags & GRANT_REQUIRED)
+        for row, asked in zip(unpack_rows(packed), asked_of_rows, strict=True):
+            needed = bool(asked.flags & GRANT_REQUIRED)
             place = (row[0], row[1], header.platform_id, header.model_id)
             covered = not needed or self.covered(*place, header.period_start, header.period_end)
             refuse("GrantMissing", when=not covered)
         return credits_
 
-    def offer(self, key: Key, start: int, end: int) -> tuple[Terms, int]:
-        """The terms that price a row and the split it pays."""
+    def offer(self, key: Key, start: int, end: int) -> tuple[Asked, int]:
+        """What is asked for a row and the split it pays."""
         license_id, tier, metric = key
         refuse("UnknownLicense", when=license_id not in self.licenses)
         refuse("UnknownTier", when=tier not in WEIGHTS)
         refuse("UnknownMetric", when=metric not in (1, 2, 3))
         found = self.licenses[license_id]
-        moment = found.history.first_moment(Tier(tier), start, end)
-        if moment is None:
+        last = min(end, found.history.ends_at or end)
+        turns = [start, *(version.start for version in found.history.versions), last]
+        moments = sorted(
+            {turn for turn in turns if start <= turn < last}
+            | ({last - 1} if last > start else set())
+        )
+        # Every version in force within the period is in force at its first second there, or at the period's last.
+        moments += [turn - 1 for turn in turns if start < turn <= last]
+        consented = sorted(m for m in moments if found.history.consent_at(Tier(tier), m))
+        if not consented:
             raise Refused("NoConsent")
-        return found.history.version_at(moment).terms, found.split_id
+        both = [found.history.version_at(consented[at]).terms for at in (0, -1)]
+        return asked_by(both, key), found.split_id
 
     def price(
         self, packed: bytes, start: int, end: int, pricing: int, total: int
-    ) -> tuple[list[Credit], list[Terms]]:
+    ) -> tuple[list[Credit], list[Asked]]:
         refuse("RowsMalformed", when=len(packed) % 14 != 0)
         rows = unpack_rows(packed)
         refuse("TooManyRows", when=len(rows) > 1000)
         refuse("PeriodInvalid", when=start >= end)
         whole = sum(quantity * WEIGHTS.get(tier, 0) for _, tier, _, quantity in rows)
         credits_: list[Credit] = []
-        terms_of_rows: list[Terms] = []
+        asked_of_rows: list[Asked] = []
         before: Key = (0, 0, 0)
         reached = wide = 0
         for row in rows:
@@ -177,18 +190,17 @@ class Usage(Licenses):
             refuse("RowsNotAscending", when=key <= before)
             before = key
             try:
-                terms, split_id = self.offer(key, start, end)
+                asked, split_id = self.offer(key, start, end)
             except Refused as refused:
                 refuse("QuantityZero", when=refused.name == "NoConsent" and quantity == 0)
                 raise
             refuse("QuantityZero", when=quantity == 0)
-            rate = rate_of(terms, key)
-            reserve = 0 if rate == NOT_OFFERED else quantity * rate // PPM
+            reserve = 0 if asked.reserve == NOT_OFFERED else quantity * asked.reserve // PPM
             if pricing == METERED:
-                refuse("NotOffered", when=rate == NOT_OFFERED)
-                amount = reserve
+                refuse("NotOffered", when=asked.rate == NOT_OFFERED)
+                amount = quantity * asked.rate // PPM
             else:
-                refuse("NotInPool", when=not terms.flags & POOL_FLAG)
+                refuse("NotInPool", when=not asked.flags & POOL_FLAG)
                 upto = reached + quantity * WEIGHTS[key[1]]
                 amount = total * upto // whole - total * reached // whole
                 reached = upto
@@ -196,8 +208,8 @@ class Usage(Licenses):
             wide += amount
             refuse("AmountTooLarge", when=wide > U64)
             credits_.append((split_id, amount))
-            terms_of_rows.append(terms)
-        return credits_, terms_of_rows
+            asked_of_rows.append(asked)
+        return credits_, asked_of_rows
 
     def _start_window(self, report: Report) -> None:
         report.state = "pending"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from obbligato.protocol.constants import Tier
 from obbligato.protocol.history import LicenseHistory
@@ -211,7 +212,19 @@ class Attestations:
     whole: bool = True
 
 
-def rate_of(terms: Terms, key: Key) -> int:
-    """The rate of a key's metric in terms that have its tier."""
-    card = terms.card(Tier(key[1]))
-    return (card.training_run, card.generation, card.playback)[key[2] - 1]
+class Asked(NamedTuple):
+    """What a licence asks of one key in a period: the dearer of its terms at the first and last moment of consent."""
+
+    rate: int
+    reserve: int
+    flags: int
+
+
+def asked_by(both: Sequence[Terms], key: Key) -> Asked:
+    """`both`: the terms at the first moment with consent in the period, and those at the last."""
+    cards = [terms.card(Tier(key[1])) for terms in both]
+    rates = [(card.training_run, card.generation, card.playback)[key[2] - 1] for card in cards]
+    offered = [rate for rate in rates if rate != NOT_OFFERED]
+    pools = all(terms.flags & POOL_FLAG for terms in both)
+    flags = (both[0].flags | both[1].flags) & ~POOL_FLAG | (POOL_FLAG if pools else 0)
+    return Asked(max(rates), max(offered, default=NOT_OFFERED), flags)
