@@ -23,15 +23,18 @@ def make_headers(
     *,
     deadline: int,
     attempt: int,
+    now: int,
 ) -> list[UsageReport]:
     """One header for each part, chained from the stream's last report on. `attempt` is the first's.
+
+    `now` is the chain's time, in seconds.
 
     Raises RefusedError where the stream would not take the period.
     """
     request = ReportRequest.model_validate(submission.request)
     period = request.period
     have_rows = all(report.rows for report in reports)
-    stream.check_period(period.start, period.end, has_rows=have_rows, now=deadline)
+    stream.check_period(period.start, period.end, has_rows=have_rows, now=now)
     domain = chain.domain(Contract.USAGE_ORACLE)
     headers: list[UsageReport] = []
     previous = stream.last

@@ -174,7 +174,8 @@ class Pipeline:
 
     def _address(self, identity: str, stream: Stream, *, attempt: int = 1) -> bool:
         """Give the parts that are not on the chain their places and headers: now they can be signed."""
-        deadline = blocks.latest(self._chain).timestamp + self._signing_seconds
+        now = blocks.latest(self._chain).timestamp
+        deadline = now + self._signing_seconds
         on_chain = self._chain.stream(*stream)
         with self._database.work() as session:
             submission = session.get_one(Submission, identity)
@@ -183,7 +184,13 @@ class Pipeline:
             reports = [report for report in submission.reports if report.state not in ON_CHAIN]
             try:
                 headers = make_headers(
-                    self._chain, submission, reports, on_chain, deadline=deadline, attempt=attempt
+                    self._chain,
+                    submission,
+                    reports,
+                    on_chain,
+                    deadline=deadline,
+                    attempt=attempt,
+                    now=now,
                 )
             except RefusedError as error:
                 _reject(submission, str(error))

@@ -126,8 +126,8 @@ CASES: list[tuple[int, bool, int, int, int, str | None]] = [
     (1, True, -2, -1, 0, "ZeroStatementRepeated"),
     (1, True, -31, 0, 1, None),
     (1, True, -32, 0, 1, "PeriodTooLong"),
-    (1, True, -91, -90, 1, None),
-    (1, True, -93, -92, 1, "PeriodTooOld"),
+    (1, True, -60, -59, 1, None),
+    (1, True, -500, -499, 1, "PeriodTooOld"),
 ]
 
 

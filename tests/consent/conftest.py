@@ -54,6 +54,11 @@ class Past:
         answer = self.acts.chain.call("LicenseRegistry", "consentAt", license_id, int(tier), moment)
         return bool(answer)
 
+    def granted_in(self, license_id: int, tier: Tier, period: tuple[int, int]) -> bool:
+        """Whether the platform holds a grant for the model, or any, in the period."""
+        use = (license_id, int(tier), self.platform_id, MODEL)
+        return bool(self.acts.chain.call("Grants", "covers", *use, *period))
+
     def refusal(
         self, use: tuple[int, Tier, Metric], period: tuple[int, int], pricing: Pricing, model: bytes
     ) -> str | None:

@@ -77,9 +77,15 @@ def test_consent_is_what_the_registry_answers_at_every_turn(
     for license_id in range(1, book.license_count + 1):
         for tier in Tier:
             mine = [i for i in found.intervals if (i.license_id, i.tier) == (license_id, tier)]
+            granted = past.granted_in(license_id, tier, (turns[0], past.ended))
             for moment in draw.sample(turns, 25):
                 allowed = any(each.start <= moment < each.end for each in mine)
                 answer = past.consent_at(license_id, tier, moment)
+                if answer and granted:
+                    # A grant serves while it runs, where the terms of the moment ask for one.
+                    second = (moment, moment + 1)
+                    use = (license_id, tier, Metric.PLAYBACK)
+                    answer = past.refusal(use, second, Pricing.METERED, MODEL) != "NotGranted"
                 assert allowed == answer, (license_id, tier, moment)
 
 

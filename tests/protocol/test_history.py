@@ -9,13 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obbligato.errors import InputError, RefusedError
-<<<<<<< HEAD
-=======
-from obbligato.protocol import LicenseHistory, PeriodTerms, Terms, Version
->>>>>>> 1c54bfe (A period answers to the terms of its own time: at most 31 days, the dearer of its first and last terms, prices that rise with thirty days' notice)
 from obbligato.protocol.constants import MAX_TIME, Tier, tiers_of
 from obbligato.protocol.history import LicenseHistory, Version
-from obbligato.protocol.terms import Terms
+from obbligato.protocol.terms import PeriodTerms, Terms
 from tests.protocol.examples import YEAR, terms_with
 from tests.protocol.vectors import data, vectors
 

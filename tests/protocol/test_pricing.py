@@ -12,7 +12,6 @@ from obbligato.errors import InputError, RefusedError
 from obbligato.protocol.constants import NOT_OFFERED, PPM, TIER_WEIGHTS, Flag, Metric, Pricing, Tier
 from obbligato.protocol.pricing import (
     Offer,
-    PeriodTerms,
     Priced,
     metered_amount,
     pool_amounts,
@@ -20,7 +19,7 @@ from obbligato.protocol.pricing import (
     price_rows,
 )
 from obbligato.protocol.rows import Credit, Row
-from obbligato.protocol.terms import Terms
+from obbligato.protocol.terms import PeriodTerms, Terms
 from tests.protocol.examples import quantities, row_lists, terms_with, uint64
 from tests.protocol.vectors import vectors
 
