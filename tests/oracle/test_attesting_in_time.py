@@ -63,7 +63,7 @@ def test_use_counts_until_the_second_before_consent_ended_and_not_after(
         attester.attest(later.asked(later.header(honest, RATE)))
 
 
-def test_a_price_that_changes_in_the_middle_of_a_period_counts_from_the_next_one(
+def test_a_price_that_rises_in_the_middle_of_a_period_is_the_price_of_all_of_it(
     scene: Scene, tmp_path: Path
 ) -> None:
     """2 400 millionths a generation until the term's end, 7 000 from then on."""
@@ -78,15 +78,16 @@ def test_a_price_that_changes_in_the_middle_of_a_period_counts_from_the_next_one
         chain.transact(ARTIST, "LicenseRegistry", "amend", license_id, dearer.digest(), document)
         scene.acts.wait(367)
         uses = [Use(license_id, *GENERATED, 4, change - 1), Use(license_id, *GENERATED, 6, change)]
-        for start, total, other in (
-            (change - DAY, 10 * 2_400, 10 * 7_000),
-            (change, 6 * 7_000, 6 * 2_400),
+        for start, end, total, other in (
+            (change - DAY, change + DAY, 10 * 7_000, 4 * 2_400 + 6 * 7_000),
+            (change - DAY, change, 4 * 2_400, 4 * 7_000),
+            (change, change + DAY, 6 * 7_000, 6 * 2_400),
         ):
-            later = replace(scene, period=(start, change + DAY))
+            later = replace(scene, period=(start, end))
             folder = tmp_path / str(total)
             folder.mkdir()
             attester = later.attester(folder)
-            found = later.metered([use for use in uses if use.at >= start], folder)
+            found = later.metered([use for use in uses if start <= use.at < end], folder)
             refuses(attester, later.asked(later.header(found, other)), f"the rows cost {total}")
             attester.attest(later.asked(later.header(found, total)))
 

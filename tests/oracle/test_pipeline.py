@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from eth_hash.auto import keccak
 
+from obbligato.chain import blocks
 from obbligato.chain.client import Chain
 from obbligato.schemas.oracle import State
 from obbligato.server.alerts import Alerts
@@ -30,8 +31,9 @@ class NoMetering:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[OracleDatabase]:
+def database(tmp_path: Path, onchain: DeployedProtocol) -> Iterator[OracleDatabase]:
     """With one submission, metered: a statement of no use, whose header is to be made."""
+    end = blocks.latest(onchain.chain).timestamp
     database = OracleDatabase(f"sqlite:///{tmp_path / 'oracle.db'}")
     with database.work() as session:
         session.add(
@@ -43,7 +45,7 @@ def database(tmp_path: Path) -> Iterator[OracleDatabase]:
                 request_digest=bytes(32),
                 request={
                     "model_id": "0x" + MODEL.hex(),
-                    "period": {"start": 1_700_000_000, "end": 1_700_086_400},
+                    "period": {"start": end - 86_400, "end": end},
                 },
                 salt=bytes(32),
                 summary={"events": 0},
