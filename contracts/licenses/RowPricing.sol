@@ -155,8 +155,8 @@ abstract contract RowPricing is LicenseHistory {
         _combine(run, first, last, tier, metric);
     }
 
-    /// @dev The dearer price of the two, a grant if either asks for one, a pool if both join pools. Not offered by one of
-    /// them is not offered by the meter; a pool's reserve price is then the other's.
+    /// @dev The dearer price of the two, a grant if either asks for one, a pool if both join pools. What one of them
+    /// does not offer is not offered by the meter; a pool's reserve price is then the other's.
     function _combine(Run memory run, uint32 first, uint32 last, uint8 tier, uint8 metric) private view {
         uint256 rate = Pricing.rateOf(_rateCards[first][tier], metric);
         uint256 flags = _heads[first].flags;

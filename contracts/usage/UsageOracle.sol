@@ -151,8 +151,8 @@ contract UsageOracle is IUsageOracle, Attesters, EIP712 {
         if (report.periodEnd - report.periodStart > MAX_PERIOD) {
             revert PeriodTooLong(report.periodStart, report.periodEnd, MAX_PERIOD);
         }
-        // What continues a stream, or is a further part of its last period, may be late: a platform that is behind has to
-        // catch up. What does not may not reach back to the terms of another time.
+        // What continues a stream, or is a further part of its last period, may be late: a platform that is behind
+        // has to catch up. What does not may not reach back to the terms of another time.
         bool continues = covered != 0 && (report.periodStart == covered || report.periodEnd == covered);
         if (!continues && report.periodStart + MAX_AGE < block.timestamp) {
             revert PeriodTooOld(report.periodStart, uint40(block.timestamp) - MAX_AGE);
