@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from oracle.attester.attester import Attester
-from tests.onchain import DeployedProtocol, new_protocol
+from tests.onchain import DAY, DeployedProtocol, new_protocol
 from tests.oracle.attesting import UNITS, Evidence, Scene, new_scene
 from tests.oracle.environment import OracleEnv, new_oracle_env
 from tests.oracle.recordings import Licensed, license_recordings
@@ -33,6 +34,7 @@ def whole_oracle_env(
 def oracle_env(whole_oracle_env: OracleEnv, tmp_path: Path) -> Iterator[OracleEnv]:
     """The world with a leader that runs; a test that ended it, or left it broken, gets it a new one."""
     leader = whole_oracle_env.leader
+    whole_oracle_env.begin()
     whole_oracle_env.proxy.heal()
     if leader.process is None or leader.process.poll() is not None:
         leader.settings = {**leader.settings, "OBBLIGATO_ORACLE_FOLDER": str(tmp_path / "leader")}
@@ -44,9 +46,16 @@ def oracle_env(whole_oracle_env: OracleEnv, tmp_path: Path) -> Iterator[OracleEn
 
 
 @pytest.fixture(scope="session")
-def licensed(whole_oracle_env: OracleEnv) -> Licensed:
+def licensed_recordings(whole_oracle_env: OracleEnv) -> Licensed:
     """Sixty more licences, of real recordings."""
     return license_recordings(whole_oracle_env.acts)
+
+
+@pytest.fixture
+def licensed(oracle_env: OracleEnv, licensed_recordings: Licensed) -> Licensed:
+    """Those licences; the period is the last day, in which all of them are in force."""
+    now = oracle_env.acts.now()
+    return replace(licensed_recordings, period=(now - DAY, now))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A chain, three attester processes and a leader behind a proxy: what the process tests play with.
 
-One world a session. Every test reports for a model of its own, so that streams do not meet; time only goes on.
+One world a session. Every test reports for a model of its own, so that streams do not meet; time only goes on,
+and every test reports the day before its own beginning.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class OracleEnv:
     poor_id: int
     licenses: tuple[int, int]
     start: int
-    """Where every test's period begins; it ends `DAY` later."""
+    """Where the period of the running test begins; it ends `DAY` later."""
     models: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -54,6 +55,10 @@ class OracleEnv:
     @property
     def period(self) -> tuple[int, int]:
         return self.start, self.start + DAY
+
+    def begin(self) -> None:
+        """From now on the period is the last day: earlier tests let weeks pass."""
+        self.start = self.acts.now() - DAY
 
     def model(self) -> bytes:
         """A model that no other test reports for."""
@@ -218,8 +223,7 @@ def new_oracle_env(protocol: DeployedProtocol, folder: Path) -> Iterator[OracleE
     )
     rich = acts.platform(METERED_PLATFORM.admin, METERED_PLATFORM.reporter, 100_000 * DOLLARS)
     poor = acts.platform(POOL_PLATFORM.admin, POOL_PLATFORM.reporter, 1 * DOLLARS)
-    start = acts.now()
-    acts.wait(2)
+    start = acts.wait(2) - DAY
     with proxy(protocol.url) as passing, free_ports(5) as port:
         stack = described(
             folder,

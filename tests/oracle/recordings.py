@@ -73,11 +73,10 @@ def license_recordings(acts: Acts) -> Licensed:
     for number, each in enumerate(facts):
         terms = WIDE if number < WIDE_LICENSES else OPEN
         found[each["isrc"]] = _mint(acts, each, terms, splits[number % 2])
-    start = acts.now()
-    acts.wait(2)
+    end = acts.wait(2)
     ordered = list(found.items())
     return Licensed(
-        dict(ordered[:WIDE_LICENSES]), dict(ordered[WIDE_LICENSES:]), (start, start + DAY)
+        dict(ordered[:WIDE_LICENSES]), dict(ordered[WIDE_LICENSES:]), (end - DAY, end)
     )
 
 

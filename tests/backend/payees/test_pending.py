@@ -9,7 +9,7 @@ from backend.db.index_db import IndexDatabase
 from backend.indexer.sync import Index
 from backend.payees.balances import read_balance
 from scripts.demo.cast import POOL_PLATFORM
-from tests.onchain import ARTIST, DOLLARS, DUO, LABEL, STRANGER, Acts
+from tests.onchain import ARTIST, DAY, DOLLARS, DUO, LABEL, STRANGER, Acts
 from tests.scenario import GENERATED, MODEL, Scenario
 
 
@@ -20,7 +20,8 @@ def test_reports_that_are_not_settled_are_pending_and_held_rows_are_told_apart(
     database = IndexDatabase(f"sqlite:///{tmp_path}/index.db")
     with acts.undone():
         _refill(acts, scenario.poor)
-        period = (scenario.reports[2].header.period_end, acts.now())
+        covered = scenario.reports[2].header.period_end
+        period = (covered, covered + 30 * DAY)
         uses = [(1, *GENERATED, 10), (2, *GENERATED, 1_001)]
         report = acts.report(scenario.poor, POOL_PLATFORM.reporter, MODEL, uses, period)
         acts.dollars(STRANGER, 100 * DOLLARS)
