@@ -12,6 +12,7 @@ from typing import Any
 from obbligato.errors import InputError
 from obbligato.protocol.constants import MAX_TIME, UINT64_MAX, Pricing
 from obbligato.protocol.rows import Row
+from obbligato.protocol.streams import check_length
 from obbligato.protocol.types import checked_bytes32, whole_number
 
 CHUNK_BYTES = 1_048_576
@@ -64,8 +65,7 @@ class Usage:
         checked_bytes32(self.model_id)
         whole_number(self.start, field="start", least=1, most=MAX_TIME)
         whole_number(self.end, field="end", most=MAX_TIME)
-        if self.end <= self.start:
-            raise InputError("a period ends after it starts", field="end")
+        check_length(self.start, self.end, field="end")
         if self.files and self.rows:
             raise InputError("give files of events or ready rows, not both", field="rows")
         if (self.pricing is Pricing.POOL) != (self.total is not None):

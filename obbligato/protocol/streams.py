@@ -11,10 +11,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from obbligato.errors import RefusedError
+from obbligato.errors import InputError, RefusedError
 from obbligato.protocol.constants import DAY_SECONDS, MAX_AGE_SECONDS, MAX_PERIOD_SECONDS
 from obbligato.protocol.typed_data import UsageReport
 from obbligato.protocol.types import ZERO_DIGEST
+
+_LONGEST = f"{MAX_PERIOD_SECONDS // DAY_SECONDS} days: divide the usage into reports"
+
+
+def check_length(start: int, end: int, *, field: str) -> None:
+    """Raises InputError, naming the field, for a period that is empty or longer than any stream takes."""
+    if end <= start:
+        raise InputError("a period ends after it starts", field=field)
+    if end - start > MAX_PERIOD_SECONDS:
+        raise InputError(f"a period is no longer than {_LONGEST}", field=field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +46,8 @@ class Stream:
     def check_period(self, start: int, end: int, *, has_rows: bool, now: int) -> None:
         """Raises RefusedError for a period that the stream does not take at `now`, in seconds."""
         if end - start > MAX_PERIOD_SECONDS:
-            raise RefusedError(
-                f"the period is longer than {MAX_PERIOD_SECONDS // DAY_SECONDS} days: divide the "
-                "usage into reports"
-            )
-        continues = bool(self.covered_until) and self.covered_until in (start, end)
-        if not continues and start + MAX_AGE_SECONDS < now:
-            raise RefusedError(
-                f"the period begins more than {MAX_AGE_SECONDS // DAY_SECONDS} days ago: so late "
-                "only a report that continues its model's stream is taken"
-            )
+            raise RefusedError(f"the period is longer than {_LONGEST}")
+        self.check_age(start, end, now=now)
         if self.leads(start):
             return
         if end > self.covered_until:
@@ -57,6 +59,15 @@ class Stream:
             raise RefusedError(
                 f"this model is reported until {self.covered_until}: a statement of no use would "
                 "say nothing new"
+            )
+
+    def check_age(self, start: int, end: int, *, now: int) -> None:
+        """Raises RefusedError for a period that begins too long before `now` for this stream."""
+        continues = bool(self.covered_until) and self.covered_until in (start, end)
+        if not continues and start + MAX_AGE_SECONDS < now:
+            raise RefusedError(
+                f"the period begins more than {MAX_AGE_SECONDS // DAY_SECONDS} days ago: so late "
+                "only a report that continues its model's stream is taken"
             )
 
     def check(self, report: UsageReport, *, now: int) -> None:

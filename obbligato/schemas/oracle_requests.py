@@ -19,6 +19,7 @@ from obbligato.documents.file_inputs import named
 from obbligato.errors import InputError
 from obbligato.protocol.constants import MAX_ROWS, UINT64_MAX, Metric, Pricing, Tier
 from obbligato.protocol.rows import Row
+from obbligato.protocol.streams import check_length
 from obbligato.protocol.types import Address, Bytes32, PricingField
 
 MAX_READY_ROWS = 100 * MAX_ROWS
@@ -116,8 +117,7 @@ class ReportRequest(_Request):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        if self.period.end <= self.period.start:
-            raise InputError("a period ends after it starts", field="period.end")
+        check_length(self.period.start, self.period.end, field="period.end")
         if self.files and self.rows:
             raise InputError("give files of events or ready rows, not both", field="rows")
         if (self.pricing is Pricing.POOL) != (self.total is not None):

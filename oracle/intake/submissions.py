@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 from obbligato.chain import blocks
 from obbligato.chain.client import Chain
 from obbligato.chain.signatures import is_signed_by
+from obbligato.errors import RefusedError
 from obbligato.schemas.oracle import State
 from obbligato.schemas.oracle_requests import ReportRequest, SignaturesRequest
 from obbligato.server.http import Problem
 from oracle.db import OracleDatabase, Report, Submission
 from oracle.intake.uploads import Uploads
+from oracle.states import ACTIVE
 
 SALT_BYTES = 32
 AHEAD_SECONDS = 3_600
@@ -159,7 +161,8 @@ class Submissions:
             submission.move(State.WITHDRAWN)
 
     def _check(self, platform_id: int, request: ReportRequest) -> None:
-        if request.period.end > blocks.latest(self._chain).timestamp + AHEAD_SECONDS:
+        now = blocks.latest(self._chain).timestamp
+        if request.period.end > now + AHEAD_SECONDS:
             raise Problem(
                 422,
                 "The input is wrong",
@@ -171,6 +174,27 @@ class Submissions:
             raise Problem(
                 404, "Not found", f"There is no platform {platform_id}: register it first."
             )
+        self._check_age(platform_id, request, now)
+
+    def _check_age(self, platform_id: int, request: ReportRequest, now: int) -> None:
+        """A platform that catches up may send what continues a report that is still on its way."""
+        with self._database.work() as session:
+            on_the_way = session.scalars(
+                select(Submission.request).where(
+                    Submission.platform_id == platform_id,
+                    Submission.model_id == request.model_id,
+                    Submission.state.in_(ACTIVE),
+                    Submission.dry_run.is_(False),
+                )
+            ).all()
+        start, end = request.period.start, request.period.end
+        if any(each["period"]["end"] in (start, end) for each in on_the_way):
+            return
+        try:
+            stream = self._chain.stream(platform_id, request.model_id)
+            stream.check_age(start, end, now=now)
+        except RefusedError as error:
+            raise Problem(422, "The input is wrong", str(error), field="period.start") from error
 
     def _check_files(self, platform_id: int, request: ReportRequest) -> None:
         for number, file in enumerate(request.files):

@@ -122,6 +122,7 @@ PERIOD = ("--model", "0x" + "01" * 32, "--start", "2026-01-01", "--end", "2026-0
         (("--zero", "--pricing", "POOL"), "total: is what a POOL shares"),
         (("--zero", "--total", "5"), "total: is what a POOL shares"),
         (("--zero", "--end", "2025-12-01"), "end: a period ends after it starts"),
+        (("--zero", "--end", "2026-02-02"), "end: a period is no longer than 31 days"),
         (("--zero", "--model", "0x01"), "is not 32 bytes"),
     ],
 )

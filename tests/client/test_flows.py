@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,13 @@ def test_an_idempotency_key_that_is_given_is_the_one_that_is_sent() -> None:
     oracle = Oracle(answer(SUBMISSION))
     oracle.run(oracle.verbs.submit(USAGE, key="march"))
     assert oracle.sent[0].headers["Idempotency-Key"] == "march"
+
+
+def test_a_period_is_at_most_31_days_long() -> None:
+    month = Usage(model_id=b"\x01" * 32, start=1_000, end=1_000 + 31 * 86_400)
+    with pytest.raises(InputError, match=r"^end: a period is no longer than 31 days") as refused:
+        replace(month, end=month.end + 1)
+    assert refused.value.field == "end"
 
 
 def test_usage_travels_in_whole_numbers_as_digits() -> None:

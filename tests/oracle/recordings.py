@@ -75,9 +75,7 @@ def license_recordings(acts: Acts) -> Licensed:
         found[each["isrc"]] = _mint(acts, each, terms, splits[number % 2])
     end = acts.wait(2)
     ordered = list(found.items())
-    return Licensed(
-        dict(ordered[:WIDE_LICENSES]), dict(ordered[WIDE_LICENSES:]), (end - DAY, end)
-    )
+    return Licensed(dict(ordered[:WIDE_LICENSES]), dict(ordered[WIDE_LICENSES:]), (end - DAY, end))
 
 
 def _mint(acts: Acts, facts: dict[str, str], terms: Terms, pays: Split) -> int:

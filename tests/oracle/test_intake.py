@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from obbligato.client import ApiProblem, OracleClient, State, Usage
+from obbligato.client import ApiProblem, Expected, OracleClient, State, Usage
 from obbligato.client.signing import sign_request
 from obbligato.keys import LocalSigner
 from obbligato.protocol.constants import Metric, Pricing, Tier
 from obbligato.protocol.rows import Row
 from scripts.demo.cast import METERED_PLATFORM, POOL_PLATFORM
+from tests.onchain import DAY
 from tests.oracle.environment import PATIENCE, RATE, OracleEnv, write
 
 UNIT = 1_000_000
@@ -147,6 +148,8 @@ def test_nobody_reports_for_another_platform_and_a_key_does_what_its_scopes_say(
         ({"period": {"start": 20, "end": 10}}, "period.end"),
         ({"period": {"start": 20, "end": 2**39}}, "period.end"),
         ({"period": {"start": 20.0, "end": 30}}, "period.start"),
+        ({"period": {"start": 20, "end": 21 + 31 * DAY}}, "period.end"),
+        ({"period": {"start": 20, "end": 20 + 31 * DAY}}, "period.start"),
         ({"model_id": "0x12"}, "model_id"),
         ({"surprise": 1}, "surprise"),
         ({"files": [{"sha256": "00" * 32, "name": "a.csv"}]}, "files.0.sha256"),
@@ -161,6 +164,38 @@ def test_a_wrong_field_is_named(
     )
     assert answer.status_code == 422, answer.text
     assert answer.json()["field"] == field
+
+
+def test_a_period_that_is_not_over_is_refused(oracle_env: OracleEnv) -> None:
+    start, end = oracle_env.period
+    body = body_of(oracle_env, period={"start": start, "end": end + 2 * DAY})
+    answer = post(oracle_env, reports(oracle_env), body, key="the future")
+    assert (answer.status_code, answer.json()["field"]) == (422, "period.end")
+    assert "in the future" in answer.json()["detail"]
+
+
+def test_an_old_period_is_taken_only_where_it_continues_a_report(oracle_env: OracleEnv) -> None:
+    """A quarter behind: two reports that follow each other, and others that follow none."""
+    model, (start, end) = oracle_env.model(), oracle_env.period
+    first, second = Usage(model, start, end - 3_600), Usage(model, end - 3_600, end)
+    with oracle_env.client() as client:
+        sent = oracle_env.submit(client, first)
+        oracle_env.reach(client, sent.id, State.SETTLED)
+        oracle_env.acts.wait(100)
+        for apart in (Usage(model, start + 60, start + 120), Usage(oracle_env.model(), start, end)):
+            for send in (client.submit, client.quote):
+                with pytest.raises(ApiProblem) as refused:
+                    send(apart)
+                assert (refused.value.status, refused.value.field) == (422, "period.start")
+                assert "begins more than 92 days ago" in str(refused.value)
+        late = client.submit(second)
+        metered = client.wait(late.id, State.VALIDATED, timeout_seconds=PATIENCE)
+        next_month = client.submit(Usage(model, end, end + 30 * DAY))
+        client.sign(metered, Expected(client.platform_id, second))
+        oracle_env.reach(client, late.id, State.SETTLED)
+        found = client.wait(next_month.id, State.VALIDATED, timeout_seconds=PATIENCE)
+        assert found.state is State.VALIDATED, found.problem
+    assert [event["report"]["sequence"] for event in oracle_env.happened(model)] == [1, 2]
 
 
 @pytest.mark.parametrize("quantity", ["0", "-1", 1.5, "1.5", "18446744073709551616", "NaN", None])
