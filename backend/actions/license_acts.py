@@ -108,25 +108,22 @@ def mint_of(
 ) -> PreparedAct:
     """A mint of checked parts: its document is stored and read back. Raises StoreError, InputError."""
     recording, terms = document.recording, document.terms.terms()
-    fields = {
-        "terms": terms.digest(),
-        "split": split.digest(),
-        "document": document.digest(),
-        "content": recording.content_hash,
-    }
+    content = [document.digest(), recording.content_hash]
     return PreparedAct(
         kind="mint",
         account=owner,
-        fields=fields,
+        fields={
+            "terms": terms,
+            "split": split,
+            "document": document.digest(),
+            "content": recording.content_hash,
+        },
         function="mintBySignature",
-        direct=Call(
-            REGISTRY,
-            "mintWith",
-            [owner, raw_terms(terms), raw_payees(split), fields["document"], fields["content"]],
-        ),
+        arguments=[terms.digest(), split.digest(), *content],
+        direct=Call(REGISTRY, "mintWith", [owner, raw_terms(terms), raw_payees(split), *content]),
         steps=[terms_step(terms), split_step(split)],
         preview=mint_preview(recording.title, recording.artists, terms, split),
-        document=fields["document"],
+        document=document.digest(),
         blocks=store_blocks(services.store, [legal_text(terms), document.to_bytes()]),
         warnings=mint_warnings(services, owner, recording),
         catalogue_id=catalogue_id,
@@ -154,19 +151,20 @@ def prepare_amend(services: Services, caller: Caller, request: AmendRequest) -> 
         )
     terms = request.terms.terms() if request.terms else running.terms
     document = license_document(recording=recording, terms=terms, image=request.image or old.image)
-    fields = {
-        "license_id": known.license_id,
-        "current_document": known.current_document,
-        "terms": terms.digest(),
-        "document": document.digest(),
-    }
+    changes = [terms.digest(), document.digest()]
     starts = _starts(known, terms, document.digest())
     return PreparedAct(
         kind="amend",
         account=known.owner,
-        fields=fields,
+        fields={
+            "license_id": known.license_id,
+            "current_document": known.current_document,
+            "terms": terms,
+            "document": document.digest(),
+        },
         function="amendBySignature",
-        direct=Call(REGISTRY, "amend", [known.license_id, terms.digest(), document.digest()]),
+        arguments=[known.license_id, known.current_document, *changes],
+        direct=Call(REGISTRY, "amend", [known.license_id, *changes]),
         steps=[terms_step(terms)],
         preview=amend_preview(known.name, running.terms, terms, starts),
         license_id=known.license_id,
@@ -292,8 +290,8 @@ def prepare_split_change(
         fields={
             "license_id": known.license_id,
             "current_document": known.current_document,
-            "from_split": before.digest(),
-            "to_split": after.digest(),
+            "from_split": before,
+            "to_split": after,
         },
         function="changeSplitBySignature",
         arguments=fixed,

@@ -5,6 +5,8 @@ import {Payee, RateCard, Terms, UsageReport} from "../Types.sol";
 
 /// @title Every EIP-712 message of the protocol
 /// @notice Struct hashes only; each contract adds its own domain. The strings are the ones in docs/rules.md.
+/// Terms and splits are nested whole, so that a wallet shows every price and payee: EIP-712's hash of a nested struct
+/// is the digest that the contracts keep and are given.
 library Messages {
     /* TERMS AND SPLITS */
 
@@ -51,12 +53,20 @@ library Messages {
     /* LICENCES */
 
     bytes32 internal constant MINT = keccak256(
-        "Mint(address account,bytes32 terms,bytes32 split,bytes32 document,bytes32 content,uint256 nonce,"
+        "Mint(address account,Terms terms,Split split,bytes32 document,bytes32 content,uint256 nonce,"
         "uint64 deadline)"
+        "Payee(address account,uint32 share,uint8 role)"
+        "RateCard(uint64 trainingRun,uint64 generation,uint64 playback,uint64 grantFee)"
+        "Split(Payee[] payees)"
+        "Terms(uint8 tiers,uint16 termDays,uint16 flags,uint16 influenceCapBps,RateCard[] rates,"
+        "bytes32 textDigest)"
     );
     bytes32 internal constant AMEND = keccak256(
-        "Amend(address account,uint32 licenseId,bytes32 currentDocument,bytes32 terms,bytes32 document,"
+        "Amend(address account,uint32 licenseId,bytes32 currentDocument,Terms terms,bytes32 document,"
         "uint256 nonce,uint64 deadline)"
+        "RateCard(uint64 trainingRun,uint64 generation,uint64 playback,uint64 grantFee)"
+        "Terms(uint8 tiers,uint16 termDays,uint16 flags,uint16 influenceCapBps,RateCard[] rates,"
+        "bytes32 textDigest)"
     );
     bytes32 internal constant REVOKE = keccak256(
         "Revoke(address account,uint32 licenseId,bytes32 currentDocument,uint256 nonce,uint64 deadline)"
@@ -65,12 +75,16 @@ library Messages {
         "Reinstate(address account,uint32 licenseId,bytes32 currentDocument,uint256 nonce,uint64 deadline)"
     );
     bytes32 internal constant CHANGE_SPLIT = keccak256(
-        "ChangeSplit(address account,uint32 licenseId,bytes32 currentDocument,bytes32 fromSplit,"
-        "bytes32 toSplit,uint256 nonce,uint64 deadline)"
+        "ChangeSplit(address account,uint32 licenseId,bytes32 currentDocument,Split fromSplit,"
+        "Split toSplit,uint256 nonce,uint64 deadline)"
+        "Payee(address account,uint32 share,uint8 role)"
+        "Split(Payee[] payees)"
     );
     bytes32 internal constant ACCEPT_SPLIT = keccak256(
-        "AcceptSplit(address account,uint32 licenseId,bytes32 currentDocument,bytes32 fromSplit,"
-        "bytes32 toSplit,uint256 nonce,uint64 deadline)"
+        "AcceptSplit(address account,uint32 licenseId,bytes32 currentDocument,Split fromSplit,"
+        "Split toSplit,uint256 nonce,uint64 deadline)"
+        "Payee(address account,uint32 share,uint8 role)"
+        "Split(Payee[] payees)"
     );
     bytes32 internal constant APPROVE_OPERATOR = keccak256(
         "ApproveOperator(address account,address operator,bool approved,uint256 nonce,uint64 deadline)"

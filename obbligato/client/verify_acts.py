@@ -19,7 +19,7 @@ from obbligato.documents.license import LicenseDocument
 from obbligato.documents.wording import role_word
 from obbligato.errors import DigestMismatch, InputError, NotFound
 from obbligato.protocol.constants import UINT64_MAX, Role, Tier
-from obbligato.protocol.eip712 import Contract, Domain, Message
+from obbligato.protocol.eip712 import Contract, Domain, Message, TypedStruct
 from obbligato.protocol.splits import Payee, Split
 from obbligato.protocol.typed_data import AcceptSplit, Challenge
 from obbligato.schemas.acts import (
@@ -149,7 +149,7 @@ def verify_invitation(
         )
     except (InputError, KeyError) as error:
         raise ActRefused(f"the payees that are shown are no split: {error}") from error
-    if split.digest() != message.to_split:
+    if split != message.to_split:
         raise ActRefused("the payees that are shown are not those to be signed", field="to_split")
     if split.share_of(account) != invitation.share_after_ppm:
         raise ActRefused("the share that is shown is not the one to be signed", field="to_split")
@@ -191,6 +191,8 @@ def _message(
 def _text(value: object) -> str:
     if isinstance(value, bytes):
         return "0x" + value.hex()
+    if isinstance(value, TypedStruct):
+        return f"those of digest 0x{value.struct_hash().hex()}"
     if isinstance(value, dict):
         return f"{value.get('name')} at {value.get('verifyingContract')} on chain {value.get('chainId')}"
     return str(getattr(value, "name", value))

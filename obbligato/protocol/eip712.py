@@ -1,4 +1,4 @@
-"""EIP-712 hashing of flat structs and arrays of structs, fast enough for hot paths.
+"""EIP-712 hashing of structs, nested structs and arrays of structs, fast enough for hot paths.
 
 Source of the format: https://eips.ethereum.org/EIPS/eip-712. A struct states its own Solidity
 type string; its hash is read off that string, so the two cannot disagree.
@@ -6,6 +6,7 @@ type string; its hash is read off that string, so the two cannot disagree.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, ClassVar, Final, NamedTuple, Self
@@ -111,13 +112,7 @@ class TypedStruct(Strict):
         """
         if not isinstance(data, dict):
             raise InputError("give an object with " + ", ".join(cls._names()))
-        unsigned = {m.name for m in cls.struct_types[cls.primary_type()] if m.type[:4] == "uint"}
-        return cls.read(
-            {
-                name: _whole_number(value) if name in unsigned else value
-                for name, value in data.items()
-            }
-        )
+        return cls.read(_plain(cls.struct_types, cls.primary_type(), data))
 
     @classmethod
     def _names(cls) -> list[str]:
@@ -173,6 +168,8 @@ def _word(type_: str, value: Any) -> bytes:
         return bytes.fromhex(value[2:]).rjust(32, b"\0")
     if type_ == "bool":
         return bytes(31) + (b"\1" if value else b"\0")
+    if isinstance(value, TypedStruct):
+        return value.struct_hash()
     if type_.endswith("[]"):
         return keccak(b"".join(item.struct_hash() for item in value))
     raise TypeError(f"no encoding is written for the Solidity type {type_}")
@@ -181,10 +178,24 @@ def _word(type_: str, value: Any) -> bytes:
 def _json_value(value: Any) -> Any:
     if isinstance(value, bytes):
         return "0x" + value.hex()
+    if isinstance(value, TypedStruct):
+        return value.as_json()
     if isinstance(value, tuple):
         return [item.as_json() for item in value]
     if isinstance(value, int) and not isinstance(value, bool):
         return _json_integer(int(value))
+    return value
+
+
+def _plain(structs: Mapping[str, tuple[Member, ...]], type_: str, value: object) -> object:
+    """A member's JSON as its model reads it: decimal strings where it has whole numbers are numbers."""
+    if type_.startswith("uint"):
+        return _whole_number(value)
+    if type_.endswith("[]") and isinstance(value, list):
+        return [_plain(structs, type_.removesuffix("[]"), item) for item in value]
+    if type_ in structs and isinstance(value, dict):
+        types = {member.name: member.type for member in structs[type_]}
+        return {name: _plain(structs, types.get(name, ""), item) for name, item in value.items()}
     return value
 
 

@@ -22,6 +22,7 @@ from obbligato.protocol.types import (
 )
 
 PAYEE_TYPE: Final = "Payee(address account,uint32 share,uint8 role)"
+SPLIT_TYPE: Final = "Split(Payee[] payees)"
 
 
 class Payee(TypedStruct):
@@ -47,7 +48,7 @@ class Split(TypedStruct):
     Raises InputError otherwise; `Split.of` sorts first.
     """
 
-    type_string: ClassVar[str] = "Split(Payee[] payees)" + PAYEE_TYPE
+    type_string: ClassVar[str] = SPLIT_TYPE + PAYEE_TYPE
 
     payees: Annotated[
         tuple[Payee, ...],

@@ -35,6 +35,10 @@ from obbligato.protocol.types import (
 RATE_CARD_TYPE: Final = (
     "RateCard(uint64 trainingRun,uint64 generation,uint64 playback,uint64 grantFee)"
 )
+TERMS_TYPE: Final = (
+    "Terms(uint8 tiers,uint16 termDays,uint16 flags,uint16 influenceCapBps,"
+    "RateCard[] rates,bytes32 textDigest)"
+)
 
 
 class RateCard(TypedStruct):
@@ -73,10 +77,7 @@ class Terms(TypedStruct):
     digest of the legal text, never zero. Raises InputError otherwise.
     """
 
-    type_string: ClassVar[str] = (
-        "Terms(uint8 tiers,uint16 termDays,uint16 flags,uint16 influenceCapBps,"
-        "RateCard[] rates,bytes32 textDigest)" + RATE_CARD_TYPE
-    )
+    type_string: ClassVar[str] = TERMS_TYPE + RATE_CARD_TYPE
 
     tiers: UInt8
     term_days: Annotated[UInt16, Field(ge=MIN_TERM_DAYS, le=MAX_TERM_DAYS)]

@@ -1,7 +1,9 @@
 """Every message that is signed: who signs what, for which contract.
 
 Fields carry the Solidity names of docs/rules.md in snake_case. `account` is who signs; a licence is
-located by `license_id` and bound by `current_document`, the sha-256 of its document.
+located by `license_id` and bound by `current_document`, the sha-256 of its document. Terms and
+splits are nested whole, so that a wallet shows every price and payee; EIP-712's hash of a nested
+struct is the digest that the chain keeps.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from eth_utils.exceptions import ValidationError
 from obbligato.errors import InputError
 from obbligato.protocol.eip712 import Contract, Domain, Message
 from obbligato.protocol.quorum import recover_signer
+from obbligato.protocol.splits import PAYEE_TYPE, SPLIT_TYPE, Split
+from obbligato.protocol.terms import RATE_CARD_TYPE, TERMS_TYPE, Terms
 from obbligato.protocol.types import (
     Address,
     Bytes32,
@@ -54,13 +58,13 @@ class Mint(Message):
 
     contract: ClassVar[Contract] = Contract.LICENSE_REGISTRY
     type_string: ClassVar[str] = (
-        "Mint(address account,bytes32 terms,bytes32 split,bytes32 document,bytes32 content,"
-        "uint256 nonce,uint64 deadline)"
+        "Mint(address account,Terms terms,Split split,bytes32 document,bytes32 content,"
+        "uint256 nonce,uint64 deadline)" + PAYEE_TYPE + RATE_CARD_TYPE + SPLIT_TYPE + TERMS_TYPE
     )
 
     account: Address
-    terms: Bytes32
-    split: Bytes32
+    terms: Terms
+    split: Split
     document: Bytes32
     content: Bytes32
     nonce: UInt256
@@ -72,14 +76,14 @@ class Amend(Message):
 
     contract: ClassVar[Contract] = Contract.LICENSE_REGISTRY
     type_string: ClassVar[str] = (
-        "Amend(address account,uint32 licenseId,bytes32 currentDocument,bytes32 terms,"
-        "bytes32 document,uint256 nonce,uint64 deadline)"
+        "Amend(address account,uint32 licenseId,bytes32 currentDocument,Terms terms,"
+        "bytes32 document,uint256 nonce,uint64 deadline)" + RATE_CARD_TYPE + TERMS_TYPE
     )
 
     account: Address
     license_id: UInt32
     current_document: Bytes32
-    terms: Bytes32
+    terms: Terms
     document: Bytes32
     nonce: UInt256
     deadline: UInt64
@@ -122,15 +126,15 @@ class ChangeSplit(Message):
 
     contract: ClassVar[Contract] = Contract.LICENSE_REGISTRY
     type_string: ClassVar[str] = (
-        "ChangeSplit(address account,uint32 licenseId,bytes32 currentDocument,bytes32 fromSplit,"
-        "bytes32 toSplit,uint256 nonce,uint64 deadline)"
+        "ChangeSplit(address account,uint32 licenseId,bytes32 currentDocument,Split fromSplit,"
+        "Split toSplit,uint256 nonce,uint64 deadline)" + PAYEE_TYPE + SPLIT_TYPE
     )
 
     account: Address
     license_id: UInt32
     current_document: Bytes32
-    from_split: Bytes32
-    to_split: Bytes32
+    from_split: Split
+    to_split: Split
     nonce: UInt256
     deadline: UInt64
 
@@ -140,15 +144,15 @@ class AcceptSplit(Message):
 
     contract: ClassVar[Contract] = Contract.LICENSE_REGISTRY
     type_string: ClassVar[str] = (
-        "AcceptSplit(address account,uint32 licenseId,bytes32 currentDocument,bytes32 fromSplit,"
-        "bytes32 toSplit,uint256 nonce,uint64 deadline)"
+        "AcceptSplit(address account,uint32 licenseId,bytes32 currentDocument,Split fromSplit,"
+        "Split toSplit,uint256 nonce,uint64 deadline)" + PAYEE_TYPE + SPLIT_TYPE
     )
 
     account: Address
     license_id: UInt32
     current_document: Bytes32
-    from_split: Bytes32
-    to_split: Bytes32
+    from_split: Split
+    to_split: Split
     nonce: UInt256
     deadline: UInt64
 

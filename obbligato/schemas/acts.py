@@ -135,8 +135,8 @@ class MintRequest(ActRequest, RecordingInput, SplitInput):
         owner = self.owner or account
         return {
             "account": owner,
-            "terms": self.terms.terms().digest(),
-            "split": self.split(owner).digest(),
+            "terms": self.terms.terms(),
+            "split": self.split(owner),
             "document": self.document().digest(),
             "content": self.recording.content_hash,
         }
@@ -190,7 +190,7 @@ class AmendRequest(ActRequest, SplitInput):
         return {
             "account": account,
             "license_id": self.license_id,
-            "terms": document.terms.terms().digest(),
+            "terms": document.terms.terms(),
             "document": document.digest(),
         }
 
@@ -241,7 +241,7 @@ class ChangeSplitRequest(ActRequest, SplitInput):
         return {
             "account": account,
             "license_id": self.license_id,
-            "to_split": self.split(None).digest(),
+            "to_split": self.split(None),
         }
 
 

@@ -152,8 +152,8 @@ def minting(protocol: DeployedProtocol, step: Step) -> Figures:
     owner = signer("an artist without gas")
     message = Mint(
         account=owner.address,
-        terms=terms.digest(),
-        split=splits[0].digest(),
+        terms=terms,
+        split=splits[0],
         document=item[3],
         content=item[4],
         nonce=1,

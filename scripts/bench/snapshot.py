@@ -104,8 +104,8 @@ def _licences(protocol: DeployedProtocol) -> Acts:
     acts["mint one more in a batch"] = slope(points)
     mint = Mint(
         account=owner.address,
-        terms=terms.digest(),
-        split=splits[0].digest(),
+        terms=terms,
+        split=splits[0],
         document=digests[0],
         content=digests[1],
         nonce=1,
@@ -113,7 +113,12 @@ def _licences(protocol: DeployedProtocol) -> Acts:
     )
     signed = (owner.address, 1, FOREVER, protocol.sign(mint, owner))
     acts["mint by signature"] = registry.act(
-        "mintBySignature", mint.terms, mint.split, *digests, signed, sender=relay
+        "mintBySignature",
+        terms.digest(),
+        splits[0].digest(),
+        *digests,
+        signed,
+        sender=relay,
     )
 
     document = keccak(b"a later document")
@@ -134,8 +139,8 @@ def _licences(protocol: DeployedProtocol) -> Acts:
         account=payee.address,
         license_id=license_id,
         current_document=registry.ask("documentOf", license_id),
-        from_split=before.digest(),
-        to_split=after.digest(),
+        from_split=before,
+        to_split=after,
         nonce=1,
         deadline=FOREVER,
     )

@@ -102,8 +102,8 @@ class Story:
             self._intern(entry.terms, entry.split)
             message = Mint(
                 account=entry.owner.address,
-                terms=entry.terms.digest(),
-                split=entry.split.digest(),
+                terms=entry.terms,
+                split=entry.split,
                 document=document,
                 content=content,
                 nonce=next(self.nonces),

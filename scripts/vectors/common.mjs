@@ -39,14 +39,14 @@ export function members(declared) {
   });
 }
 
-const TERMS_TYPES = {
+export const TERMS_TYPES = {
   Terms: members(
     "uint8 tiers,uint16 termDays,uint16 flags,uint16 influenceCapBps,RateCard[] rates,bytes32 textDigest",
   ),
   RateCard: members("uint64 trainingRun,uint64 generation,uint64 playback,uint64 grantFee"),
 };
 
-const SPLIT_TYPES = {
+export const SPLIT_TYPES = {
   Split: members("Payee[] payees"),
   Payee: members("address account,uint32 share,uint8 role"),
 };

@@ -3,7 +3,8 @@
 import { hashDomain, hashStruct, hashTypedData, keccak256, recoverAddress } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
-import { joined, members, seeded, seededAddress, seededBelow } from "./common.mjs";
+import { splits, terms } from "./books.mjs";
+import { SPLIT_TYPES, TERMS_TYPES, joined, members, seeded, seededAddress, seededBelow } from "./common.mjs";
 
 // The first accounts of anvil and hardhat (mnemonic "test test … junk"). Known to everyone: they
 // hold nothing anywhere.
@@ -16,15 +17,15 @@ export const KEYS = [
 
 const MESSAGES = {
   LicenseRegistry: {
-    Mint: "address account,bytes32 terms,bytes32 split,bytes32 document,bytes32 content,uint256 nonce,uint64 deadline",
+    Mint: "address account,Terms terms,Split split,bytes32 document,bytes32 content,uint256 nonce,uint64 deadline",
     Amend:
-      "address account,uint32 licenseId,bytes32 currentDocument,bytes32 terms,bytes32 document,uint256 nonce,uint64 deadline",
+      "address account,uint32 licenseId,bytes32 currentDocument,Terms terms,bytes32 document,uint256 nonce,uint64 deadline",
     Revoke: "address account,uint32 licenseId,bytes32 currentDocument,uint256 nonce,uint64 deadline",
     Reinstate: "address account,uint32 licenseId,bytes32 currentDocument,uint256 nonce,uint64 deadline",
     ChangeSplit:
-      "address account,uint32 licenseId,bytes32 currentDocument,bytes32 fromSplit,bytes32 toSplit,uint256 nonce,uint64 deadline",
+      "address account,uint32 licenseId,bytes32 currentDocument,Split fromSplit,Split toSplit,uint256 nonce,uint64 deadline",
     AcceptSplit:
-      "address account,uint32 licenseId,bytes32 currentDocument,bytes32 fromSplit,bytes32 toSplit,uint256 nonce,uint64 deadline",
+      "address account,uint32 licenseId,bytes32 currentDocument,Split fromSplit,Split toSplit,uint256 nonce,uint64 deadline",
     ApproveOperator: "address account,address operator,bool approved,uint256 nonce,uint64 deadline",
   },
   Grants: {
@@ -44,6 +45,17 @@ const MESSAGES = {
     Challenge:
       "address account,bytes32 reportId,uint32 licenseId,bytes32 currentDocument,uint8 tier,uint8 metric,uint64 claimedQuantity,bytes32 evidence,uint64 maximumBond,uint256 nonce,uint64 deadline",
   },
+};
+
+// The structs that a message holds whole, by the type of the member.
+const NESTED = { Terms: TERMS_TYPES, Split: SPLIT_TYPES };
+
+// Which of the terms and splits of books.mjs a case has, from the smallest to the largest.
+const NESTED_CASES = {
+  terms: { list: terms, smallest: 0, largest: 4, "ordinary a": 3, "ordinary b": 2 },
+  split: { list: splits, smallest: 0, largest: 4, "ordinary a": 2, "ordinary b": 5 },
+  fromSplit: { list: splits, smallest: 0, largest: 4, "ordinary a": 1, "ordinary b": 3 },
+  toSplit: { list: splits, smallest: 0, largest: 3, "ordinary a": 2, "ordinary b": 5 },
 };
 
 // uint8 members are numbered words: only these numbers mean anything.
@@ -73,6 +85,7 @@ async function typedDataVector(contract, type, declared, index, name) {
   const key = KEYS[index];
   const signer = privateKeyToAccount(key);
   const types = { [type]: members(declared) };
+  for (const member of types[type]) Object.assign(types, NESTED[member.type]);
   const message = messageOf(type, types[type], name, signer.address);
   const domain = { name: `Obbligato ${contract}`, version: "1", ...DOMAINS[index] };
   const typed = { domain, types, primaryType: type, message };
@@ -80,7 +93,7 @@ async function typedDataVector(contract, type, declared, index, name) {
     name: `${type}, ${name}`,
     input: { type, contract, chainId: domain.chainId, verifyingContract: domain.verifyingContract, message, key },
     expected: {
-      typeHash: keccak256(new TextEncoder().encode(`${type}(${declared})`)),
+      typeHash: keccak256(new TextEncoder().encode(encodeType(type, types))),
       structHash: hashStruct({ types, primaryType: type, data: message }),
       domainSeparator: hashDomain({ domain, types: { EIP712Domain: EIP712_DOMAIN } }),
       digest: hashTypedData(typed),
@@ -88,6 +101,14 @@ async function typedDataVector(contract, type, declared, index, name) {
       signature: await signer.signTypedData(typed),
     },
   };
+}
+
+// EIP-712's encodeType: the struct, then those that it refers to, by name.
+function encodeType(type, types) {
+  const referred = Object.keys(types).filter((name) => name !== type).sort();
+  return [type, ...referred]
+    .map((name) => `${name}(${types[name].map((member) => `${member.type} ${member.name}`).join(",")})`)
+    .join("");
 }
 
 const EIP712_DOMAIN = members("string name,string version,uint256 chainId,address verifyingContract");
@@ -102,6 +123,10 @@ function messageOf(type, fields, name, signer) {
 }
 
 function fieldValue({ type, name: field }, name, seed) {
+  if (type in NESTED) {
+    const cases = NESTED_CASES[field];
+    return cases.list()[cases[name]].input;
+  }
   if (type === "bool") return name !== "smallest";
   if (type === "bytes32") {
     if (name === "smallest") return `0x${"00".repeat(32)}`;

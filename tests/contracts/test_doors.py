@@ -54,12 +54,12 @@ def _amend(protocol: DeployedProtocol, license_id: int, sender: dict[str, Any]) 
 
 
 def _amend_message(**who: Any) -> Message:
-    return Amend(terms=OFFER.digest(), document=NEW, **who)
+    return Amend(terms=OFFER, document=NEW, **who)
 
 
 def _relay_amend(protocol: DeployedProtocol, m: Amend, signed: tuple[Any, ...]) -> Any:
     return protocol.registry.amendBySignature(
-        m.license_id, m.current_document, m.terms, m.document, signed, {"from": RELAY}
+        m.license_id, m.current_document, m.terms.digest(), m.document, signed, {"from": RELAY}
     )
 
 
@@ -80,7 +80,7 @@ def _change_split(protocol: DeployedProtocol, license_id: int, sender: dict[str,
 
 
 def _change_split_message(**who: Any) -> Message:
-    return ChangeSplit(from_split=PAID.digest(), to_split=PAID.digest(), **who)
+    return ChangeSplit(from_split=PAID, to_split=PAID, **who)
 
 
 def _relay_change_split(protocol: DeployedProtocol, m: ChangeSplit, signed: tuple[Any, ...]) -> Any:
@@ -357,7 +357,7 @@ def test_a_signed_amendment_covers_its_terms_and_document(protocol: DeployedProt
     license_id = licence(protocol)
     act = ACTS[0]
     message = signed_act(protocol, act, license_id)
-    for name, value in (("terms", terms().digest()), ("document", DOCUMENT)):
+    for name, value in (("terms", terms()), ("document", DOCUMENT)):
         changed = message.model_copy(update={name: value})
         with refused("SignatureInvalid", ARTIST):
             act.relayed(protocol, changed, protocol.signed(message))

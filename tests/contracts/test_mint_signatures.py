@@ -30,10 +30,12 @@ from tests.protocol.vectors import vectors
 @pytest.fixture(scope="module")
 def wish(protocol: DeployedProtocol) -> Mint:
     """What the artist signs."""
+    protocol.intern_terms(terms())
+    protocol.intern_split(split((ARTIST, 1_000_000)))
     return Mint(
         account=ARTIST,
-        terms=protocol.intern_terms(terms()),
-        split=protocol.intern_split(split((ARTIST, 1_000_000))),
+        terms=terms(),
+        split=split((ARTIST, 1_000_000)),
         document=DOCUMENT,
         content=CONTENT,
         nonce=7,
@@ -50,7 +52,12 @@ def relay(protocol: DeployedProtocol, message: Mint, signature: bytes | None = N
         protocol.sign(message) if signature is None else signature,
     )
     return protocol.registry.mintBySignature(
-        message.terms, message.split, message.document, message.content, signed, {"from": RELAY}
+        message.terms.digest(),
+        message.split.digest(),
+        message.document,
+        message.content,
+        signed,
+        {"from": RELAY},
     )
 
 
@@ -108,10 +115,16 @@ def test_anothers_signature_mints_nothing(protocol: DeployedProtocol, wish: Mint
 
 @pytest.mark.parametrize("field", ["terms", "split", "document", "content", "nonce", "deadline"])
 def test_a_signature_covers_every_field(protocol: DeployedProtocol, wish: Mint, field: str) -> None:
-    value = getattr(wish, field)
-    other = value + 1 if isinstance(value, int) else keccak(value)
+    others = {
+        "terms": terms(term_days=366),
+        "split": split((ARTIST, 999_999), (STRANGER, 1)),
+        "document": keccak(DOCUMENT),
+        "content": keccak(CONTENT),
+        "nonce": wish.nonce + 1,
+        "deadline": wish.deadline + 1,
+    }
     with refused("SignatureInvalid", ARTIST):
-        relay(protocol, wish.model_copy(update={field: other}), protocol.sign(wish))
+        relay(protocol, wish.model_copy(update={field: others[field]}), protocol.sign(wish))
 
 
 def test_the_nobody_of_a_failed_recovery_mints_nothing(
@@ -207,11 +220,11 @@ def test_a_cancelled_nonce_cannot_be_used(protocol: DeployedProtocol, wish: Mint
 
 
 def test_a_signed_mint_is_refused_as_any_other(protocol: DeployedProtocol, wish: Mint) -> None:
-    unknown = keccak(b"unknown")
-    with refused("UnknownTerms", unknown):
-        relay(protocol, wish.model_copy(update={"terms": unknown}))
-    with refused("UnknownSplitDigest", unknown):
-        relay(protocol, wish.model_copy(update={"split": unknown}))
+    longer, shared = terms(term_days=366), split((ARTIST, 999_999), (STRANGER, 1))
+    with refused("UnknownTerms", longer.digest()):
+        relay(protocol, wish.model_copy(update={"terms": longer}))
+    with refused("UnknownSplitDigest", shared.digest()):
+        relay(protocol, wish.model_copy(update={"split": shared}))
     with refused("DigestMissing", "content"):
         relay(protocol, wish.model_copy(update={"content": bytes(32)}))
     # A refusal uses up nothing: the signature still counts once its terms are there.

@@ -53,8 +53,8 @@ def acceptance(
         "account": account,
         "license_id": one,
         "current_document": document_of(protocol, one),
-        "from_split": BAND.digest(),
-        "to_split": to.digest(),
+        "from_split": BAND,
+        "to_split": to,
         "nonce": next(protocol.nonces),
         "deadline": protocol.deadline(),
     }
@@ -191,8 +191,8 @@ def test_by_signature_the_signer_counts_as_having_signed(
         account=ARTIST,
         license_id=licence,
         current_document=DOCUMENT,
-        from_split=BAND.digest(),
-        to_split=to.digest(),
+        from_split=BAND,
+        to_split=to,
         nonce=1,
         deadline=protocol.deadline(),
     )
@@ -221,9 +221,7 @@ def test_a_payee_that_is_a_wallet_accepts_with_its_key(protocol: DeployedProtoco
     start = split((ARTIST, 500_000), (wallet.address, 500_000))
     to = split((ARTIST, 1_000_000))
     license_id = protocol.license(terms(), start)
-    signed = acceptance(
-        protocol, license_id, wallet.address, to, by=LABEL, from_split=start.digest()
-    )
+    signed = acceptance(protocol, license_id, wallet.address, to, by=LABEL, from_split=start)
     change(protocol, license_id, to, [signed], start=start)
     assert split_of(protocol, license_id) == protocol.split_id(to)
 
@@ -238,8 +236,8 @@ LESS = split((ARTIST, 600_000), (LABEL, 200_000), (PRODUCER, 200_000))
     [
         ("license_id", 2),
         ("current_document", keccak(b"another document")),
-        ("from_split", LESS.digest()),
-        ("to_split", split((ARTIST, 600_000), (LABEL, 400_000)).digest()),
+        ("from_split", LESS),
+        ("to_split", split((ARTIST, 600_000), (LABEL, 400_000))),
     ],
 )
 def test_an_acceptance_is_for_one_licence_document_and_change(
@@ -270,8 +268,8 @@ def test_nobody_else_accepts_for_a_payee(protocol: DeployedProtocol, licence: in
         account=LABEL,
         license_id=licence,
         current_document=DOCUMENT,
-        from_split=BAND.digest(),
-        to_split=LESS.digest(),
+        from_split=BAND,
+        to_split=LESS,
         nonce=1,
         deadline=protocol.deadline(),
     )

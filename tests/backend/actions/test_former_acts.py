@@ -58,6 +58,7 @@ INSERT INTO acts (id, kind, account, made_by, license_id, document, message, mat
 VALUES (:id, :kind, :account, :account, :license_id, :document, :message, :material, :preview, '[]', :deadline,
     :signature, :signed_at, :state, NULL, :problem, :result, :transaction, :idempotency_key, NULL, NULL, 5, 6)
 """.replace("transaction_,", '"transaction",')
+NAMED_STRUCTS = {"ChangeSplit": ("ChangeSplit", "Split", "Payee"), "Claim": ("Claim",)}
 INVITATION = """
 INSERT INTO invitations (id, act_id, account, share_before_ppm, share_after_ppm, message, created_at)
 VALUES (:id, :act_id, :account, 350000, 250000, :message, 5)
@@ -370,8 +371,8 @@ def _split_change(
     message = {
         "licenseId": number,
         "currentDocument": document,
-        "fromSplit": "0x" + BEFORE.digest().hex(),
-        "toSplit": "0x" + AFTER.digest().hex(),
+        "fromSplit": BEFORE.as_json(),
+        "toSplit": AFTER.as_json(),
     }
     signed = call(
         REGISTRY, "changeSplitBySignature", number, document, payees(BEFORE), payees(AFTER), "$acceptances", "$signed"
@@ -435,7 +436,10 @@ def _mint(acts: Acts, former: Former, deadline: int) -> None:
     raw[4], raw[5] = [list(card) for card in raw[4]], "0x" + raw[5].hex()
     former.act(
         "mint", "mint", STRANGER.address, "prepared", deadline=deadline, document=document,
-        message=dict(zip(("terms", "split", "document", "content"), hexadecimal, strict=True)),
+        message={
+            "terms": terms.as_json(), "split": pays.as_json(),
+            "document": hexadecimal[2], "content": hexadecimal[3],
+        },
         call=call(REGISTRY, "mintBySignature", *hexadecimal, "$signed"),
         direct=call(REGISTRY, "mintWith", STRANGER.address, raw, payees(pays), *hexadecimal[2:]),
         steps=[
@@ -464,21 +468,24 @@ def _typed(chain: Chain, primary: str, row: dict[str, Any]) -> dict[str, Any]:
         "ChangeSplit": ("Obbligato LicenseRegistry", chain.deployment.address(REGISTRY)),
         "Claim": ("Obbligato RoyaltyVault", chain.deployment.address(VAULT)),
     }[primary]
-    members = {
+    structs = {
+        "EIP712Domain": "string name,string version,uint256 chainId,address verifyingContract",
         "ChangeSplit": (
-            "address account,uint32 licenseId,bytes32 currentDocument,bytes32 fromSplit,bytes32 toSplit,"
+            "address account,uint32 licenseId,bytes32 currentDocument,Split fromSplit,Split toSplit,"
             "uint256 nonce,uint64 deadline"
         ),
+        "Split": "Payee[] payees",
+        "Payee": "address account,uint32 share,uint8 role",
         "Claim": "address account,address to,uint64 minimum,uint256 nonce,uint64 deadline",
-    }[primary]
-    domain = "string name,string version,uint256 chainId,address verifyingContract"
+    }
     return {
         "types": {
             name: [
                 dict(zip(("type", "name"), member.split(" "), strict=True))
                 for member in words.split(",")
             ]
-            for name, words in (("EIP712Domain", domain), (primary, members))
+            for name, words in structs.items()
+            if name == "EIP712Domain" or name in NAMED_STRUCTS[primary]
         },
         "primaryType": primary,
         "domain": {

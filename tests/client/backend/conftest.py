@@ -170,8 +170,8 @@ class FakeBackend:
         message = Mint.read(
             {
                 "account": SIGNER.address,
-                "terms": terms.digest(),
-                "split": given.split(SIGNER.address).digest(),
+                "terms": terms,
+                "split": given.split(SIGNER.address),
                 "document": document.digest(),
                 "content": recording.content_hash,
                 "nonce": 7,

@@ -15,7 +15,16 @@ from obbligato.protocol.constants import Flag, Tier
 from obbligato.protocol.typed_data import Mint
 from obbligato.schemas.acts import MintRequest
 from obbligato.schemas.catalogue_lines import Defaults, LineMint, LineParser
-from tests.client.backend.conftest import NOW, OTHER, SIGNER, FakeBackend, act_of, document
+from obbligato.schemas.terms import TermsInput
+from tests.client.backend.conftest import (
+    NOW,
+    OTHER,
+    SIGNER,
+    FakeBackend,
+    act_of,
+    document,
+    pair,
+)
 
 HEADER = (
     "title,artists,content_hash,isrc,payees,preset,flags,term_days,"
@@ -54,8 +63,8 @@ def first() -> tuple[LineMint, MintRequest]:
 def message(line: LineMint, **changed: Any) -> Mint:
     fields = {
         "account": SIGNER.address,
-        "terms": line.terms.digest,
-        "split": line.split.digest,
+        "terms": line.terms.terms,
+        "split": line.split.split,
         "document": sha256(line.data),
         "content": line.recording.content_hash,
         "nonce": 1,
@@ -104,13 +113,21 @@ def test_every_line_is_signed_as_the_service_made_it(
     assert len(fake.signatures) == len(LINES)
 
 
-@pytest.mark.parametrize("field", ["terms", "split", "content", "account"])
+@pytest.mark.parametrize(
+    ("field", "other"),
+    [
+        ("terms", TermsInput(preset="everything").terms()),
+        ("split", pair(640_000)),
+        ("content", b"\x01" * 32),
+        ("account", OTHER.address),
+    ],
+    ids=["terms", "split", "content", "account"],
+)
 def test_a_mint_of_another_line_is_refused(
-    client: BackendClient, fake: FakeBackend, field: str
+    client: BackendClient, fake: FakeBackend, field: str, other: Any
 ) -> None:
     line, request = first()
     fake.shelf.put(line.data)
-    other = OTHER.address if field == "account" else b"\x01" * 32
     with pytest.raises(ActRefused) as raised:
         client.sign(act_of(fake, request, message(line, **{field: other})), request)
     assert raised.value.field == field

@@ -79,8 +79,8 @@ def test_an_honest_mint_is_signed_for_the_deployment_of_the_manifest(
 @pytest.mark.parametrize(
     ("lies", "field"),
     [
-        ({"terms": terms_from({"preset": "everything"}).digest()}, "terms"),
-        ({"split": pair(1).digest()}, "split"),
+        ({"terms": terms_from({"preset": "everything"})}, "terms"),
+        ({"split": pair(1)}, "split"),
         ({"content": b"\x12" * 32}, "content"),
         ({"document": document().digest()}, "document"),
         ({"account": OTHER.address}, "account"),
@@ -167,11 +167,11 @@ CASES: list[tuple[ActRequest, Message, dict[str, Any]]] = [
         Amend.read(
             {
                 **LICENSED,
-                "terms": terms_from({"preset": "analysis-only"}).digest(),
+                "terms": terms_from({"preset": "analysis-only"}),
                 "document": AMENDED.document().digest(),
             }
         ),
-        {"license_id": 5, "terms": CONTENT, "document": CONTENT},
+        {"license_id": 5, "terms": terms_from({"preset": "everything"}), "document": CONTENT},
     ),
     (
         RevokeRequest(license_id=4),
@@ -181,8 +181,8 @@ CASES: list[tuple[ActRequest, Message, dict[str, Any]]] = [
     (ReinstateRequest(license_id=4), Reinstate.read(LICENSED), {"license_id": 5}),
     (
         ChangeSplitRequest.of(4, pair(500_000)),
-        ChangeSplit.read({**LICENSED, "from_split": CONTENT, "to_split": pair(500_000).digest()}),
-        {"license_id": 5, "to_split": pair(1).digest()},
+        ChangeSplit.read({**LICENSED, "from_split": pair(650_000), "to_split": pair(500_000)}),
+        {"license_id": 5, "to_split": pair(1)},
     ),
     (
         OperatorRequest(operator=OTHER.address),
@@ -271,7 +271,7 @@ def test_every_act_is_signed_as_asked_and_with_no_field_changed(
 
 
 def accepting(**changed: Any) -> AcceptSplit:
-    given = {**LICENSED, "from_split": pair(650_000).digest(), "to_split": pair(500_000).digest()}
+    given = {**LICENSED, "from_split": pair(650_000), "to_split": pair(500_000)}
     return AcceptSplit.read({**given, **changed})
 
 

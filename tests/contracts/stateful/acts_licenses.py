@@ -33,6 +33,7 @@ from tests.contracts.stateful.people import (
     SOCIETY,
     STRANGER,
     UNKNOWN,
+    UNKNOWN_TERMS,
 )
 
 MOST_LICENSES = 30
@@ -67,7 +68,8 @@ def mint(d: Deployment, rng: random.Random) -> None:
             foretold=mint_with,
         )
         return None
-    digest = mostly(rng, terms.digest(), UNKNOWN)
+    terms = mostly(rng, terms, UNKNOWN_TERMS)
+    digest = terms.digest()
     if door == "plain":
 
         def mint_plain() -> None:
@@ -87,8 +89,8 @@ def mint(d: Deployment, rng: random.Random) -> None:
         return None
     if door == "signature":
         message = Mint(
-            terms=digest,
-            split=shares.digest(),
+            terms=terms,
+            split=shares,
             document=document,
             content=content,
             **d.fresh(owner),
@@ -140,9 +142,10 @@ def amend(d: Deployment, rng: random.Random) -> None:
     license_id, by, door = _license(d, rng)
     registry, m = d.protocol.registry, d.model
     running = m.licenses[license_id].history.version_at(d.now)
-    terms = mostly(rng, rng.choice(OFFERS).digest(), UNKNOWN)
+    offer = mostly(rng, rng.choice(OFFERS), UNKNOWN_TERMS)
     if running and rng.random() < 0.3:
-        terms = running.terms.digest()
+        offer = running.terms
+    terms = offer.digest()
     document = d.new_document()
     if door == "direct":
         d.do(
@@ -158,7 +161,7 @@ def amend(d: Deployment, rng: random.Random) -> None:
     message = Amend(
         license_id=license_id,
         current_document=current,
-        terms=terms,
+        terms=offer,
         document=document,
         **d.fresh(by),
     )
@@ -236,8 +239,8 @@ def change_split(d: Deployment, rng: random.Random) -> None:
     about = {
         "license_id": license_id,
         "current_document": document,
-        "from_split": before.digest(),
-        "to_split": after.digest(),
+        "from_split": before,
+        "to_split": after,
     }
     acceptances = [d.signed(AcceptSplit(**about, **d.fresh(account))) for account in accepted]
 

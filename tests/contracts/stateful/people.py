@@ -98,3 +98,4 @@ def _offers() -> list[Terms]:
 
 OFFERS = _offers()
 UNKNOWN = keccak(b"nothing that was interned")
+UNKNOWN_TERMS = OFFERS[0].model_copy(update={"text_digest": UNKNOWN})
