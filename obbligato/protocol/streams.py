@@ -10,13 +10,19 @@ than 31 days, and one that neither continues its stream nor ends where the strea
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from obbligato.errors import InputError, RefusedError
 from obbligato.protocol.constants import DAY_SECONDS, MAX_AGE_SECONDS, MAX_PERIOD_SECONDS
 from obbligato.protocol.typed_data import UsageReport
 from obbligato.protocol.types import ZERO_DIGEST
 
-_LONGEST = f"{MAX_PERIOD_SECONDS // DAY_SECONDS} days: divide the usage into reports"
+_LONGEST: Final = f"{MAX_PERIOD_SECONDS // DAY_SECONDS} days: divide the usage into reports"
+TOO_LONG: Final = f"the period is longer than {_LONGEST}"
+TOO_OLD: Final = (
+    f"the period begins more than {MAX_AGE_SECONDS // DAY_SECONDS} days ago: so late only a report "
+    "that continues its model's stream is taken"
+)
 
 
 def check_length(start: int, end: int, *, field: str) -> None:
@@ -46,7 +52,7 @@ class Stream:
     def check_period(self, start: int, end: int, *, has_rows: bool, now: int) -> None:
         """Raises RefusedError for a period that the stream does not take at `now`, in seconds."""
         if end - start > MAX_PERIOD_SECONDS:
-            raise RefusedError(f"the period is longer than {_LONGEST}")
+            raise RefusedError(TOO_LONG)
         self.check_age(start, end, now=now)
         if self.leads(start):
             return
@@ -65,10 +71,7 @@ class Stream:
         """Raises RefusedError for a period that begins too long before `now` for this stream."""
         continues = bool(self.covered_until) and self.covered_until in (start, end)
         if not continues and start + MAX_AGE_SECONDS < now:
-            raise RefusedError(
-                f"the period begins more than {MAX_AGE_SECONDS // DAY_SECONDS} days ago: so late "
-                "only a report that continues its model's stream is taken"
-            )
+            raise RefusedError(TOO_OLD)
 
     def check(self, report: UsageReport, *, now: int) -> None:
         """Raises RefusedError for a report that the stream does not take at `now`, in seconds."""

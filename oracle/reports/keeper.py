@@ -18,6 +18,7 @@ from obbligato.chain.blocks import Finality, Header
 from obbligato.chain.client import Chain
 from obbligato.chain.views import EscrowView, ReportView
 from obbligato.errors import ChainError
+from obbligato.protocol import streams
 from obbligato.protocol.constants import ReportState
 from obbligato.schemas.oracle import State
 from obbligato.server.alerts import Alerts
@@ -51,6 +52,8 @@ WAIT: Final = frozenset(
     {"Paused", "PlatformObliged", "PeriodNotOver", "PlatformClosed", "ReportExists"}
 )
 """Refusals that may pass."""
+FINAL_REFUSALS: Final = {"PeriodTooLong": streams.TOO_LONG, "PeriodTooOld": streams.TOO_OLD}
+"""What refusals that end a report mean, in words: it grew too old while it waited."""
 
 
 @dataclass
@@ -167,7 +170,7 @@ class Keeper:
             report.move(State.REJECTED, waiting=report.waiting)
             report.submission.problem = {
                 "title": "The contract refused it",
-                "detail": words,
+                "detail": FINAL_REFUSALS.get(name, words),
                 "errors": [],
                 "error_count": 1,
             }
