@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +21,16 @@ from obbligato.audit.statements import (
 from obbligato.chain.inspection import Verdict, inspect
 from obbligato.chain.quote import has_grant, quote
 from obbligato.cli.commands import Commands
-from obbligato.cli.options import Account, End, Grantee, Price, Session, Start, parse_period
+from obbligato.cli.options import (
+    Account,
+    End,
+    Grantee,
+    Price,
+    Session,
+    Start,
+    parse_period,
+    write_file,
+)
 from obbligato.cli.output import (
     ExitCode,
     Result,
@@ -32,9 +42,11 @@ from obbligato.cli.output import (
     table,
     warn,
 )
+from obbligato.documents.clear_signing import descriptor
 from obbligato.documents.file_inputs import read_rows
 from obbligato.errors import InputError, RefusedError
 from obbligato.protocol.constants import Pricing
+from obbligato.protocol.eip712 import Contract
 from obbligato.protocol.types import checked_address
 
 deployment_app = Commands("Show and check the contracts themselves.")
@@ -91,6 +103,37 @@ def check_deployment(session: Session) -> Result:
     data = {"ok": not wrong, "checks": checks}
     code = ExitCode.NO if wrong else ExitCode.OK
     return Result(data, table(rows, "verdict what found expected"), summary, code=code)
+
+
+@deployment_app.command("wallets")
+def describe_for_wallets(
+    session: Session,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files are put.")],
+) -> Result:
+    """Write how wallets show what is signed: an ERC-7730 descriptor for each contract.
+
+    A wallet that has them shows prices in dollars, shares in per cent, uses and roles by name. Needs
+    no node. Hand the files to the makers of wallets, or load them into a wallet that takes its own.
+
+    \b
+    Examples:
+      obbligato --deployment deployments/31337.json deployment wallets clear-signing
+      obbligato deployment wallets clear-signing --json | jq -r '.[]'
+    """
+    deployment = session.deployment()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error.strerror}", field="FOLDER") from error
+    written = []
+    for contract in Contract:
+        name = contract.value.removeprefix("Obbligato ")
+        address = deployment.address(name)
+        described = descriptor(contract, deployment.chain_id, address, deployment.token)
+        path = folder / f"{name}-{deployment.chain_id}.json"
+        write_file(path, json.dumps(described, indent=2).encode() + b"\n", field="FOLDER")
+        written.append(str(path))
+    return Result(written, "\n".join(written))
 
 
 report_app = Commands("List and show reports.")

@@ -250,3 +250,25 @@ def test_the_manifest_is_shown_without_a_node(bare: Command, scenario: Scenario)
     assert (
         "RoyaltyVault" in bare("--deployment", scenario.protocol.manifest, "deployment", "show").out
     )
+
+
+def test_wallets_get_a_descriptor_for_every_contract(
+    bare: Command, scenario: Scenario, tmp_path: Path
+) -> None:
+    command = ("--deployment", scenario.protocol.manifest, "deployment", "wallets")
+    written = bare(*command, tmp_path / "new" / "folder", "--json").json
+    assert [Path(each).name for each in written] == [
+        f"{name}-31337.json"
+        for name in ("LicenseRegistry", "RoyaltyVault", "Grants", "UsageOracle", "Disputes")
+    ]
+    manifest = json.loads(scenario.protocol.manifest.read_text())
+    for each in written:
+        described = json.loads(Path(each).read_text())
+        name = Path(each).name.partition("-")[0]
+        (deployed,) = described["context"]["eip712"]["deployments"]
+        assert deployed == {"chainId": 31337, "address": manifest["contracts"][name]["address"]}
+    assert manifest["token"] in Path(written[0]).read_text()
+    file = tmp_path / "file"
+    file.touch()
+    ran = bare(*command, file)
+    assert (ran.code, "FOLDER" in ran.err) == (2, True)
