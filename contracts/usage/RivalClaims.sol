@@ -7,13 +7,14 @@ import {Arbitration} from "./Arbitration.sol";
 
 /// @title Rival claims: whose recording is it?
 /// @notice Several licences may claim one recording. A bonded claim asks the arbiter to void one of them from now on;
-/// what it said in the past, and what it was paid, stays.
+/// what it said in the past, and what it was paid, stays. An account has one open claim on a licence; nobody's claim keeps
+/// another's out, the licensor's own least of all.
 abstract contract RivalClaims is Arbitration {
     /// @inheritdoc IDisputes
     uint32 public claimCount;
 
     mapping(uint32 claimId => RivalClaim) private _claims;
-    mapping(uint32 licenseId => uint32 claimId) private _openClaims;
+    mapping(uint32 licenseId => mapping(address claimant => uint32 claimId)) private _openClaims;
 
     /// @inheritdoc IDisputes
     function claimRecording(uint32 licenseId, bytes32 evidence) external returns (uint32 claimId) {
@@ -21,10 +22,11 @@ abstract contract RivalClaims is Arbitration {
         License memory license = REGISTRY.licenseOf(licenseId);
         bool ended = license.endsAt != 0 && license.endsAt <= block.timestamp;
         if (license.from == 0 || ended) revert LicenseNotLive(licenseId);
-        if (_openClaims[licenseId] != 0) revert AlreadyClaimed(_openClaims[licenseId]);
+        uint32 open = _openClaims[licenseId][msg.sender];
+        if (open != 0) revert AlreadyClaimed(open);
         // Effect
         claimId = ++claimCount;
-        _openClaims[licenseId] = claimId;
+        _openClaims[licenseId][msg.sender] = claimId;
         _claims[claimId] = RivalClaim({
             claimant: msg.sender,
             openedAt: uint40(block.timestamp),
@@ -42,7 +44,7 @@ abstract contract RivalClaims is Arbitration {
         RivalClaim memory claim = _open(claimId);
         uint256 end = uint256(claim.openedAt) + ARBITRATION_PERIOD;
         if (block.timestamp > end) revert ArbitrationOver(claimId, end);
-        _close(claimId, claim.licenseId, ChallengeState.RULED);
+        _close(claimId, claim, ChallengeState.RULED);
         License memory license = REGISTRY.licenseOf(claim.licenseId);
         emit RecordingClaimRuled(claimId, upheld);
         if (upheld) {
@@ -61,7 +63,7 @@ abstract contract RivalClaims is Arbitration {
         RivalClaim memory claim = _open(claimId);
         uint256 end = uint256(claim.openedAt) + ARBITRATION_PERIOD;
         if (block.timestamp <= end) revert ArbitrationRunning(claimId, end);
-        _close(claimId, claim.licenseId, ChallengeState.LAPSED);
+        _close(claimId, claim, ChallengeState.LAPSED);
         emit RecordingClaimLapsed(claimId);
         VAULT.awardBond(claim.claimant, claim.bond);
     }
@@ -72,9 +74,9 @@ abstract contract RivalClaims is Arbitration {
         if (claim.state != ChallengeState.OPEN) revert ClaimClosed(claimId);
     }
 
-    function _close(uint32 claimId, uint32 licenseId, ChallengeState state) private {
+    function _close(uint32 claimId, RivalClaim memory claim, ChallengeState state) private {
         _claims[claimId].state = state;
-        delete _openClaims[licenseId];
+        delete _openClaims[claim.licenseId][claim.claimant];
     }
 
     /// @inheritdoc IDisputes

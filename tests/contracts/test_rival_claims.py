@@ -70,17 +70,41 @@ def test_a_claim_without_the_bond_is_none(protocol: DeployedProtocol, license_id
         claim(protocol, license_id, SOCIETY)
 
 
-def test_one_claim_of_a_licence_is_open_at_a_time(
+def test_an_account_has_one_open_claim_on_a_licence(
     protocol: DeployedProtocol, license_id: int
 ) -> None:
     first, _ = claim(protocol, license_id)
-    protocol.fund_account(STRANGER, 3 * MINIMUM)
     with refused("AlreadyClaimed", first):
-        claim(protocol, license_id, STRANGER)
+        claim(protocol, license_id)
     other = protocol.license()
-    assert claim(protocol, other, STRANGER)[0] == first + 1
+    assert claim(protocol, other)[0] == first + 1
     protocol.disputes.ruleRecording(first, False, JUDGE)
-    assert claim(protocol, license_id, STRANGER)[0] == first + 2
+    assert claim(protocol, license_id)[0] == first + 2
+    with refused("AlreadyClaimed", first + 2):
+        claim(protocol, license_id)
+
+
+def test_a_licensor_s_own_claim_keeps_nobody_out(
+    protocol: DeployedProtocol, license_id: int
+) -> None:
+    protocol.fund_account(ARTIST, MINIMUM)
+    protocol.fund_account(STRANGER, MINIMUM)
+    own, end = claim(protocol, license_id, ARTIST)
+    real, _ = claim(protocol, license_id, LABEL)
+    third, _ = claim(protocol, license_id, STRANGER)
+    assert protocol.vault.challengeBonds() == 3 * MINIMUM
+    tx = protocol.disputes.ruleRecording(real, True, JUDGE)
+    assert tx.events["LicenseVoided"]["licenseId"] == license_id
+    assert protocol.vault.refundOf(LABEL) == MINIMUM
+    # The others' claims are still ruled on or lapse, and the licence stays void.
+    tx = protocol.disputes.ruleRecording(third, False, JUDGE)
+    assert "LicenseVoided" not in tx.events
+    assert protocol.vault.refundOf(STRANGER) == 0
+    mine_at(end + 1)
+    protocol.disputes.lapseRecording(own, ANYONE)
+    assert protocol.vault.refundOf(ARTIST) == MINIMUM
+    assert protocol.vault.challengeBonds() == 0
+    check_books(protocol)
 
 
 def test_only_a_licence_that_lives_can_be_claimed(

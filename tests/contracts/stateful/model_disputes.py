@@ -244,16 +244,15 @@ class Disputes(Usage):
 
     # ---- rival claims -----------------------------------------------------------------------------------------------
 
-    def open_claim(self, license_id: int) -> int:
-        """The id of the open claim on a licence, 0 if there is none."""
-        return next(
-            (i for i, c in self.claims.items() if c.license_id == license_id and c.state == "open"),
-            0,
+    def _has_open_claim(self, by: str, license_id: int) -> bool:
+        return any(
+            (claim.claimant, claim.license_id, claim.state) == (by, license_id, "open")
+            for claim in self.claims.values()
         )
 
     def claim_recording(self, by: str, license_id: int) -> None:
         refuse("LicenseNotLive", when=not self.live(license_id))
-        refuse("AlreadyClaimed", when=self.open_claim(license_id) != 0)
+        refuse("AlreadyClaimed", when=self._has_open_claim(by, license_id))
         bond = self.parameters.minimum_challenge_bond
         self._bond_from_wallet(by, bond)
         self.claims[len(self.claims) + 1] = RivalClaim(by, self.now, license_id, bond)
