@@ -98,7 +98,7 @@ interface IDisputes is ISignedActs {
 
     /* RIVAL CLAIMS */
 
-    /// @notice Claims, with the minimum bond in token units, that a licence's recording is not its licensor's to license.
+    /// @notice Claims, with the minimum bond, that a licence's recording is not its licensor's to license.
     /// Any number of accounts can claim one licence at once, each once; `AlreadyClaimed` names the caller's open claim.
     function claimRecording(uint32 licenseId, bytes32 evidence) external returns (uint32 claimId);
     /// @notice Upheld, the licence is void from now on and the bond returns; else half the bond goes to its split.

@@ -7,8 +7,8 @@ import {Arbitration} from "./Arbitration.sol";
 
 /// @title Rival claims: whose recording is it?
 /// @notice Several licences may claim one recording. A bonded claim asks the arbiter to void one of them from now on;
-/// what it said in the past, and what it was paid, stays. An account has one open claim on a licence; nobody's claim keeps
-/// another's out, the licensor's own least of all.
+/// what it said in the past, and what it was paid, stays. An account has one open claim on a licence; nobody's
+/// claim keeps another's out, the licensor's own least of all.
 abstract contract RivalClaims is Arbitration {
     /// @inheritdoc IDisputes
     uint32 public claimCount;
