@@ -142,6 +142,7 @@ def deploy(build: Any, plan: Plan) -> Deployed:
         (
             token.address,
             governor,
+            addresses["LicenseRegistry"],
             addresses["Grants"],
             addresses["UsageOracle"],
             addresses["Disputes"],
@@ -202,6 +203,7 @@ def check(deployed: Deployed) -> None:
     expected = [
         ("RoyaltyVault.token", d.RoyaltyVault.token(), d.token.address),
         ("RoyaltyVault.governor", d.RoyaltyVault.governor(), d.governor),
+        ("RoyaltyVault.registry", d.RoyaltyVault.registry(), d.LicenseRegistry.address),
         ("RoyaltyVault.grants", d.RoyaltyVault.grants(), d.Grants.address),
         ("RoyaltyVault.usageOracle", d.RoyaltyVault.usageOracle(), d.UsageOracle.address),
         ("RoyaltyVault.disputes", d.RoyaltyVault.disputes(), d.Disputes.address),

@@ -81,7 +81,7 @@ def check_may_mint_for(services: Services, caller: Caller, owner: str) -> None:
 def forbidden_payees(services: Services) -> tuple[str, ...]:
     """Accounts that can never claim: what is credited to them is lost."""
     deployment = services.chain.deployment
-    return deployment.address("RoyaltyVault"), deployment.token
+    return *(contract.address for contract in deployment.contracts.values()), deployment.token
 
 
 def prepare_mint(services: Services, caller: Caller, request: MintRequest) -> PreparedAct:

@@ -19,16 +19,18 @@ interface IAttesters {
     error SignersNotAscending(address signer);
     error NotGovernor(address account);
     error NotGuardian(address account);
-    /// @notice The roles must be held by different, known accounts.
+    /// @notice Governor, guardian, arbiter and each attester are different, known accounts.
     error RoleInvalid(address account);
 
     event AttestersChanged(uint64 indexed configVersion, address[] attesters, uint256 quorum);
     event GuardianChanged(address indexed guardian);
 
-    /// @notice Sets the attesters, ascending. Reports already submitted keep the version they came in under.
+    /// @notice Sets the attesters, ascending, none of them governor, guardian or arbiter. Reports submitted before keep
+    /// the version they came in under.
     function setAttesters(address[] calldata attesters) external;
     /// @notice The guardian removes an attester while a quorum of the governor's set remains; the quorum stays.
     function removeAttester(address attester) external;
+    /// @notice Sets the guardian, who is neither governor, arbiter nor attester.
     function setGuardian(address newGuardian) external;
 
     function configVersion() external view returns (uint64);

@@ -14,6 +14,7 @@ interface IDisputes is ISignedActs {
     error ConfigInvalid(string field);
     error NotGovernor(address account);
     error NotArbiter(address account);
+    /// @notice The arbiter is a known account that is neither governor, guardian nor attester.
     error ArbiterInvalid(address account);
 
     /// @notice Only a report whose money is reserved can be challenged.
@@ -108,6 +109,7 @@ interface IDisputes is ISignedActs {
 
     /* GOVERNANCE AND READING */
 
+    /// @notice The governor names another arbiter, also for what is open now.
     function setArbiter(address newArbiter) external;
     function arbiter() external view returns (address);
     function governor() external view returns (address);

@@ -91,6 +91,7 @@ interface IRoyaltyVault is IPlatforms, ISplits, ISignedActs {
 
     function token() external view returns (IERC20);
     function governor() external view returns (address);
+    function registry() external view returns (address);
     function grants() external view returns (address);
     function usageOracle() external view returns (address);
     function disputes() external view returns (address);

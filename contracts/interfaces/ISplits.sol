@@ -9,7 +9,7 @@ import {Payee, Position, Signed} from "../Types.sol";
 interface ISplits {
     /// @notice A split has 1 to 64 payees.
     error PayeeCountInvalid(uint256 count);
-    /// @notice Zero address, the vault or the token cannot be a payee.
+    /// @notice The zero address, the token and the contracts of this deployment cannot be payees.
     error PayeeInvalid(address account);
     /// @notice Payees must be strictly ascending by account: `index` is not above its neighbour before.
     error PayeesNotAscending(uint256 index, address account);
@@ -23,6 +23,7 @@ interface ISplits {
     error NotPayee(uint32 splitId, address account);
     /// @notice Less is claimable than the signer asked for.
     error ClaimBelowMinimum(address account, uint64 amount, uint64 minimum);
+    /// @notice Money goes neither to the zero address, nor to the token or a contract of this deployment.
     error RecipientInvalid(address to);
 
     event SplitInterned(uint32 indexed splitId, bytes32 indexed digest, Payee[] payees);

@@ -42,6 +42,8 @@ interface IUsageOracle is IAttesters {
     error Paused(uint40 until);
     error PausedTooSoon(uint40 nextPause);
     error NotPauser(address account);
+    /// @notice The guardian cannot lift what the governor paused.
+    error PausedByGovernor(uint40 until);
 
     /// @notice `rows` and `credits` are the packed rows and, one for one, what each will pay whom.
     event ReportSubmitted(
@@ -85,6 +87,7 @@ interface IUsageOracle is IAttesters {
     /// @notice Stops submit and settle for 14 days at most; challenges, claims and withdrawals go on.
     /// The guardian may do so once in 90 days; the governor at any time.
     function pause() external;
+    /// @notice Ends a pause early. The governor ends any; the guardian none while a pause of the governor runs.
     function unpause() external;
 
     function reportIdOf(UsageReport calldata report) external view returns (bytes32);

@@ -8,6 +8,7 @@ import {Escrow} from "../Types.sol";
 import {IRoyaltyVault} from "../interfaces/IRoyaltyVault.sol";
 import {CREDIT_BYTES} from "../libraries/Rows.sol";
 import {Platforms} from "./Platforms.sol";
+import {Splits} from "./Splits.sol";
 
 /// @title All the money of a deployment
 /// @notice Platforms' escrow, modules' reserves, challenge bonds and what splits have earned.
@@ -15,6 +16,7 @@ contract RoyaltyVault is IRoyaltyVault, Platforms {
     struct Config {
         IERC20 token;
         address governor;
+        address registry;
         address grants;
         address usageOracle;
         address disputes;
@@ -26,6 +28,7 @@ contract RoyaltyVault is IRoyaltyVault, Platforms {
     }
 
     address private immutable GOVERNOR;
+    address private immutable REGISTRY;
     address private immutable GRANTS;
     address private immutable USAGE_ORACLE;
     address private immutable DISPUTES;
@@ -48,6 +51,7 @@ contract RoyaltyVault is IRoyaltyVault, Platforms {
         address token_ = address(config.token);
         if (token_.code.length == 0 || IERC20Metadata(token_).decimals() != 6) revert TokenInvalid(token_);
         if (config.governor == address(0)) revert ConfigInvalid("governor");
+        if (config.registry == address(0)) revert ConfigInvalid("registry");
         if (config.grants == address(0)) revert ConfigInvalid("grants");
         if (config.usageOracle == address(0)) revert ConfigInvalid("usageOracle");
         if (config.disputes == address(0)) revert ConfigInvalid("disputes");
@@ -56,6 +60,7 @@ contract RoyaltyVault is IRoyaltyVault, Platforms {
         if (config.moduleDelay <= config.thawPeriod) revert ConfigInvalid("moduleDelay");
         TOKEN = config.token;
         GOVERNOR = config.governor;
+        REGISTRY = config.registry;
         GRANTS = config.grants;
         USAGE_ORACLE = config.usageOracle;
         DISPUTES = config.disputes;
@@ -302,6 +307,12 @@ contract RoyaltyVault is IRoyaltyVault, Platforms {
         if (!_enabled[platformId][msg.sender]) revert ModuleNotEnabled(platformId, msg.sender);
     }
 
+    /// @inheritdoc Splits
+    function _isOwnContract(address account) internal view override returns (bool) {
+        return account == address(this) || account == address(TOKEN) || account == REGISTRY || account == GRANTS
+            || _isCore(account);
+    }
+
     /* READING */
 
     /// @inheritdoc IRoyaltyVault
@@ -312,6 +323,11 @@ contract RoyaltyVault is IRoyaltyVault, Platforms {
     /// @inheritdoc IRoyaltyVault
     function governor() external view returns (address) {
         return GOVERNOR;
+    }
+
+    /// @inheritdoc IRoyaltyVault
+    function registry() external view returns (address) {
+        return REGISTRY;
     }
 
     /// @inheritdoc IRoyaltyVault

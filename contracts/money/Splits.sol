@@ -46,9 +46,7 @@ abstract contract Splits is ISplits, SignedActs, ReentrancyGuardTransient {
         for (uint256 i = 0; i < payees.length; ++i) {
             Payee calldata payee = payees[i];
             address account = payee.account;
-            if (account == address(0) || account == address(this) || account == address(TOKEN)) {
-                revert PayeeInvalid(account);
-            }
+            if (account == address(0) || _isOwnContract(account)) revert PayeeInvalid(account);
             if (account <= last) revert PayeesNotAscending(i, account);
             if (payee.share == 0) revert ShareInvalid(account);
             if (payee.role == 0 || payee.role > ROLES) revert RoleInvalid(account, payee.role);
@@ -110,6 +108,7 @@ abstract contract Splits is ISplits, SignedActs, ReentrancyGuardTransient {
 
     /// @inheritdoc ISplits
     function claim(address payee, uint32[] calldata splitIds) external nonReentrant returns (uint64 amount) {
+        // No need to check the recipient: `redirect` did, and no payee is a contract of this deployment.
         return _claim(payee, recipientOf(payee), splitIds, 0);
     }
 
@@ -119,6 +118,7 @@ abstract contract Splits is ISplits, SignedActs, ReentrancyGuardTransient {
         nonReentrant
         returns (uint64 amount)
     {
+        _checkRecipient(to);
         _useSignature(keccak256(abi.encode(Messages.CLAIM, by.account, to, minimum, by.nonce, by.deadline)), by);
         return _claim(by.account, to, splitIds, minimum);
     }
@@ -127,7 +127,6 @@ abstract contract Splits is ISplits, SignedActs, ReentrancyGuardTransient {
         private
         returns (uint64 amount)
     {
-        _checkRecipient(to);
         // Effect
         uint64 refunds = _takeRefunds(payee);
         amount = _collect(payee, splitIds) + refunds;
@@ -188,8 +187,11 @@ abstract contract Splits is ISplits, SignedActs, ReentrancyGuardTransient {
     }
 
     function _checkRecipient(address to) internal view {
-        if (to == address(0) || to == address(this) || to == address(TOKEN)) revert RecipientInvalid(to);
+        if (to == address(0) || _isOwnContract(to)) revert RecipientInvalid(to);
     }
+
+    /// @dev Whether an account is a contract of this deployment or its token: none of them can pass money on.
+    function _isOwnContract(address account) internal view virtual returns (bool);
 
     /* READING */
 

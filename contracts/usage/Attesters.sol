@@ -3,13 +3,15 @@ pragma solidity 0.8.30;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {IAttesters} from "../interfaces/IAttesters.sol";
+import {IDisputes} from "../interfaces/IDisputes.sol";
 
-/// @title Versioned attester sets and their quorum
+/// @title Versioned attester sets, their quorum, and roles that never share a key
 abstract contract Attesters is IAttesters {
     uint256 private constant SIGNATURE_BYTES = 65;
     uint256 private constant MAX_ATTESTERS = 64;
 
     address private immutable GOVERNOR;
+    address internal immutable DISPUTES;
 
     /// @inheritdoc IAttesters
     uint64 public configVersion;
@@ -27,9 +29,13 @@ abstract contract Attesters is IAttesters {
         _;
     }
 
-    constructor(address governor_, address guardian_, address[] memory attesters) {
+    /// @param disputes_ the predicted address of the disputes, which name the arbiter; they may not exist yet
+    constructor(address governor_, address disputes_, address guardian_, address[] memory attesters) {
         if (governor_ == address(0)) revert RoleInvalid(governor_);
         GOVERNOR = governor_;
+        // The deploy script compares it with where the disputes came to be.
+        // slither-disable-next-line missing-zero-check
+        DISPUTES = disputes_;
         _setGuardian(guardian_);
         _setAttesters(attesters, _quorumOf(attesters.length));
     }
@@ -63,7 +69,8 @@ abstract contract Attesters is IAttesters {
     }
 
     function _setGuardian(address guardian_) private {
-        if (guardian_ == address(0) || guardian_ == GOVERNOR) revert RoleInvalid(guardian_);
+        bool taken = guardian_ == GOVERNOR || guardian_ == _arbiter() || isAttester[configVersion][guardian_];
+        if (guardian_ == address(0) || taken) revert RoleInvalid(guardian_);
         guardian = guardian_;
         emit GuardianChanged(guardian_);
     }
@@ -72,15 +79,23 @@ abstract contract Attesters is IAttesters {
         if (attesters.length == 0 || attesters.length > MAX_ATTESTERS) revert AttesterCountInvalid(attesters.length);
         uint64 version = ++configVersion;
         quorum = quorum_;
+        address guardian_ = guardian;
+        address arbiter = _arbiter();
         address last = address(0);
         for (uint256 i = 0; i < attesters.length; ++i) {
             // Refuses the zero address as well: nothing is below it.
             if (attesters[i] <= last) revert AttestersNotAscending(attesters[i]);
             last = attesters[i];
+            if (last == GOVERNOR || last == guardian_ || last == arbiter) revert RoleInvalid(last);
             isAttester[version][last] = true;
         }
         _attesters[version] = attesters;
         emit AttestersChanged(version, attesters, quorum_);
+    }
+
+    /// @dev Nobody while the disputes are not deployed: they compare their arbiter with the others when they are.
+    function _arbiter() private view returns (address) {
+        return DISPUTES.code.length == 0 ? address(0) : IDisputes(DISPUTES).arbiter();
     }
 
     function _quorumOf(uint256 count) private pure returns (uint256) {

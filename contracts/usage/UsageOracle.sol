@@ -37,12 +37,12 @@ contract UsageOracle is IUsageOracle, Attesters, EIP712 {
     IRoyaltyVault private immutable VAULT;
     ILicenseRegistry private immutable REGISTRY;
     IGrants private immutable GRANTS;
-    address private immutable DISPUTES;
     uint40 private immutable CHALLENGE_WINDOW;
 
     /// @inheritdoc IUsageOracle
     uint40 public pausedUntil;
     uint40 private _guardianPausedAt;
+    uint40 private _governorPausedUntil;
 
     mapping(bytes32 reportId => Report) private _reports;
     mapping(bytes32 reportId => mapping(uint256 word => uint256 bits)) private _held;
@@ -55,7 +55,7 @@ contract UsageOracle is IUsageOracle, Attesters, EIP712 {
 
     constructor(Config memory config)
         EIP712("Obbligato UsageOracle", "1")
-        Attesters(config.governor, config.guardian, config.attesters)
+        Attesters(config.governor, config.disputes, config.guardian, config.attesters)
     {
         if (config.challengeWindow == 0 || config.challengeWindow >= config.vault.settlementPeriod()) {
             revert ConfigInvalid("challengeWindow");
@@ -63,7 +63,6 @@ contract UsageOracle is IUsageOracle, Attesters, EIP712 {
         VAULT = config.vault;
         REGISTRY = config.registry;
         GRANTS = config.grants;
-        DISPUTES = config.disputes;
         CHALLENGE_WINDOW = config.challengeWindow;
     }
 
@@ -268,7 +267,9 @@ contract UsageOracle is IUsageOracle, Attesters, EIP712 {
             uint40 next = _guardianPausedAt == 0 ? 0 : _guardianPausedAt + PAUSE_SPACING;
             if (now_ < next) revert PausedTooSoon(next);
             _guardianPausedAt = now_;
-        } else if (msg.sender != governor()) {
+        } else if (msg.sender == governor()) {
+            _governorPausedUntil = now_ + PAUSE_LENGTH;
+        } else {
             revert NotPauser(msg.sender);
         }
         pausedUntil = now_ + PAUSE_LENGTH;
@@ -277,7 +278,13 @@ contract UsageOracle is IUsageOracle, Attesters, EIP712 {
 
     /// @inheritdoc IUsageOracle
     function unpause() external {
-        if (msg.sender != guardian && msg.sender != governor()) revert NotPauser(msg.sender);
+        if (msg.sender == governor()) {
+            _governorPausedUntil = 0;
+        } else if (msg.sender != guardian) {
+            revert NotPauser(msg.sender);
+        } else if (block.timestamp < _governorPausedUntil) {
+            revert PausedByGovernor(_governorPausedUntil);
+        }
         pausedUntil = 0;
         emit PausedUntil(0, msg.sender);
     }

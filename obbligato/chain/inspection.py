@@ -33,6 +33,7 @@ class Check:
 
 
 _LINKS: Final = (
+    ("RoyaltyVault", "registry", "LicenseRegistry"),
     ("RoyaltyVault", "grants", "Grants"),
     ("RoyaltyVault", "usageOracle", "UsageOracle"),
     ("RoyaltyVault", "disputes", "Disputes"),

@@ -90,13 +90,13 @@ class Split(TypedStruct):
         return split
 
     def refuse_payees(self, forbidden: Iterable[str]) -> None:
-        """Raises InputError if one is paid: the vault and the money token can take nothing out."""
+        """Raises InputError if one is paid: contracts and the money token can take nothing out."""
         refused = {checked_address(account) for account in forbidden}
         for row, payee in enumerate(self.payees):
             if payee.account in refused:
                 raise InputError(
-                    f"{payee.account} is the vault or the money token: money credited to it could "
-                    "never be taken out, name another account",
+                    f"{payee.account} is a contract of the deployment or the money token: money "
+                    "credited to it could never be taken out, name another account",
                     field="payees",
                     row=row,
                 )

@@ -168,10 +168,12 @@ class DeployedProtocol:
         self.token = deploy(code["TestDollar"])
         self.batch = deploy(self.batch_code) if self.batch_code else None
         nonce = int(self.chain.rpc("eth_getTransactionCount", deployer, "latest"), 16)
-        grants, oracle, disputes = (created_by(deployer, nonce + later) for later in (2, 3, 4))
+        registry, grants, oracle, disputes = (
+            created_by(deployer, nonce + later) for later in (1, 2, 3, 4)
+        )
         settlement = WINDOW + ARBITRATION
         clocks = settlement, settlement + 7 * DAY, settlement + CLAIM_PERIOD, settlement + 14 * DAY
-        known = self.token.address, self.governor, grants, oracle, disputes
+        known = self.token.address, self.governor, registry, grants, oracle, disputes
         self.vault = deploy(code["RoyaltyVault"], (*known, MINIMUM_BOND, *clocks))
         self.registry = deploy(code["LicenseRegistry"], self.vault.address, disputes)
         self.grants = deploy(code["Grants"], self.vault.address, self.registry.address)

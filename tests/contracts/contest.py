@@ -18,6 +18,13 @@ MINIMUM = 5_000_000
 """The minimum bond of a challenge: five dollars."""
 
 
+def own_contracts(protocol: DeployedProtocol) -> list[str]:
+    """The contracts of a deployment and its token: money sent to one of them is lost."""
+    p = protocol
+    parts = (p.token, p.vault, p.registry, p.grants, p.oracle, p.disputes)
+    return [part.address for part in parts]
+
+
 class Escrow(NamedTuple):
     """A platform's money outside of reserves."""
 

@@ -93,8 +93,8 @@ def test_only_the_governor_sets_attesters_and_the_guardian(protocol: DeployedPro
             protocol.oracle.setGuardian(account, {"from": account})
 
 
-def test_the_guardian_is_somebody_and_not_the_governor(protocol: DeployedProtocol) -> None:
-    for account in (ZERO, GOVERNOR):
+def test_the_guardian_is_somebody_who_holds_no_other_role(protocol: DeployedProtocol) -> None:
+    for account in (ZERO, GOVERNOR, ARBITER, *ATTESTERS):
         with refused("RoleInvalid", account):
             protocol.oracle.setGuardian(account, {"from": GOVERNOR})
     tx = protocol.oracle.setGuardian(SOCIETY, {"from": GOVERNOR})
@@ -102,6 +102,29 @@ def test_the_guardian_is_somebody_and_not_the_governor(protocol: DeployedProtoco
     with refused("NotGuardian", GUARDIAN):
         protocol.oracle.removeAttester(IN_ORDER[0], {"from": GUARDIAN})
     protocol.oracle.removeAttester(IN_ORDER[0], {"from": SOCIETY})
+
+
+@pytest.mark.parametrize("account", [GOVERNOR, GUARDIAN, ARBITER])
+def test_no_attester_holds_another_role(protocol: DeployedProtocol, account: str) -> None:
+    mixed = sorted([*ATTESTERS[:2], account], key=lambda one: int(one, 16))
+    with refused("RoleInvalid", account):
+        set_attesters(protocol, mixed)
+    with refused("RoleInvalid", account):
+        set_attesters(protocol, [account])
+    assert protocol.oracle.configVersion() == 1
+
+
+def test_a_role_that_was_given_up_is_free_for_another(protocol: DeployedProtocol) -> None:
+    left, *rest = IN_ORDER
+    protocol.oracle.removeAttester(left, {"from": GUARDIAN})
+    protocol.oracle.setGuardian(left, {"from": GOVERNOR})
+    with refused("ArbiterInvalid", left):
+        protocol.disputes.setArbiter(left, {"from": GOVERNOR})
+    protocol.disputes.setArbiter(GUARDIAN, {"from": GOVERNOR})
+    # Who was the arbiter may attest, who is may not.
+    with refused("RoleInvalid", GUARDIAN):
+        set_attesters(protocol, [GUARDIAN])
+    set_attesters(protocol, sorted([ARBITER, *rest], key=lambda one: int(one, 16)))
 
 
 def test_each_change_is_a_version_and_older_ones_stay_as_they_were(

@@ -174,6 +174,34 @@ def test_the_governor_pauses_at_any_time_and_lifts_any_pause(protocol: DeployedP
     assert protocol.oracle.pausedUntil() == 0
 
 
+def test_the_guardian_cannot_lift_what_the_governor_paused(protocol: DeployedProtocol) -> None:
+    until = pause(protocol, GOVERNOR)
+    with refused("PausedByGovernor", until):
+        protocol.oracle.unpause({"from": GUARDIAN})
+    # Nor by pausing on top of it first: what it added stays until the governor's own pause is over.
+    protocol.wait(4 * DAY)
+    longer = pause(protocol, GUARDIAN)
+    with refused("PausedByGovernor", until):
+        protocol.oracle.unpause({"from": GUARDIAN})
+    next_at(until - 1)
+    with refused("PausedByGovernor", until):
+        protocol.oracle.unpause({"from": GUARDIAN})
+    assert protocol.oracle.pausedUntil() == longer
+    next_at(until)
+    protocol.oracle.unpause({"from": GUARDIAN})
+    assert protocol.oracle.pausedUntil() == 0
+
+
+def test_a_pause_that_the_governor_lifted_does_not_bind_the_guardian_later(
+    protocol: DeployedProtocol,
+) -> None:
+    pause(protocol, GOVERNOR)
+    protocol.oracle.unpause({"from": GOVERNOR})
+    pause(protocol, GUARDIAN)
+    protocol.oracle.unpause({"from": GUARDIAN})
+    assert protocol.oracle.pausedUntil() == 0
+
+
 def test_nobody_else_pauses_or_lifts_a_pause(protocol: DeployedProtocol) -> None:
     for account in (STRANGER, ARBITER, ATTESTERS[0], PLATFORM_ADMIN):
         with refused("NotPauser", account):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from tests.contracts.contest import check_books, escrow
+from tests.contracts.contest import check_books, escrow, own_contracts
 from tests.contracts.moments import mine_at, next_at
 from tests.contracts.protocol import (
     ARTIST,
@@ -262,7 +262,7 @@ def test_withdrawn_money_is_never_sent_where_nobody_could_take_it_out(
     protocol: DeployedProtocol, platform: int
 ) -> None:
     mine_at(thaw(protocol, platform, 400))
-    for to in (ZERO, protocol.vault.address, protocol.token.address):
+    for to in (ZERO, *own_contracts(protocol)):
         with refused("RecipientInvalid", to):
             protocol.vault.withdraw(platform, to, ADMIN)
 
@@ -351,7 +351,7 @@ def test_the_bond_is_never_sent_where_nobody_could_take_it_out(
     protocol: DeployedProtocol, platform: int
 ) -> None:
     mine_at(int(protocol.vault.close(platform, ADMIN).timestamp) + CLOSE)
-    for to in (ZERO, protocol.vault.address, protocol.token.address):
+    for to in (ZERO, *own_contracts(protocol)):
         with refused("RecipientInvalid", to):
             protocol.vault.withdrawBond(platform, to, ADMIN)
 

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from obbligato.protocol.constants import Role
-from tests.contracts.contest import acting_as, check_books, deploy, escrow, packed_credits
+from tests.contracts.contest import (
+    acting_as,
+    check_books,
+    deploy,
+    escrow,
+    own_contracts,
+    packed_credits,
+)
 from tests.contracts.protocol import (
     ARTIST,
     DAY,
@@ -110,7 +117,7 @@ def test_payees_out_of_order_or_twice_are_refused_by_position(protocol: Deployed
 
 
 def test_money_that_nobody_could_take_out_is_refused(protocol: DeployedProtocol) -> None:
-    for account in ("0x" + "00" * 20, protocol.vault.address, protocol.token.address):
+    for account in ("0x" + "00" * 20, *own_contracts(protocol)):
         with refused("PayeeInvalid", account):
             intern(protocol, [(account, 1_000_000, 1)])
 

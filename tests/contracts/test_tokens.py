@@ -186,6 +186,7 @@ def vault_config(protocol: DeployedProtocol, **changes: Any) -> tuple[Any, ...]:
     fields = {
         "token": protocol.token.address,
         "governor": GOVERNOR,
+        "registry": protocol.registry.address,
         "grants": protocol.grants.address,
         "usageOracle": protocol.oracle.address,
         "disputes": protocol.disputes.address,
@@ -207,7 +208,7 @@ def test_a_vault_on_no_contract_or_on_eighteen_decimals_is_refused(
             deploy("RoyaltyVault", vault_config(protocol, token=token))
 
 
-@pytest.mark.parametrize("field", ["governor", "grants", "usageOracle", "disputes"])
+@pytest.mark.parametrize("field", ["governor", "registry", "grants", "usageOracle", "disputes"])
 def test_a_vault_without_one_of_its_roles_is_refused(
     protocol: DeployedProtocol, field: str
 ) -> None:
@@ -249,7 +250,17 @@ def test_a_window_of_nothing_or_as_long_as_the_settlement_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("field", "account"), [("governor", ZERO), ("guardian", ZERO), ("guardian", GOVERNOR)]
+    ("field", "account"),
+    [
+        ("governor", ZERO),
+        ("governor", ATTESTERS[1]),
+        ("governor", GUARDIAN),
+        ("guardian", ZERO),
+        ("guardian", GOVERNOR),
+        # The disputes exist, so their arbiter is known.
+        ("guardian", ARBITER),
+        ("guardian", ATTESTERS[2]),
+    ],
 )
 def test_an_oracle_whose_roles_are_nobody_or_one_account_is_refused(
     protocol: DeployedProtocol, field: str, account: str
@@ -292,7 +303,7 @@ def test_disputes_whose_clocks_or_bond_cannot_work_are_refused(
         deploy("Disputes", disputes_config(protocol, **{field: value}))
 
 
-@pytest.mark.parametrize("account", [ZERO, GOVERNOR, GUARDIAN])
+@pytest.mark.parametrize("account", [ZERO, GOVERNOR, GUARDIAN, *ATTESTERS])
 def test_an_arbiter_that_is_nobody_or_holds_another_role_is_refused(
     protocol: DeployedProtocol, account: str
 ) -> None:

@@ -104,8 +104,10 @@ def test_sorting_is_by_number_not_by_spelling() -> None:
     assert numbers == sorted(numbers)
 
 
-def test_the_vault_and_the_token_cannot_be_paid() -> None:
-    with pytest.raises(InputError, match="vault or the money token") as refused:
+def test_a_contract_of_the_deployment_and_the_token_cannot_be_paid() -> None:
+    with pytest.raises(
+        InputError, match="contract of the deployment or the money token"
+    ) as refused:
         Split.of([payee(1, 500_000), payee(2, 500_000)], forbidden=[account(2).lower()])
     assert refused.value.row == 1
 

@@ -14,6 +14,7 @@ from backend.actions.relay import ActFollower
 from backend.actions.sign import sign_act, was_sent
 from backend.actions.store import Idempotency, act_response, store_act, typed_data
 from backend.db.service_db import Act
+from obbligato.chain.deployment import CONTRACTS
 from obbligato.documents.cid import cid_from_digest
 from obbligato.documents.license import LicenseDocument
 from obbligato.documents.wording import legal_text
@@ -310,13 +311,14 @@ def test_what_the_rules_refuse_names_its_field_and_prepares_nothing(
     assert refused.value.field == field
 
 
-def test_a_vault_is_no_payee(acts_env: ActsEnv) -> None:
-    vault = acts_env.services.chain.deployment.address("RoyaltyVault")
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_a_contract_of_the_deployment_is_no_payee(acts_env: ActsEnv, name: str) -> None:
+    contract = acts_env.services.chain.deployment.address(name)
     with pytest.raises(InputError, match="never be taken out"):
         prepared(
             acts_env,
             mint_request(
-                "Vault", payees=[{"account": vault, "share_ppm": 1_000_000, "role": "label"}]
+                "Lost", payees=[{"account": contract, "share_ppm": 1_000_000, "role": "label"}]
             ),
         )
 

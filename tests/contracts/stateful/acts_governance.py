@@ -49,7 +49,8 @@ def attesters(d: Deployment, rng: random.Random) -> None:
         return
     by = mostly(rng, GOVERNOR, GUARDIAN, STRANGER)
     chosen = ascending(rng.sample(ALL_ATTESTERS, mostly(rng, rng.randint(1, 7), 0)))
-    chosen = mostly(rng, chosen, chosen[::-1], chosen + chosen)
+    shared = ascending([*chosen, rng.choice(ROLES)])
+    chosen = mostly(rng, chosen, chosen[::-1], chosen + chosen, shared)
     d.do(by, oracle.setAttesters, chosen, foretold=lambda: m.set_attesters(by, chosen))
 
 

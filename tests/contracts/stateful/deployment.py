@@ -54,6 +54,7 @@ class Deployment:
             Addresses(
                 token=protocol.token.address,
                 vault=protocol.vault.address,
+                registry=protocol.registry.address,
                 grants=protocol.grants.address,
                 oracle=protocol.oracle.address,
                 disputes=protocol.disputes.address,

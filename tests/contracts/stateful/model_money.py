@@ -27,7 +27,14 @@ class Money(State):
         self.wallets[account] -= amount
 
     def _check_recipient(self, to: str) -> None:
-        refuse("RecipientInvalid", when=to in (ZERO, self.at.vault, self.at.token))
+        contracts = (
+            self.at.vault,
+            self.at.registry,
+            self.at.grants,
+            self.at.oracle,
+            self.at.disputes,
+        )
+        refuse("RecipientInvalid", when=to in (ZERO, self.at.token, *contracts))
 
     # ---- platforms --------------------------------------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ class State:
         # Usage.
         self.versions: dict[int, tuple[str, ...]] = {}
         self.quorum = 0
-        self.paused_until = self.guardian_paused_at = 0
+        self.paused_until = self.guardian_paused_at = self.governor_paused_until = 0
         self.streams: dict[tuple[int, bytes], Stream] = defaultdict(Stream)
         self.reports: dict[bytes, Report] = {}
         self.records: dict[tuple[bytes, Key], Record] = defaultdict(Record)

@@ -44,6 +44,8 @@ class Usage(Licenses):
         refuse("AttesterCountInvalid", when=not attesters)
         numbers = [int(account, 16) for account in attesters]
         refuse("AttestersNotAscending", when=numbers != sorted(set(numbers)))
+        roles = {self.at.governor, self.at.guardian, self.at.arbiter}
+        refuse("RoleInvalid", when=not roles.isdisjoint(attesters))
         n = len(attesters)
         self.quorum = (n + (n - 1) // 3) // 2 + 1
         self.versions[self.version + 1] = tuple(attesters)
@@ -64,10 +66,14 @@ class Usage(Licenses):
             self.guardian_paused_at = self.now
         else:
             refuse("NotPauser", when=by != self.at.governor)
+            self.governor_paused_until = self.now + PAUSE_LENGTH
         self.paused_until = self.now + PAUSE_LENGTH
 
     def unpause(self, by: str) -> None:
         refuse("NotPauser", when=by not in (self.at.guardian, self.at.governor))
+        if by == self.at.governor:
+            self.governor_paused_until = 0
+        refuse("PausedByGovernor", when=self.now < self.governor_paused_until)
         self.paused_until = 0
 
     def _check_running(self) -> None:

@@ -62,6 +62,7 @@ def pack_credits(credits_: Iterable[Credit]) -> bytes:
 class Addresses:
     token: str
     vault: str
+    registry: str
     grants: str
     oracle: str
     disputes: str
