@@ -17,6 +17,8 @@ interface IPlatforms {
     error EscrowShort(uint32 platformId, uint64 available, uint64 needed);
     error NothingThawing(uint32 platformId);
     error StillThawing(uint32 platformId, uint40 endsAt);
+    /// @notice What had thawed was not withdrawn before `end`: it has to thaw again.
+    error ThawLapsed(uint32 platformId, uint40 end);
     /// @notice The token delivered another amount than was asked for (a fee on transfer, for example).
     error DepositMismatch(uint256 expected, uint256 received);
     error AdminInvalid(address account);
@@ -28,6 +30,7 @@ interface IPlatforms {
     event Deposited(uint32 indexed platformId, address indexed from, uint64 amount);
     event BondAdded(uint32 indexed platformId, address indexed from, uint64 amount);
     event ThawStarted(uint32 indexed platformId, uint64 amount, uint40 endsAt);
+    /// @notice Thawing money is available again: its admin cancelled the thaw, or did not withdraw in time.
     event ThawCancelled(uint32 indexed platformId, uint64 amount);
     event ThawDelayed(uint32 indexed platformId, uint40 endsAt);
     event Withdrawn(uint32 indexed platformId, address indexed to, uint64 amount);
@@ -48,14 +51,19 @@ interface IPlatforms {
         external;
     function addBond(uint32 platformId, uint64 amount) external;
 
-    /// @notice Starts (or restarts, adding) the way out of available money.
+    /// @notice Starts (or restarts, adding) the way out of available money, and of what lapsed.
     function thaw(uint32 platformId, uint64 amount) external;
+    /// @notice Makes all thawing money available again.
     function cancelThaw(uint32 platformId) external;
+    /// @notice Pays out all that has thawed, within `withdrawalPeriod` of its end; after that it has lapsed: the next
+    /// thaw, report or challenge makes it available again.
     function withdraw(uint32 platformId, address to) external;
     /// @notice Ends reporting for good. The bond can leave after the time in which rulings may still need it.
     function close(uint32 platformId) external;
     function withdrawBond(uint32 platformId, address to) external;
 
+    /// @notice Seconds for which thawed money can be withdrawn.
+    function withdrawalPeriod() external view returns (uint40);
     function platformCount() external view returns (uint32);
     function platformOf(uint32 platformId) external view returns (Platform memory);
     function escrowOf(uint32 platformId) external view returns (Escrow memory);

@@ -12,6 +12,9 @@ import {Splits} from "./Splits.sol";
 abstract contract Platforms is IPlatforms, Splits {
     using SafeERC20 for IERC20;
 
+    /// @dev How long thawed money can be withdrawn.
+    uint40 private constant WITHDRAWAL_PERIOD = 3 days;
+
     uint64 internal immutable MINIMUM_BOND;
     uint40 internal immutable THAW_PERIOD;
     uint40 internal immutable SETTLEMENT_PERIOD;
@@ -131,6 +134,7 @@ abstract contract Platforms is IPlatforms, Splits {
     /// @inheritdoc IPlatforms
     function thaw(uint32 platformId, uint64 amount) external onlyAdmin(platformId) {
         if (amount == 0) revert AmountZero();
+        _freezeLapsed(platformId);
         Escrow storage escrow = _escrows[platformId];
         if (escrow.available < amount) revert EscrowShort(platformId, escrow.available, amount);
         escrow.available -= amount;
@@ -141,13 +145,8 @@ abstract contract Platforms is IPlatforms, Splits {
 
     /// @inheritdoc IPlatforms
     function cancelThaw(uint32 platformId) external onlyAdmin(platformId) {
-        Escrow storage escrow = _escrows[platformId];
-        uint64 amount = escrow.thawing;
-        if (amount == 0) revert NothingThawing(platformId);
-        escrow.thawing = 0;
-        escrow.thawEndsAt = 0;
-        escrow.available += amount;
-        emit ThawCancelled(platformId, amount);
+        if (_escrows[platformId].thawing == 0) revert NothingThawing(platformId);
+        _freeze(platformId);
     }
 
     /// @inheritdoc IPlatforms
@@ -158,6 +157,7 @@ abstract contract Platforms is IPlatforms, Splits {
         if (escrow.obligations != 0) revert PlatformObliged(platformId, escrow.obligations);
         if (amount == 0) revert NothingThawing(platformId);
         if (block.timestamp < escrow.thawEndsAt) revert StillThawing(platformId, escrow.thawEndsAt);
+        if (_hasLapsed(escrow)) revert ThawLapsed(platformId, escrow.thawEndsAt + WITHDRAWAL_PERIOD);
         _checkRecipient(to);
         // Effect
         escrow.thawing = 0;
@@ -198,6 +198,7 @@ abstract contract Platforms is IPlatforms, Splits {
 
     /// @dev Money that a report or a ruling may need must not leave first.
     function _delayThaw(uint32 platformId) internal {
+        _freezeLapsed(platformId);
         uint40 earliest = uint40(block.timestamp) + SETTLEMENT_PERIOD;
         Escrow storage escrow = _escrows[platformId];
         if (escrow.thawing != 0 && escrow.thawEndsAt < earliest) {
@@ -211,7 +212,32 @@ abstract contract Platforms is IPlatforms, Splits {
         }
     }
 
+    /// @dev A thaw whose days of withdrawal are over is over: a later report must not push it back to life, or all of a
+    /// platform's money could be on its way out for ever.
+    function _freezeLapsed(uint32 platformId) private {
+        Escrow storage escrow = _escrows[platformId];
+        if (escrow.thawing != 0 && _hasLapsed(escrow)) _freeze(platformId);
+    }
+
+    function _freeze(uint32 platformId) private {
+        Escrow storage escrow = _escrows[platformId];
+        uint64 amount = escrow.thawing;
+        escrow.thawing = 0;
+        escrow.thawEndsAt = 0;
+        escrow.available += amount;
+        emit ThawCancelled(platformId, amount);
+    }
+
+    function _hasLapsed(Escrow storage escrow) private view returns (bool) {
+        return block.timestamp >= escrow.thawEndsAt + WITHDRAWAL_PERIOD;
+    }
+
     /* READING */
+
+    /// @inheritdoc IPlatforms
+    function withdrawalPeriod() external pure returns (uint40) {
+        return WITHDRAWAL_PERIOD;
+    }
 
     /// @inheritdoc IPlatforms
     function platformOf(uint32 platformId) external view returns (Platform memory) {

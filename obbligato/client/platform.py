@@ -72,7 +72,8 @@ def withdraw(
 ) -> Withdrawal:
     """Take the next step to get money out: start its thaw, or take what has thawed.
 
-    Money that has thawed is withdrawn to the admin. Else `amount` (default: all that is available)
+    Money that has thawed is withdrawn to the admin, within the vault's withdrawal period; what was not
+    taken in time counts as available again. Else `amount` (default: all that is available)
     begins to thaw; while a thaw is running nothing is added, unless `restart`, since its clock would
     begin anew for all of it. Raises RefusedError, NotFound, ContractRefused, ChainError.
     """
@@ -80,20 +81,24 @@ def withdraw(
         raise RefusedError(f"{signer.address} is not the admin of platform {platform_id}")
     escrow = chain.escrow(platform_id)
     now = blocks.latest(chain).timestamp
-    if escrow.thawing_units and now >= escrow.thaw_ends_at:
+    lapses_at = escrow.thaw_ends_at + chain.call(VAULT, "withdrawalPeriod")
+    lapsed = escrow.thawing_units if now >= lapses_at else 0
+    running = escrow.thawing_units - lapsed
+    if running and now >= escrow.thaw_ends_at:
         _check_free(escrow)
         chain.transact(signer, VAULT, "withdraw", platform_id, signer.address)
         return Withdrawal(escrow.thawing_units, 0, None)
-    if escrow.thawing_units and not restart:
+    if running and not restart:
         if amount is None:
-            return Withdrawal(0, escrow.thawing_units, escrow.thaw_ends_at)
+            return Withdrawal(0, running, escrow.thaw_ends_at)
         raise RefusedError(
-            f"{escrow.thawing_units} is thawing until {shown_moment(escrow.thaw_ends_at)}; adding to it "
+            f"{running} is thawing until {shown_moment(escrow.thaw_ends_at)}; adding to it "
             "would begin its time anew: wait, or ask for a restart"
         )
-    thawing = escrow.available_units if amount is None else amount
-    if not 0 < thawing <= escrow.available_units:
-        raise RefusedError(f"{thawing} cannot thaw: {escrow.available_units} is available")
+    available = escrow.available_units + lapsed
+    thawing = available if amount is None else amount
+    if not 0 < thawing <= available:
+        raise RefusedError(f"{thawing} cannot thaw: {available} is available")
     chain.transact(signer, VAULT, "thaw", platform_id, thawing)
     after = chain.escrow(platform_id)
     return Withdrawal(0, after.thawing_units, after.thaw_ends_at)

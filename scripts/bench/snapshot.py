@@ -332,7 +332,7 @@ def _escrow(protocol: DeployedProtocol) -> Acts:
     acts["thaw"] = vault.act("thaw", 1, UNIT, sender=admin)
     acts["cancel a thaw"] = vault.act("cancelThaw", 1, sender=admin)
     vault.act("thaw", 1, UNIT, sender=admin)
-    protocol.chain.wait(60 * DAY)
+    protocol.chain.wait(29 * DAY)
     acts["withdraw"] = vault.act("withdraw", 1, admin, sender=admin)
     acts["set a reporter"] = vault.act(
         "setReporter", 1, account("reporter two"), True, sender=admin

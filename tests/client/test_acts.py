@@ -95,6 +95,17 @@ def test_money_thaws_and_is_then_withdrawn(acts: Acts, platform: int) -> None:
     assert (escrow.available_units, escrow.thawing_units) == (70 * DOLLARS, 0)
 
 
+def test_what_was_not_taken_within_three_days_thaws_again(acts: Acts, platform: int) -> None:
+    period = acts.chain.call("RoyaltyVault", "thawPeriod")
+    withdraw(acts.chain, SIGNER, platform, 30 * DOLLARS)
+    acts.wait(period // DAY + 3)
+    # 30 dollars lapsed and 70 never thawed: all of them are available.
+    with pytest.raises(RefusedError, match="100000001 cannot thaw: 100000000 is available"):
+        withdraw(acts.chain, SIGNER, platform, 100 * DOLLARS + 1)
+    assert withdraw(acts.chain, SIGNER, platform).thawing == 100 * DOLLARS
+    assert acts.chain.escrow(platform).available_units == 0
+
+
 def test_without_an_amount_all_that_is_available_thaws(acts: Acts, platform: int) -> None:
     assert withdraw(acts.chain, SIGNER, platform).thawing == 100 * DOLLARS
 
@@ -134,7 +145,7 @@ def test_a_platform_with_an_unfunded_report_is_told_to_deposit(acts: Acts, platf
     uses = [(license_id, *GENERATED, 1_000_000)]
     acts.report(platform, REPORTER, MODEL, uses, (start, end))  # 2 400 dollars
     assert chain.escrow(platform).obligations == 1
-    acts.wait(chain.call("RoyaltyVault", "thawPeriod") // DAY + 1)
+    acts.wait(chain.call("RoyaltyVault", "settlementPeriod") // DAY + 1)
     with pytest.raises(RefusedError, match="unfunded reports or rulings in arrears come first"):
         withdraw(chain, SIGNER, platform)
 

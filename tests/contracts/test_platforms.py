@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from tests.contracts.contest import check_books, escrow, own_contracts
+from tests.contracts.contest import check_books, escrow, own_contracts, stream
 from tests.contracts.moments import mine_at, next_at
 from tests.contracts.protocol import (
     ARTIST,
@@ -28,7 +28,7 @@ from tests.contracts.protocol import (
 
 ZERO = "0x" + "00" * 20
 BOND = 1_000 * DOLLAR
-THAW, CLOSE, SETTLEMENT = 28 * DAY, 201 * DAY, 21 * DAY
+THAW, CLOSE, SETTLEMENT, TAKE = 28 * DAY, 201 * DAY, 21 * DAY, 3 * DAY
 ADMIN = {"from": PLATFORM_ADMIN}
 
 
@@ -228,6 +228,50 @@ def test_money_leaves_when_the_thaw_is_over_and_not_a_second_earlier(
     check_books(protocol)
 
 
+def test_what_is_not_taken_within_three_days_is_frozen_again(
+    protocol: DeployedProtocol, platform: int
+) -> None:
+    assert protocol.vault.withdrawalPeriod() == TAKE
+    ends_at = thaw(protocol, platform, 400 * DOLLAR)
+    next_at(ends_at + TAKE)
+    with refused("ThawLapsed", platform, ends_at + TAKE):
+        protocol.vault.withdraw(platform, SOCIETY, ADMIN)
+    # A thaw begins with what lapsed back among the available: a thousand dollars, not six hundred.
+    with refused("EscrowShort", platform, 1_000 * DOLLAR, 1_000 * DOLLAR + 1):
+        protocol.vault.thaw(platform, 1_000 * DOLLAR + 1, ADMIN)
+    tx = protocol.vault.thaw(platform, 300 * DOLLAR, ADMIN)
+    assert tx.events["ThawCancelled"]["amount"] == 400 * DOLLAR
+    again = int(tx.timestamp) + THAW
+    assert escrow(protocol, platform) == (700 * DOLLAR, 300 * DOLLAR, BOND, again, 0)
+    # The last second in which it can be taken.
+    next_at(again + TAKE - 1)
+    protocol.vault.withdraw(platform, SOCIETY, ADMIN)
+    assert protocol.token.balanceOf(SOCIETY) == 300 * DOLLAR
+    assert escrow(protocol, platform) == (700 * DOLLAR, 0, BOND, 0, 0)
+    check_books(protocol)
+
+
+def test_a_report_pushes_a_thaw_whose_days_still_run_and_freezes_one_whose_days_are_over(
+    protocol: DeployedProtocol, platform: int, license_id: int
+) -> None:
+    ends_at = thaw(protocol, platform, 1_000 * DOLLAR)
+    mine_at(ends_at + TAKE - DAY)
+    tx = protocol.submit(protocol.report(platform, [row(license_id, 1_000 * UNIT)]))
+    pushed = int(tx.timestamp) + SETTLEMENT
+    assert tx.events["ThawDelayed"]["endsAt"] == pushed
+    assert escrow(protocol, platform) == (0, 999 * DOLLAR, BOND, pushed, 0)
+    # The next report comes after the days in which the rest could have been taken.
+    mine_at(pushed + TAKE)
+    covered = stream(protocol, platform)[2]
+    late = protocol.report(platform, [row(license_id, 1_000 * UNIT)], end=covered + 20 * DAY)
+    tx = protocol.submit(late)
+    assert tx.events["ThawCancelled"]["amount"] == 999 * DOLLAR
+    assert escrow(protocol, platform) == (998 * DOLLAR, 0, BOND, 0, 0)
+    with refused("NothingThawing", platform):
+        protocol.vault.withdraw(platform, SOCIETY, ADMIN)
+    check_books(protocol)
+
+
 def test_more_than_is_available_cannot_thaw(protocol: DeployedProtocol, platform: int) -> None:
     with refused("EscrowShort", platform, 1_000 * DOLLAR, 1_000 * DOLLAR + 1):
         protocol.vault.thaw(platform, 1_000 * DOLLAR + 1, ADMIN)
@@ -321,13 +365,13 @@ def test_a_closed_platform_reports_no_more_but_gets_its_money_back(
         protocol.vault.close(platform, ADMIN)
     with refused("PlatformClosed", platform):
         protocol.submit(report)
-    thaw(protocol, platform, 1_000 * DOLLAR)
+    next_at(thaw(protocol, platform, 1_000 * DOLLAR))
+    protocol.vault.withdraw(platform, SOCIETY, ADMIN)
     next_at(closes_at - 1)
     with refused("StillThawing", platform, closes_at):
         protocol.vault.withdrawBond(platform, SOCIETY, ADMIN)
     next_at(closes_at)
     protocol.vault.withdrawBond(platform, SOCIETY, ADMIN)
-    protocol.vault.withdraw(platform, SOCIETY, ADMIN)
     assert protocol.token.balanceOf(SOCIETY) == BOND + 1_000 * DOLLAR
     assert escrow(protocol, platform) == (0, 0, 0, 0, 0)
     with refused("AmountZero"):

@@ -360,6 +360,7 @@ def test_challenging_again_and_again_ends_and_the_platform_withdraws(
     protocol.pass_window()
     protocol.settle(report)
     thawing = escrow(protocol, platform).available
+    next_at(claim_end - 2)
     protocol.vault.thaw(platform, thawing, {"from": PLATFORM_ADMIN})
 
     until, reopened = claim_end, []

@@ -101,7 +101,8 @@ def withdraw_escrow(
 ) -> Result:
     """Take money out of the escrow, in two steps: start its thaw, and once that is over run this again.
 
-    While money thaws it still pays reports and rulings, and a new report delays it.
+    While money thaws it still pays reports and rulings, and a new report delays it. What is not taken within three
+    days after its thaw has to thaw again.
 
     \b
     Examples:

@@ -18,6 +18,7 @@ from tests.contracts.stateful.people import (
     STRANGER,
     WATCHDOG,
 )
+from tests.contracts.stateful.records import WITHDRAWAL_PERIOD
 
 MOST_PLATFORMS = 8
 
@@ -174,7 +175,8 @@ def withdraw(d: Deployment, rng: random.Random) -> None:
     by = some_admin(d, rng, platform_id)
     to = mostly(rng, by, ZERO, d.protocol.vault.address, d.protocol.token.address, WATCHDOG)
     if platform_id in d.model.platforms:
-        edge(d, rng, d.model.platforms[platform_id].thaw_ends_at)
+        ends = d.model.platforms[platform_id].thaw_ends_at
+        edge(d, rng, mostly(rng, ends, ends + WITHDRAWAL_PERIOD))
     d.do(
         by,
         d.protocol.vault.withdraw,
@@ -230,14 +232,15 @@ def claim(d: Deployment, rng: random.Random) -> None:
         by = rng.choice(PEOPLE)
         d.do(by, vault.claim, account, splits, foretold=lambda: m.claim(account, splits))
         return
-    to = mostly(rng, rng.choice([account, WATCHDOG]), ZERO, vault.address, d.protocol.token.address)
+    lost = (ZERO, vault.address, d.protocol.token.address)
+    to = mostly(rng, rng.choice([account, WATCHDOG]), *lost)
     minimum = rng.choice([0, 0, 1, DOLLAR])
     message = Claim(to=to, minimum=minimum, **d.fresh(account))
     forged = rng.random() < 0.1
 
     def by_signature() -> None:
         if forged:
-            raise Refused("SignatureInvalid")
+            raise Refused("RecipientInvalid" if to in lost else "SignatureInvalid")
         m.claim(account, splits, to, minimum)
 
     signed = d.signed(message, STRANGER if forged else account)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tests.contracts.stateful.model_state import State
-from tests.contracts.stateful.records import ZERO, Credit, Platform, Split, refuse
+from tests.contracts.stateful.records import (
+    WITHDRAWAL_PERIOD,
+    ZERO,
+    Credit,
+    Platform,
+    Split,
+    refuse,
+)
 
 
 class Money(State):
@@ -64,7 +71,9 @@ class Money(State):
     def thaw(self, by: str, platform_id: int, amount: int) -> None:
         platform = self._administered(platform_id, by)
         refuse("AmountZero", when=amount == 0)
-        refuse("EscrowShort", when=platform.available < amount)
+        lapsed = platform.thawing if self._has_lapsed(platform) else 0
+        refuse("EscrowShort", when=platform.available + lapsed < amount)
+        self._freeze_lapsed(platform)
         platform.available -= amount
         platform.thawing += amount
         platform.thaw_ends_at = self.now + self.parameters.thaw_period
@@ -72,14 +81,25 @@ class Money(State):
     def cancel_thaw(self, by: str, platform_id: int) -> None:
         platform = self._administered(platform_id, by)
         refuse("NothingThawing", when=platform.thawing == 0)
+        self._freeze(platform)
+
+    def _freeze(self, platform: Platform) -> None:
         platform.available += platform.thawing
         platform.thawing = platform.thaw_ends_at = 0
+
+    def _has_lapsed(self, platform: Platform) -> bool:
+        return platform.thawing > 0 and self.now >= platform.thaw_ends_at + WITHDRAWAL_PERIOD
+
+    def _freeze_lapsed(self, platform: Platform) -> None:
+        if self._has_lapsed(platform):
+            self._freeze(platform)
 
     def withdraw(self, by: str, platform_id: int, to: str) -> None:
         platform = self._administered(platform_id, by)
         refuse("PlatformObliged", when=platform.obligations != 0)
         refuse("NothingThawing", when=platform.thawing == 0)
         refuse("StillThawing", when=self.now < platform.thaw_ends_at)
+        refuse("ThawLapsed", when=self._has_lapsed(platform))
         self._check_recipient(to)
         self.wallets[to] += platform.thawing
         platform.thawing = platform.thaw_ends_at = 0
@@ -111,6 +131,7 @@ class Money(State):
 
     def _delay_thaw(self, platform: Platform) -> None:
         earliest = self.now + self.parameters.settlement_period
+        self._freeze_lapsed(platform)
         if platform.thawing:
             platform.thaw_ends_at = max(platform.thaw_ends_at, earliest)
         if platform.closes_at:

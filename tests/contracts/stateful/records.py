@@ -23,6 +23,7 @@ ZERO = "0x" + "00" * 20
 ANY_MODEL = bytes(32)
 DEAD = "0x000000000000000000000000000000000000dEaD"
 PAUSE_LENGTH, PAUSE_SPACING = 14 * DAY, 90 * DAY
+WITHDRAWAL_PERIOD = 3 * DAY
 
 Key = tuple[int, int, int]
 """licenseId, tier, metric."""

@@ -201,9 +201,11 @@ def _clear_debts(d: Deployment) -> None:
 
 
 def _withdraw(d: Deployment) -> None:
-    """Everything available, after one thaw in which nothing else happens."""
+    """Everything, after one thaw in which nothing else happens: an older one may have lapsed."""
     m, vault = d.model, d.protocol.vault
     for i, p in m.platforms.items():
+        if p.thawing:
+            d.do(p.admin, vault.cancelThaw, i, foretold=lambda i=i, p=p: m.cancel_thaw(p.admin, i))
         if p.available:
             amount = p.available
             d.do(
