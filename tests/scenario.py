@@ -174,7 +174,9 @@ def _rule_into_arrears(acts: Acts, admin: object, poor: int, paid: Report) -> No
     chain.transact(ARBITER, "Disputes", "rule", 5, 500_000 * UNIT)
     # 1 197 600 000 for the row, of which the bond paid 1 000 000 000; the stake is half of a tenth.
     acts.deposit(POOL_PLATFORM.admin, poor, 197_600_000 + 59_880_000)
-    chain.transact(RELAY, "Disputes", "payArrears", 5)
+    # In two parts: the first ends within the penalty.
+    chain.transact(RELAY, "Disputes", "payArrears", 5, 200_000_000)
+    chain.transact(RELAY, "Disputes", "payArrears", 5, 2**64 - 1)
 
 
 def _challenge_on_credit(acts: Acts, pool: Report) -> None:

@@ -135,7 +135,7 @@ KINDS: Final[dict[str, EventKind]] = {
     "Lapsed": EventKind("challenge.lapsed", {**_CHALLENGE_ID, "paid": "paid_units"}),
     "ArrearsPaid": EventKind(
         "challenge.arrears_paid",
-        {**_CHALLENGE_ID, "owed": "owed_units", "penalty": "penalty_units"},
+        {**_CHALLENGE_ID, "paid": "paid_units", "penalty": "penalty_units"},
     ),
     "RecordingClaimed": EventKind(
         "rival_claim.opened", {**_CLAIM_ID, "claimant": "claimant", "bond": "bond_units"}

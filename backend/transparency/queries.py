@@ -209,7 +209,7 @@ def _arrears(
         if name == "Ruled":
             due[arguments["challengeId"]] = arguments["arrears"]
         else:
-            due[arguments["challengeId"]] = 0
+            due[arguments["challengeId"]] -= arguments["paid"] + arguments["penalty"]
     open_ = [challenge_id for challenge_id, units in due.items() if units]
     streams = session.execute(
         select(Challenge.challenge_id, Report.platform_id, Report.model_id)

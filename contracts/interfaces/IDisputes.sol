@@ -38,6 +38,7 @@ interface IDisputes is ISignedActs {
     error ArbitrationOver(uint32 challengeId, uint256 end);
     error ArbitrationRunning(uint32 challengeId, uint256 end);
     error NoArrears(uint32 challengeId);
+    /// @notice The platform has nothing that arrears could be paid from, or no amount was named.
     error ArrearsUnpaid(uint32 challengeId, uint64 missing);
     error LicenseNotLive(uint32 licenseId);
     error AlreadyClaimed(uint32 claimId);
@@ -66,7 +67,8 @@ interface IDisputes is ISignedActs {
     );
     /// @notice It ended without a ruling: nobody ruled in time, or a far larger claim took its place. Its bond returns.
     event Lapsed(uint32 indexed challengeId, uint64 paid);
-    event ArrearsPaid(uint32 indexed challengeId, uint64 owed, uint64 penalty);
+    /// @notice Arrears, or a part of them: `paid` went to the row's split, `penalty` to challenger and burn.
+    event ArrearsPaid(uint32 indexed challengeId, uint64 paid, uint64 penalty);
     event RecordingClaimed(
         uint32 indexed claimId, uint32 indexed licenseId, address indexed claimant, uint64 bond, bytes32 evidence
     );
@@ -94,8 +96,10 @@ interface IDisputes is ISignedActs {
     function rule(uint32 challengeId, uint64 quantity) external;
     /// @notice Ends a challenge that the arbiter left unanswered: the report stands, the bond returns. Anyone.
     function lapse(uint32 challengeId) external;
-    /// @notice Pays what a ruling left open, out of the platform's money. Anyone.
-    function payArrears(uint32 challengeId) external;
+    /// @notice Pays what a ruling left open out of the platform's money, as far as that goes: the row first, then the
+    /// penalty. Anyone.
+    /// @param amount at most so much, in millionths of a dollar
+    function payArrears(uint32 challengeId, uint64 amount) external;
 
     /* RIVAL CLAIMS */
 

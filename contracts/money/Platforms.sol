@@ -134,8 +134,8 @@ abstract contract Platforms is IPlatforms, Splits {
     /// @inheritdoc IPlatforms
     function thaw(uint32 platformId, uint64 amount) external onlyAdmin(platformId) {
         if (amount == 0) revert AmountZero();
-        _freezeLapsed(platformId);
         Escrow storage escrow = _escrows[platformId];
+        if (escrow.thawing != 0 && _hasLapsed(escrow)) _freeze(platformId);
         if (escrow.available < amount) revert EscrowShort(platformId, escrow.available, amount);
         escrow.available -= amount;
         escrow.thawing += amount;
@@ -198,25 +198,23 @@ abstract contract Platforms is IPlatforms, Splits {
 
     /// @dev Money that a report or a ruling may need must not leave first.
     function _delayThaw(uint32 platformId) internal {
-        _freezeLapsed(platformId);
         uint40 earliest = uint40(block.timestamp) + SETTLEMENT_PERIOD;
         Escrow storage escrow = _escrows[platformId];
         if (escrow.thawing != 0 && escrow.thawEndsAt < earliest) {
-            escrow.thawEndsAt = earliest;
-            emit ThawDelayed(platformId, earliest);
+            // A thaw whose days of withdrawal are over is not pushed back to life: else all of a platform's money could
+            // be on its way out for ever.
+            if (_hasLapsed(escrow)) {
+                _freeze(platformId);
+            } else {
+                escrow.thawEndsAt = earliest;
+                emit ThawDelayed(platformId, earliest);
+            }
         }
         Platform storage platform = _platforms[platformId];
         if (platform.closesAt != 0 && platform.closesAt < earliest) {
             platform.closesAt = earliest;
             emit PlatformClosing(platformId, earliest);
         }
-    }
-
-    /// @dev A thaw whose days of withdrawal are over is over: a later report must not push it back to life, or all of a
-    /// platform's money could be on its way out for ever.
-    function _freezeLapsed(uint32 platformId) private {
-        Escrow storage escrow = _escrows[platformId];
-        if (escrow.thawing != 0 && _hasLapsed(escrow)) _freeze(platformId);
     }
 
     function _freeze(uint32 platformId) private {

@@ -3,11 +3,9 @@ pragma solidity 0.8.30;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {
-    Arrears,
     Case,
     Challenge,
     ChallengeState,
-    DEAD,
     Report,
     ReportState,
     RowClaim,
@@ -20,19 +18,19 @@ import {Rows} from "../libraries/Rows.sol";
 import {SignedActs} from "../libraries/SignedActs.sol";
 import {Arbitration} from "./Arbitration.sol";
 import {ChallengeValue} from "./ChallengeValue.sol";
+import {Collection} from "./Collection.sol";
 import {RivalClaims} from "./RivalClaims.sol";
 
 /// @title Challenges of single rows
 /// @notice A reduction holds its row and nothing else; a claim of more holds nothing. No other row ever moves.
 /// @dev Needs no reentrancy guard: the only foreign call is the token's, taking a bond as the last step of `challenge`.
-contract Disputes is RivalClaims, ChallengeValue, SignedActs {
+contract Disputes is RivalClaims, Collection, ChallengeValue, SignedActs {
     using Rows for bytes;
 
     /// @inheritdoc IDisputes
     uint32 public challengeCount;
 
     mapping(uint32 challengeId => Challenge) private _challenges;
-    mapping(uint32 challengeId => Arrears) private _arrears;
     mapping(bytes32 rowKey => RowRecord) private _records;
 
     constructor(Config memory config) Arbitration(config) EIP712("Obbligato Disputes", "1") {}
@@ -267,32 +265,6 @@ contract Disputes is RivalClaims, ChallengeValue, SignedActs {
         return a > b ? a - b : b - a;
     }
 
-    /// @dev Takes what the platform owes the row and, if it lost, its stake; what it cannot pay becomes arrears.
-    // The vault of this deployment calls nobody on these paths.
-    // slither-disable-next-line reentrancy-benign
-    function _collect(uint32 challengeId, Challenge memory c, uint64 owed, uint64 stake)
-        private
-        returns (uint64 paid, uint64 missing)
-    {
-        uint64 due = owed + stake;
-        if (due == 0) return (0, 0);
-        uint64 taken = VAULT.seize(c.platformId, due);
-        paid = taken < owed ? taken : owed;
-        _pay(c.platformId, c.splitId, paid);
-        uint64 penalty = taken - paid;
-        _payPenalty(c.platformId, c.challenger, penalty);
-        missing = due - taken;
-        if (missing == 0) return (paid, 0);
-        _arrears[challengeId] = Arrears({
-            platformId: c.platformId,
-            splitId: c.splitId,
-            owed: owed - paid,
-            penalty: stake - penalty,
-            challenger: c.challenger
-        });
-        VAULT.oblige(c.platformId, true);
-    }
-
     function _settleBond(Challenge memory c, bool won, bool drawn) private {
         if (won || drawn) {
             VAULT.awardBond(c.challenger, c.bond);
@@ -303,21 +275,7 @@ contract Disputes is RivalClaims, ChallengeValue, SignedActs {
         _burnBond(burnt);
     }
 
-    function _pay(uint32 platformId, uint32 splitId, uint64 amount) private {
-        if (amount == 0) return;
-        // Checked by its effect: the vault refuses unless exactly this credit was paid.
-        // slither-disable-next-line unused-return
-        VAULT.credit(platformId, abi.encodePacked(splitId, amount));
-    }
-
-    function _payPenalty(uint32 platformId, address challenger, uint64 penalty) private {
-        if (penalty == 0) return;
-        (uint64 winner, uint64 burnt) = _halves(penalty);
-        VAULT.award(platformId, challenger, winner);
-        VAULT.award(platformId, DEAD, burnt);
-    }
-
-    /* LAPSE AND ARREARS */
+    /* LAPSE */
 
     /// @inheritdoc IDisputes
     function lapse(uint32 challengeId) external {
@@ -332,23 +290,6 @@ contract Disputes is RivalClaims, ChallengeValue, SignedActs {
         // Interaction
         _pay(c.platformId, c.splitId, held);
         VAULT.awardBond(c.challenger, c.bond);
-    }
-
-    /// @inheritdoc IDisputes
-    function payArrears(uint32 challengeId) external {
-        // Check
-        Arrears memory due = _arrears[challengeId];
-        if (due.platformId == 0) revert NoArrears(challengeId);
-        // Effect
-        delete _arrears[challengeId];
-        emit ArrearsPaid(challengeId, due.owed, due.penalty);
-        // Interaction
-        uint64 total = due.owed + due.penalty;
-        uint64 taken = VAULT.seize(due.platformId, total);
-        if (taken != total) revert ArrearsUnpaid(challengeId, total - taken);
-        _pay(due.platformId, due.splitId, due.owed);
-        _payPenalty(due.platformId, due.challenger, due.penalty);
-        VAULT.oblige(due.platformId, false);
     }
 
     function _openChallenge(uint32 challengeId) private view returns (Challenge memory c) {
@@ -375,11 +316,6 @@ contract Disputes is RivalClaims, ChallengeValue, SignedActs {
     /// @inheritdoc IDisputes
     function challengeOf(uint32 challengeId) external view returns (Challenge memory) {
         return _challenges[challengeId];
-    }
-
-    /// @inheritdoc IDisputes
-    function arrearsOf(uint32 challengeId) external view returns (Arrears memory) {
-        return _arrears[challengeId];
     }
 
     /// @inheritdoc IDisputes

@@ -289,10 +289,14 @@ class MoneyReplay:
     def _on_arrears_paid(self, event: Event) -> None:
         challenge = self.ledger.challenges[event["challengeId"]]
         report = self.ledger.reports[challenge.report_id]
-        due = (event["owed"], event["penalty"])
-        self._same_of_row("arrears", challenge.arrears, due, event, report, challenge.row_key)
-        self._pay_row(challenge, challenge.arrears[0])
-        challenge.arrears = (0, 0)
+        owed, penalty = challenge.arrears
+        taken = event["paid"] + event["penalty"]
+        # In parts or whole, but the row comes first.
+        paid = min(owed, taken)
+        expected, found = (paid, min(penalty, taken - paid)), (event["paid"], event["penalty"])
+        self._same_of_row("arrears", expected, found, event, report, challenge.row_key)
+        self._pay_row(challenge, paid)
+        challenge.arrears = (max(0, owed - found[0]), max(0, penalty - found[1]))
 
     def _pay_row(self, challenge: ChallengeRecord, amount: int) -> None:
         report = self.ledger.reports[challenge.report_id]

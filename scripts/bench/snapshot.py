@@ -217,9 +217,9 @@ def _reports(protocol: DeployedProtocol) -> Acts:
     # More than the platform has: the report waits for its money.
     with protocol.chain.undone():
         vault.act("thaw", protocol.platform, _available(protocol), sender=protocol.admin)
-        protocol.chain.wait(60 * DAY)
+        protocol.chain.wait(29 * DAY)
         vault.act("withdraw", protocol.platform, protocol.admin, sender=protocol.admin)
-        waiting = protocol.report(rows[:1], days=31)
+        waiting = protocol.report(rows[:1], days=29)
         acts["submit 1 row, escrow short"] = protocol.submit(waiting)
         protocol.deposit(10**12)
         acts["fund"] = oracle.act("fund", waiting.report_id, sender=relay)

@@ -193,9 +193,14 @@ def test_a_lapse_pays_what_was_held(scenario: Scenario, events: list[Event]) -> 
 
 
 def test_arrears_are_what_the_ruling_left_unpaid(scenario: Scenario, events: list[Event]) -> None:
-    difference = of(forged(scenario, events, "ArrearsPaid", owed=one_more), "arrears")
+    def more_for_the_row(paid: int) -> int:
+        return paid + 1 if paid else 0
+
+    difference = of(forged(scenario, events, "ArrearsPaid", paid=more_for_the_row), "arrears")
     assert (difference.report, difference.row) == (scenario.reports[2].report_id.hex(), 0)
-    assert difference.expected == "(197600000, 59880000)"
+    # The row was owed 197 600 000: of 200 000 001 that were paid, the rest is penalty.
+    assert difference.expected == "(197600000, 2400001)"
+    assert difference.found == "(197600001, 2400000)"
 
 
 @pytest.mark.parametrize(

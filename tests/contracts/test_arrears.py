@@ -40,6 +40,7 @@ from tests.contracts.protocol import (
 
 ADMIN, JUDGE, ANYONE = {"from": PLATFORM_ADMIN}, {"from": ARBITER}, {"from": RELAY}
 BOND = 1_000 * DOLLAR
+ALL = 2**64 - 1
 NONE = (0, 0, 0, 0, "0x" + "00" * 20)
 REPORTED = 1_000 * UNIT
 """A dollar's worth."""
@@ -155,20 +156,72 @@ def test_a_stake_that_can_be_paid_in_part_is_paid_in_part(
     check_books(protocol)
 
 
-def test_arrears_are_paid_whole_or_not_at_all(
+def pay(protocol: DeployedProtocol, owing: Owing, amount: int = ALL) -> tuple[int, int]:
+    """Pay arrears; what went to the row and what to the penalty."""
+    event = protocol.disputes.payArrears(owing.challenge, amount, ANYONE).events["ArrearsPaid"]
+    return event["paid"], event["penalty"]
+
+
+def test_arrears_are_paid_by_as_much_as_there_is_the_row_first(
     protocol: DeployedProtocol, platform: int, owing: Owing
 ) -> None:
-    protocol.vault.deposit(platform, 280 * DOLLAR - 1, {"from": STRANGER})
-    before = escrow(protocol, platform)
-    with refused("ArrearsUnpaid", owing.challenge, 1):
-        protocol.disputes.payArrears(owing.challenge, ANYONE)
-    assert escrow(protocol, platform) == before
-    protocol.vault.deposit(platform, 2, {"from": STRANGER})
-    tx = protocol.disputes.payArrears(owing.challenge, ANYONE)
-    assert (tx.events["ArrearsPaid"]["owed"], tx.events["ArrearsPaid"]["penalty"]) == (
-        150 * DOLLAR,
-        130 * DOLLAR,
-    )
+    with refused("ArrearsUnpaid", owing.challenge, 280 * DOLLAR):
+        protocol.disputes.payArrears(owing.challenge, ALL, ANYONE)
+    protocol.vault.deposit(platform, 100 * DOLLAR, {"from": STRANGER})
+    with refused("ArrearsUnpaid", owing.challenge, 280 * DOLLAR):
+        protocol.disputes.payArrears(owing.challenge, 0, ANYONE)
+    assert pay(protocol, owing) == (100 * DOLLAR, 0)
+    assert arrears_of(protocol, owing.challenge)[2:4] == (50 * DOLLAR, 130 * DOLLAR)
+    assert escrow(protocol, platform).obligations == 1
+    # 80 more: 50 end the row's, 30 begin the penalty, half of them the challenger's.
+    protocol.vault.deposit(platform, 80 * DOLLAR, {"from": STRANGER})
+    assert pay(protocol, owing) == (50 * DOLLAR, 30 * DOLLAR)
+    assert arrears_of(protocol, owing.challenge)[2:4] == (0, 100 * DOLLAR)
+    assert received(protocol, owing) == 1_301 * DOLLAR
+    assert protocol.vault.refundOf(STRANGER) == 130 * DOLLAR + 15 * DOLLAR
+    assert escrow(protocol, platform).obligations == 1
+    check_books(protocol)
+    protocol.vault.deposit(platform, 100 * DOLLAR + 1, {"from": STRANGER})
+    assert pay(protocol, owing) == (0, 100 * DOLLAR)
+    assert arrears_of(protocol, owing.challenge) == NONE
+    assert escrow(protocol, platform)[:3] == (1, 0, 0)
+    assert escrow(protocol, platform).obligations == 0
+    assert protocol.vault.refundOf(STRANGER) == 130 * DOLLAR + 65 * DOLLAR
+    assert protocol.vault.refundOf(DEAD) == 65 * DOLLAR
+    check_books(protocol)
+
+
+def test_no_more_is_paid_than_was_named_nor_than_is_due(
+    protocol: DeployedProtocol, platform: int, owing: Owing
+) -> None:
+    protocol.vault.deposit(platform, 1_000 * DOLLAR, {"from": STRANGER})
+    assert pay(protocol, owing, 10 * DOLLAR) == (10 * DOLLAR, 0)
+    assert escrow(protocol, platform)[:3] == (990 * DOLLAR, 0, 0)
+    assert pay(protocol, owing, 270 * DOLLAR + 1) == (140 * DOLLAR, 130 * DOLLAR)
+    assert escrow(protocol, platform)[:3] == (720 * DOLLAR, 0, 0)
+
+
+def test_a_penalty_paid_unit_by_unit_still_is_half_the_challengers(
+    protocol: DeployedProtocol, platform: int, owing: Owing
+) -> None:
+    protocol.vault.deposit(platform, 1_000 * DOLLAR, {"from": STRANGER})
+    pay(protocol, owing, 150 * DOLLAR)
+    before = protocol.vault.refundOf(STRANGER)
+    for _ in range(5):
+        assert pay(protocol, owing, 1) == (0, 1)
+    # 130 000 000 units were due: of the first five, every other one is the challenger's, beginning with the first.
+    assert protocol.vault.refundOf(STRANGER) - before == 3
+    assert protocol.vault.refundOf(DEAD) == 2
+    pay(protocol, owing)
+    assert protocol.vault.refundOf(STRANGER) - before == 65 * DOLLAR
+    assert protocol.vault.refundOf(DEAD) == 65 * DOLLAR
+
+
+def test_arrears_are_paid_at_once_where_the_money_is_there(
+    protocol: DeployedProtocol, platform: int, owing: Owing
+) -> None:
+    protocol.vault.deposit(platform, 280 * DOLLAR + 1, {"from": STRANGER})
+    assert pay(protocol, owing) == (150 * DOLLAR, 130 * DOLLAR)
     assert escrow(protocol, platform)[:3] == (1, 0, 0)
     assert escrow(protocol, platform).obligations == 0
     assert received(protocol, owing) == 1_301 * DOLLAR
@@ -181,11 +234,11 @@ def test_arrears_are_paid_once_and_only_where_there_are_some(
     protocol: DeployedProtocol, platform: int, owing: Owing
 ) -> None:
     with refused("NoArrears", 99):
-        protocol.disputes.payArrears(99, ANYONE)
+        protocol.disputes.payArrears(99, ALL, ANYONE)
     protocol.vault.deposit(platform, 1_000 * DOLLAR, {"from": STRANGER})
-    protocol.disputes.payArrears(owing.challenge, ANYONE)
+    protocol.disputes.payArrears(owing.challenge, ALL, ANYONE)
     with refused("NoArrears", owing.challenge):
-        protocol.disputes.payArrears(owing.challenge, ANYONE)
+        protocol.disputes.payArrears(owing.challenge, ALL, ANYONE)
 
 
 def test_a_platform_in_arrears_neither_reports_nor_withdraws_nor_closes(
@@ -206,7 +259,7 @@ def test_a_platform_in_arrears_neither_reports_nor_withdraws_nor_closes(
         with refused("PlatformObliged", platform, 1):
             act()
     # Arrears take the bond too, as a ruling does; the platform must then make it whole to report again.
-    protocol.disputes.payArrears(owing.challenge, ANYONE)
+    protocol.disputes.payArrears(owing.challenge, ALL, ANYONE)
     assert escrow(protocol, platform)[:3] == (0, 0, 820 * DOLLAR)
     with refused("BondTooSmall", 820 * DOLLAR, BOND):
         blocked[0]()
@@ -236,7 +289,7 @@ def test_each_ruling_leaves_its_own_arrears(
     assert arrears_of(protocol, second)[2:4] == (2_500_000, MINIMUM)
     assert escrow(protocol, platform).obligations == 2
     protocol.vault.deposit(platform, 7_500_000, {"from": STRANGER})
-    protocol.disputes.payArrears(second, ANYONE)
+    protocol.disputes.payArrears(second, ALL, ANYONE)
     assert escrow(protocol, platform).obligations == 1
     assert arrears_of(protocol, owing.challenge)[2] == 150 * DOLLAR
     check_books(protocol)
@@ -257,7 +310,7 @@ def test_arrears_come_before_a_report_that_waits_for_money(
     with refused("PlatformObliged", poor, 1):
         protocol.oracle.fund(protocol.report_id(waiting), ANYONE)
     protocol.vault.deposit(poor, 1_200 * DOLLAR, {"from": STRANGER})
-    protocol.disputes.payArrears(owing.challenge, ANYONE)
+    protocol.disputes.payArrears(owing.challenge, ALL, ANYONE)
     protocol.vault.addBond(poor, BOND, {"from": STRANGER})
     protocol.oracle.fund(protocol.report_id(waiting), ANYONE)
     assert state(protocol, waiting) == PENDING
@@ -270,7 +323,7 @@ def test_no_other_platform_pays_for_arrears(
 ) -> None:
     rich = protocol.platform(10_000 * DOLLAR)
     with refused("ArrearsUnpaid", owing.challenge, 280 * DOLLAR):
-        protocol.disputes.payArrears(owing.challenge, ANYONE)
+        protocol.disputes.payArrears(owing.challenge, ALL, ANYONE)
     assert escrow(protocol, rich)[:3] == (10_000 * DOLLAR, 0, BOND)
     report = protocol.report(rich, [row(license_id, UNIT)])
     protocol.submit(report)

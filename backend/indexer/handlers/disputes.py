@@ -63,8 +63,8 @@ def lapsed(state: State, event: Event) -> None:
 def arrears_paid(state: State, event: Event) -> None:
     """The ruling counted the quantity already."""
     challenge = state.change(Challenge, event["challengeId"])
-    challenge["arrears_units"] = 0
-    _pay(state, event, challenge, Source.ARREARS, event["owed"], 0)
+    challenge["arrears_units"] -= event["paid"] + event["penalty"]
+    _pay(state, event, challenge, Source.ARREARS, event["paid"], 0)
 
 
 # ---- rival claims

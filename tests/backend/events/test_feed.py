@@ -252,7 +252,7 @@ def test_the_whole_story_is_told_to_who_asks_from_the_beginning(place: Place) ->
         "challenge.opened": 6,
         "challenge.ruled": 4,
         "challenge.lapsed": 1,
-        "challenge.arrears_paid": 1,
+        "challenge.arrears_paid": 2,
         "rival_claim.opened": 2,
         "rival_claim.ruled": 2,
         "payment.made": 4,

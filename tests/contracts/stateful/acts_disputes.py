@@ -235,11 +235,15 @@ def pay_arrears(d: Deployment, rng: random.Random) -> None:
                 missing,
                 foretold=lambda: m.deposit(by, due.platform_id, missing),
             )
+    amount = 2**64 - 1
+    if due and rng.random() < 0.5:
+        amount = rng.randint(0, due.owed + due.penalty)
     d.do(
         STRANGER,
         d.protocol.disputes.payArrears,
         challenge_id,
-        foretold=lambda: m.pay_arrears(challenge_id),
+        amount,
+        foretold=lambda: m.pay_arrears(challenge_id, amount),
         about=c.report_id if c else None,
     )
     return None

@@ -168,11 +168,12 @@ class Disputes(Usage):
         self.credit(self.at.disputes, c.platform_id, [(split_id, amount)])
         self.reports[c.report_id].paid += amount
 
-    def _pay_penalty(self, c: Challenge, penalty: int) -> None:
-        won = penalty // 2
+    def _pay_penalty(self, c: Challenge, before: int, left: int) -> None:
+        """Of the whole penalty the challenger gets half, rounded down, in however many parts."""
+        won = before // 2 - left // 2
         self.award(self.at.disputes, c.platform_id, c.challenger, won)
-        self.award(self.at.disputes, c.platform_id, DEAD, penalty - won)
-        self.reports[c.report_id].penalties += penalty
+        self.award(self.at.disputes, c.platform_id, DEAD, before - left - won)
+        self.reports[c.report_id].penalties += before - left
 
     def rule(self, by: str, challenge_id: int, quantity: int) -> None:
         refuse("NotArbiter", when=by != self.at.arbiter)
@@ -212,7 +213,7 @@ class Disputes(Usage):
         self.reports[c.report_id].taken += taken
         paid = min(taken, owed)
         self._pay_row(c, c.split_id, paid)
-        self._pay_penalty(c, taken - paid)
+        self._pay_penalty(c, stake, stake - (taken - paid))
         if taken < owed + stake:
             self.arrears[challenge_id] = Arrears(
                 c.platform_id, c.split_id, owed - paid, stake - (taken - paid), c.challenger
@@ -229,18 +230,23 @@ class Disputes(Usage):
             self._pay_row(c, c.split_id, c.amount)
         self._return_bond(c.challenger, c.bond)
 
-    def pay_arrears(self, challenge_id: int) -> None:
+    def pay_arrears(self, challenge_id: int, amount: int) -> None:
         refuse("NoArrears", when=challenge_id not in self.arrears)
         due = self.arrears[challenge_id]
         platform = self.platforms[due.platform_id]
-        total = due.owed + due.penalty
-        refuse("ArrearsUnpaid", when=platform.available + platform.thawing + platform.bond < total)
+        money = platform.available + platform.thawing + platform.bond
+        taken = min(amount, due.owed + due.penalty, money)
+        refuse("ArrearsUnpaid", when=taken == 0)
         c = self.challenges[challenge_id]
-        self.reports[c.report_id].taken += self.seize(self.at.disputes, due.platform_id, total)
-        self._pay_row(c, due.split_id, due.owed)
-        self._pay_penalty(c, due.penalty)
-        self.oblige(self.at.disputes, due.platform_id, False)
-        del self.arrears[challenge_id]
+        self.reports[c.report_id].taken += self.seize(self.at.disputes, due.platform_id, taken)
+        paid = min(due.owed, taken)
+        self._pay_row(c, due.split_id, paid)
+        left = due.penalty - (taken - paid)
+        self._pay_penalty(c, due.penalty, left)
+        due.owed, due.penalty = due.owed - paid, left
+        if due.owed + due.penalty == 0:
+            self.oblige(self.at.disputes, due.platform_id, False)
+            del self.arrears[challenge_id]
 
     # ---- rival claims -----------------------------------------------------------------------------------------------
 

@@ -182,7 +182,8 @@ def _clear_debts(d: Deployment) -> None:
             STRANGER,
             d.protocol.disputes.payArrears,
             i,
-            foretold=lambda i=i: m.pay_arrears(i),
+            2**64 - 1,
+            foretold=lambda i=i: m.pay_arrears(i, 2**64 - 1),
             about=report_id,
         )
     for report_id, r in m.reports.items():
