@@ -9,7 +9,8 @@ import {ISplits} from "./ISplits.sol";
 /// @title All the money, and the modules that may move it
 /// @notice A module spends what it reserved from a platform; it has one bucket per platform and reaches no other.
 /// The usage oracle and the disputes are fixed at deployment. The governor may list others after a delay longer than
-/// the thaw, and they touch a platform's money only once that platform enabled them. Only the disputes may take bonds.
+/// the thaw, and they touch a platform's money only once that platform enabled them. A platform that disables one stops
+/// it from reserving; what it began it still can see through. Only the disputes may take bonds.
 interface IRoyaltyVault is IPlatforms, ISplits, ISignedActs {
     error TokenInvalid(address token);
     error ConfigInvalid(string field);
@@ -48,7 +49,8 @@ interface IRoyaltyVault is IPlatforms, ISplits, ISignedActs {
     function listModule(address module) external;
     /// @notice Stops a listed module from reserving more; what it reserved it can still pay out or release.
     function retireModule(address module) external;
-    /// @notice A platform lets a listed module reserve from its escrow, or stops that.
+    /// @notice A platform lets a listed module reserve from its escrow, or stops that. While the module is engaged it
+    /// may still `seize`, `oblige` and `delayThaw`.
     function enableModule(uint32 platformId, address module, bool enabled) external;
 
     /* RESERVES: modules only, each its own bucket */
@@ -105,5 +107,8 @@ interface IRoyaltyVault is IPlatforms, ISplits, ISignedActs {
     function reservedOf(address module, uint32 platformId) external view returns (uint64);
     function challengeBonds() external view returns (uint64);
     function moduleActiveFrom(address module) external view returns (uint40);
+    /// @notice Until when a listed module is engaged with a platform: the close period after it last reserved. It is
+    /// engaged beyond that while an obligation stands that it added.
+    function engagedUntil(address module, uint32 platformId) external view returns (uint40);
     function isModuleEnabled(uint32 platformId, address module) external view returns (bool);
 }

@@ -41,6 +41,9 @@ contract RoyaltyVault is IRoyaltyVault, Platforms {
     /// @inheritdoc IRoyaltyVault
     mapping(address module => mapping(uint32 platformId => uint64)) public reservedOf;
 
+    /// @inheritdoc IRoyaltyVault
+    mapping(address module => mapping(uint32 platformId => uint40)) public engagedUntil;
+
     mapping(address module => bool) private _retired;
     /// @dev A module lifts only obligations of its own: no other can free a platform from what it owes.
     mapping(address module => mapping(uint32 platformId => uint16)) private _obliged;
@@ -121,11 +124,12 @@ contract RoyaltyVault is IRoyaltyVault, Platforms {
     function reserve(uint32 platformId, uint64 amount) external onlyModule returns (bool enough) {
         // Check
         _checkOpen(platformId);
-        _checkMayTake(platformId);
+        _checkMayReserve(platformId);
         Escrow memory escrow = _escrows[platformId];
         if (escrow.obligations != 0) revert PlatformObliged(platformId, escrow.obligations);
         if (escrow.bond < MINIMUM_BOND) revert BondTooSmall(escrow.bond, MINIMUM_BOND);
-        // Effect
+        // Effect. Whatever this reserve is for can be ruled on for as long as a platform takes to close.
+        if (!_isCore(msg.sender)) engagedUntil[msg.sender][platformId] = uint40(block.timestamp) + CLOSE_PERIOD;
         _delayThaw(platformId);
         if (uint256(escrow.available) + escrow.thawing < amount) return false;
         _takeEscrow(platformId, amount);
@@ -298,8 +302,16 @@ contract RoyaltyVault is IRoyaltyVault, Platforms {
         return _isCore(account) || moduleActiveFrom[account] != 0;
     }
 
-    /// @dev Whether the calling module may take more of this platform's money than it has reserved already.
+    /// @dev The calling module may hold this platform to what it began: a platform must not switch a module off before
+    /// that is ruled on.
     function _checkMayTake(uint32 platformId) private view {
+        if (_isCore(msg.sender)) return;
+        bool engaged = block.timestamp < engagedUntil[msg.sender][platformId] || _obliged[msg.sender][platformId] != 0;
+        if (!engaged || _retired[msg.sender]) _checkMayReserve(platformId);
+    }
+
+    /// @dev The calling module may begin something with this platform.
+    function _checkMayReserve(uint32 platformId) private view {
         if (_isCore(msg.sender)) return;
         if (_retired[msg.sender]) revert ModuleRetired(msg.sender);
         uint40 activeFrom = moduleActiveFrom[msg.sender];

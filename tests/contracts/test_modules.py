@@ -187,6 +187,66 @@ def test_a_platform_may_stop_a_module_from_taking_more(
     check_books(protocol, modules=[live.address])
 
 
+def test_a_platform_cannot_stop_a_module_from_seeing_through_what_it_began(
+    protocol: DeployedProtocol, platform: int, live: Any
+) -> None:
+    tx = live.reserve(platform, 10, ANYONE)
+    until = int(tx.timestamp) + 201 * DAY
+    assert protocol.vault.engagedUntil(live, platform) == until
+    protocol.vault.thaw(platform, 900 * DOLLAR, ADMIN)
+    protocol.vault.enableModule(platform, live, False, ADMIN)
+    assert not protocol.vault.isModuleEnabled(platform, live)
+    protocol.wait(27 * DAY)
+    tx = live.delayThaw(platform, ANYONE)
+    assert escrow(protocol, platform).thaw_ends_at == tx.timestamp + 21 * DAY
+    live.oblige(platform, True, ANYONE)
+    with refused("PlatformObliged", platform, 1):
+        protocol.vault.withdraw(platform, PLATFORM_ADMIN, ADMIN)
+    # 1 000 dollars less 10 units are there; a dollar comes out of the available.
+    assert live.seize(platform, DOLLAR, ANYONE).return_value == DOLLAR
+    assert escrow(protocol, platform).available == 99 * DOLLAR - 10
+    live.oblige(platform, False, ANYONE)
+    next_at(until - 1)
+    live.seize(platform, 1, ANYONE)
+    next_at(until)
+    with refused("ModuleNotEnabled", platform, live.address):
+        live.seize(platform, 1, ANYONE)
+    for act in (
+        lambda: live.oblige(platform, True, ANYONE),
+        lambda: live.delayThaw(platform, ANYONE),
+    ):
+        with refused("ModuleNotEnabled", platform, live.address):
+            act()
+    check_books(protocol, modules=[live.address])
+
+
+def test_a_module_stays_engaged_while_the_platform_owes_what_it_added(
+    protocol: DeployedProtocol, platform: int, live: Any
+) -> None:
+    live.oblige(platform, True, ANYONE)
+    assert protocol.vault.engagedUntil(live, platform) == 0
+    protocol.vault.enableModule(platform, live, False, ADMIN)
+    protocol.wait(300 * DAY)
+    live.seize(platform, 3, ANYONE)
+    assert protocol.vault.reservedOf(live, platform) == 3
+    live.oblige(platform, False, ANYONE)
+    with refused("ModuleNotEnabled", platform, live.address):
+        live.seize(platform, 1, ANYONE)
+
+
+def test_a_module_that_began_nothing_is_not_engaged(
+    protocol: DeployedProtocol, platform: int, live: Any
+) -> None:
+    protocol.vault.enableModule(platform, live, False, ADMIN)
+    for act in (
+        lambda: live.seize(platform, 1, ANYONE),
+        lambda: live.oblige(platform, True, ANYONE),
+        lambda: live.delayThaw(platform, ANYONE),
+    ):
+        with refused("ModuleNotEnabled", platform, live.address):
+            act()
+
+
 def test_a_platform_cannot_stop_a_core_module(protocol: DeployedProtocol, platform: int) -> None:
     with refused("NotModule", protocol.oracle.address):
         protocol.vault.enableModule(platform, protocol.oracle, False, ADMIN)

@@ -62,15 +62,15 @@ def lane(d: Deployment, rng: random.Random) -> None:
     if platform_id not in m.platforms:
         return
     enabled = LANE in m.platforms[platform_id].enabled
-    if not enabled and rng.random() < 0.3:
+    if rng.random() < (0.1 if enabled else 0.3):
         by = some_admin(d, rng, platform_id)
         d.do(
             by,
             vault.enableModule,
             platform_id,
             LANE,
-            True,
-            foretold=lambda: m.enable_module(by, platform_id, LANE, True),
+            not enabled,
+            foretold=lambda: m.enable_module(by, platform_id, LANE, not enabled),
         )
         return
     _use_module(d, rng, LANE, platform_id)

@@ -160,6 +160,14 @@ class Money(State):
         refuse("NotModule", when=module not in self.core and module not in self.modules)
 
     def _check_may_take(self, module: str, platform_id: int) -> None:
+        engaged = (
+            self.now < self.engaged_until[module, platform_id]
+            or self.obliged[module, platform_id] > 0
+        )
+        if not engaged or module in self.retired:
+            self._check_may_reserve(module, platform_id)
+
+    def _check_may_reserve(self, module: str, platform_id: int) -> None:
         if module in self.core:
             return
         refuse("ModuleRetired", when=module in self.retired)
@@ -174,13 +182,14 @@ class Money(State):
         self._check_module(module)
         platform = self._known(platform_id)
         refuse("PlatformClosed", when=platform.closes_at != 0)
-        self._check_may_take(module, platform_id)
+        self._check_may_reserve(module, platform_id)
         refuse("PlatformObliged", when=platform.obligations - obligations != 0)
         refuse("BondTooSmall", when=platform.bond < self.parameters.minimum_bond)
         return platform.available + platform.thawing >= amount
 
     def reserve(self, module: str, platform_id: int, amount: int) -> bool:
         enough = self._check_reserve(module, platform_id, amount)
+        self.engaged_until[module, platform_id] = self.now + self.parameters.close_period
         self._delay_thaw(self.platforms[platform_id])
         if enough:
             self._take(module, platform_id, amount)

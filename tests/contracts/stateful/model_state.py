@@ -42,6 +42,7 @@ class State:
         self.modules: dict[str, int] = {}
         self.retired: set[str] = set()
         self.obliged: dict[tuple[str, int], int] = defaultdict(int)
+        self.engaged_until: dict[tuple[str, int], int] = defaultdict(int)
         # Consent.
         self.terms: dict[int, Terms] = {}
         self.terms_ids: dict[bytes, int] = {}
