@@ -43,6 +43,8 @@ SOLC_STAMP := $(STAMPS)/solc-$(call digest,package-lock.json scripts/solc/pin.js
 KUBO_STAMP := $(STAMPS)/kubo-$(call digest,scripts/kubo.py)
 SCHEMATHESIS := $(TOOLCHAIN)/schemathesis
 SCHEMATHESIS_STAMP := $(STAMPS)/schemathesis-$(call digest,scripts/schemathesis/requirements.txt)
+HALMOS := $(TOOLCHAIN)/halmos
+HALMOS_STAMP := $(STAMPS)/halmos-$(call digest,scripts/prove/requirements.txt)
 
 .PHONY: help
 help: ## list the targets
@@ -98,6 +100,13 @@ $(SCHEMATHESIS_STAMP): $(PYTHON_STAMP)
 	else rm -rf $(SCHEMATHESIS); echo "Schemathesis could not be installed: its test will be skipped"
 	fi
 
+# An environment of its own: it pins z3 and rich.
+$(HALMOS_STAMP): $(PYTHON_STAMP)
+	@rm -rf $(STAMPS)/halmos-* $(HALMOS)
+	$(UV) venv --quiet --python $(PYTHON) $(HALMOS)
+	VIRTUAL_ENV=$(ROOT)/$(HALMOS) $(UV) pip sync --quiet --require-hashes scripts/prove/requirements.txt
+	touch $@
+
 .PHONY: machine
 machine: ## install what tests use of Debian's packages: PostgreSQL, Chromaprint (root, apt)
 	@scripts/machine.sh
@@ -132,6 +141,10 @@ test: setup $(if $(filter contracts%,$(AREA:tests/%=%)),,$(KUBO_STAMP) $(SCHEMAT
 .PHONY: soak
 soak: setup ## 10 000 random acts, each foretold by the model (OBBLIGATO_ACTIONS, OBBLIGATO_SEED)
 	@OBBLIGATO_SOAK=1 AREA='$(or $(AREA),contracts/test_stateful.py)' K='$(K)' JOBS='$(or $(JOBS),1)' scripts/test.sh
+
+.PHONY: prove
+prove: setup $(HALMOS_STAMP) ## prove what a solver can decide of the contracts, fuzz the rest
+	@$(VENV)/python -m scripts.prove.run
 
 .PHONY: bench
 bench: setup ## measure gas and speed
