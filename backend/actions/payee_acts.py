@@ -23,7 +23,12 @@ from obbligato.protocol.rulings import bond, contested_row, position_of
 from obbligato.protocol.splits import entitlement
 from obbligato.protocol.typed_data import UsageReport
 from obbligato.protocol.types import ZERO_ADDRESS
-from obbligato.schemas.acts import ChallengeRequest, ClaimRequest, RedirectRequest
+from obbligato.schemas.acts import (
+    ChallengeRequest,
+    ClaimRequest,
+    GuardClaimsRequest,
+    RedirectRequest,
+)
 from obbligato.schemas.backend import Preview
 
 MOST_SPLITS: Final = 1_000
@@ -95,6 +100,35 @@ def prepare_redirect(services: Services, caller: Caller, request: RedirectReques
         warnings=[]
         if to_own_account
         else [f"Whoever holds {to} gets your money. Check every digit."],
+    )
+
+
+def prepare_guard(services: Services, caller: Caller, request: GuardClaimsRequest) -> PreparedAct:
+    """Prepare to let nobody else claim for you, or everybody again.
+
+    Raises RefusedError, ChainError.
+    """
+    if services.chain.claims_guarded(caller.account) == request.guarded:
+        state = "guarded" if request.guarded else "open to everybody"
+        raise RefusedError(f"your claims are {state} already: nothing to change")
+    sentences = (
+        [
+            "Only you, or your signature, can claim what you have earned from now on.",
+            "It stays where it can pay the bond if you contest a report.",
+        ]
+        if request.guarded
+        else ["Everybody can start your claims again. The money goes where it goes now."]
+    )
+    return PreparedAct(
+        kind="guard-claims",
+        account=caller.account,
+        fields={"guarded": request.guarded},
+        function="guardClaimsBySignature",
+        direct=Call(VAULT, "guardClaims", [request.guarded]),
+        preview=Preview(
+            title="Guard my claims" if request.guarded else "Open my claims",
+            sentences=[*sentences, "What you are owed does not change."],
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from backend.actions.payee_acts import (
     owed_splits,
     prepare_challenge,
     prepare_claim,
+    prepare_guard,
     prepare_redirect,
 )
 from backend.actions.store import PreparedAct, signed_words
@@ -81,6 +82,7 @@ KINDS: Final[dict[str, ActHandler]] = {
             result=ResultEvent("RoyaltyVault", "Claimed", {"amount_units": "amount"}),
         ),
         ActHandler(acts.RedirectRequest, prepare_redirect),
+        ActHandler(acts.GuardClaimsRequest, prepare_guard),
         ActHandler(
             acts.ChallengeRequest,
             prepare_challenge,

@@ -90,7 +90,7 @@ class Act(Base):
 
     id: Mapped[str] = mapped_column(IDENTITY, primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
-    """mint, amend, revoke, reinstate, change-split, operator, grant, claim, redirect or challenge."""
+    """mint, amend, revoke, reinstate, change-split, operator, grant, claim, redirect, guard-claims or challenge."""
     account: Mapped[str] = mapped_column(ADDRESS)
     """Whose signature it takes."""
     made_by: Mapped[str] = mapped_column(ADDRESS)

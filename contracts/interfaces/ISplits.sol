@@ -25,18 +25,22 @@ interface ISplits {
     error ClaimBelowMinimum(address account, uint64 amount, uint64 minimum);
     /// @notice Money goes neither to the zero address, nor to the token or a contract of this deployment.
     error RecipientInvalid(address to);
+    /// @notice The payee lets nobody else claim for it.
+    error ClaimsAreGuarded(address payee);
 
     event SplitInterned(uint32 indexed splitId, bytes32 indexed digest, Payee[] payees);
     /// @notice `amount` left the vault: what `splitIds` owed the payee at this moment, and `refunds` of bonds.
     event Claimed(address indexed payee, address indexed to, uint32[] splitIds, uint64 amount, uint64 refunds);
     event Redirected(address indexed payee, address indexed to);
+    /// @notice Only the payee itself, or its signature, claims for it from now on; or anyone again.
+    event ClaimsGuarded(address indexed payee, bool guarded);
 
     /// @notice Stores a split once; equal splits share one id. Anyone may call it.
     /// @return splitId of this split, new or not
     function internSplit(Payee[] calldata payees) external returns (uint32 splitId);
 
-    /// @notice Pays a payee all that the named splits owe it, and its refunds. Anyone may call it; the money goes only
-    /// to the payee, or to the address that the payee chose.
+    /// @notice Pays a payee all that the named splits owe it, and its refunds. Anyone may call it, unless the payee
+    /// guards its claims; the money goes only to the payee, or to the address that the payee chose.
     /// @return amount paid, in millionths of a dollar
     function claim(address payee, uint32[] calldata splitIds) external returns (uint64 amount);
 
@@ -50,6 +54,12 @@ interface ISplits {
 
     function redirectBySignature(address to, Signed calldata by) external;
 
+    /// @notice Lets nobody else claim for the caller, or lets everybody again. What a payee is owed can pay the bonds
+    /// of its challenges without gas or cash: guarded, nobody can claim it away before.
+    function guardClaims(bool guarded) external;
+    /// @notice `guardClaims` for a signer, whom it costs no gas. Anyone may relay it.
+    function guardClaimsBySignature(bool guarded, Signed calldata by) external;
+
     function splitCount() external view returns (uint32);
     /// @notice The id of a split by its EIP-712 digest, 0 if nobody interned it.
     function splitIdOf(bytes32 digest) external view returns (uint32);
@@ -61,4 +71,6 @@ interface ISplits {
     /// @notice Bonds returned and won, waiting for `claim`.
     function refundOf(address account) external view returns (uint64);
     function recipientOf(address payee) external view returns (address);
+    /// @notice Whether a payee lets nobody else claim for it.
+    function areClaimsGuarded(address payee) external view returns (bool);
 }

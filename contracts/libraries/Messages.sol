@@ -104,6 +104,8 @@ library Messages {
         keccak256("Claim(address account,address to,uint64 minimum,uint256 nonce,uint64 deadline)");
     bytes32 internal constant REDIRECT =
         keccak256("Redirect(address account,address to,uint256 nonce,uint64 deadline)");
+    bytes32 internal constant GUARD_CLAIMS =
+        keccak256("GuardClaims(address account,bool guarded,uint256 nonce,uint64 deadline)");
 
     /* USAGE */
 

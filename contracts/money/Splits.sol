@@ -13,6 +13,12 @@ import {SignedActs} from "../libraries/SignedActs.sol";
 
 /// @title Interned splits, their accumulators and claims
 abstract contract Splits is ISplits, SignedActs, ReentrancyGuardTransient {
+    /// @dev How a payee is paid: to which account (zero: itself), and whether it alone may start it. One slot.
+    struct Payout {
+        address to;
+        bool guarded;
+    }
+
     using SafeERC20 for IERC20;
 
     IERC20 internal immutable TOKEN;
@@ -26,7 +32,7 @@ abstract contract Splits is ISplits, SignedActs, ReentrancyGuardTransient {
 
     mapping(uint256 word => uint256 lanes) private _received;
     mapping(uint32 splitId => mapping(address payee => Position)) private _positions;
-    mapping(address payee => address to) private _recipients;
+    mapping(address payee => Payout) private _payouts;
 
     /* INTERNING */
 
@@ -108,6 +114,7 @@ abstract contract Splits is ISplits, SignedActs, ReentrancyGuardTransient {
 
     /// @inheritdoc ISplits
     function claim(address payee, uint32[] calldata splitIds) external nonReentrant returns (uint64 amount) {
+        if (msg.sender != payee && _payouts[payee].guarded) revert ClaimsAreGuarded(payee);
         // No need to check the recipient: `redirect` did, and no payee is a contract of this deployment.
         return _claim(payee, recipientOf(payee), splitIds, 0);
     }
@@ -118,8 +125,8 @@ abstract contract Splits is ISplits, SignedActs, ReentrancyGuardTransient {
         nonReentrant
         returns (uint64 amount)
     {
-        _checkRecipient(to);
         _useSignature(keccak256(abi.encode(Messages.CLAIM, by.account, to, minimum, by.nonce, by.deadline)), by);
+        _checkRecipient(to);
         return _claim(by.account, to, splitIds, minimum);
     }
 
@@ -182,8 +189,28 @@ abstract contract Splits is ISplits, SignedActs, ReentrancyGuardTransient {
 
     function _redirect(address payee, address to) private {
         if (to != address(0)) _checkRecipient(to);
-        _recipients[payee] = to;
+        _payouts[payee].to = to;
         emit Redirected(payee, to);
+    }
+
+    /* GUARDING */
+
+    /// @inheritdoc ISplits
+    function guardClaims(bool guarded) external {
+        _guardClaims(msg.sender, guarded);
+    }
+
+    /// @inheritdoc ISplits
+    function guardClaimsBySignature(bool guarded, Signed calldata by) external {
+        _useSignature(
+            keccak256(abi.encode(Messages.GUARD_CLAIMS, by.account, guarded, by.nonce, by.deadline)), by
+        );
+        _guardClaims(by.account, guarded);
+    }
+
+    function _guardClaims(address payee, bool guarded) private {
+        _payouts[payee].guarded = guarded;
+        emit ClaimsGuarded(payee, guarded);
     }
 
     function _checkRecipient(address to) internal view {
@@ -223,7 +250,12 @@ abstract contract Splits is ISplits, SignedActs, ReentrancyGuardTransient {
 
     /// @inheritdoc ISplits
     function recipientOf(address payee) public view returns (address) {
-        address to = _recipients[payee];
+        address to = _payouts[payee].to;
         return to == address(0) ? payee : to;
+    }
+
+    /// @inheritdoc ISplits
+    function areClaimsGuarded(address payee) external view returns (bool) {
+        return _payouts[payee].guarded;
     }
 }

@@ -114,7 +114,7 @@ contract MessagesHarness {
         return Messages.attestation(reportId, configVersion);
     }
 
-    function typeHashes() external pure returns (bytes32[17] memory) {
+    function typeHashes() external pure returns (bytes32[18] memory) {
         return [
             Messages.RATE_CARD,
             Messages.TERMS,
@@ -130,6 +130,7 @@ contract MessagesHarness {
             Messages.APPROVE_GRANT,
             Messages.CLAIM,
             Messages.REDIRECT,
+            Messages.GUARD_CLAIMS,
             Messages.USAGE_REPORT,
             Messages.ATTESTATION,
             Messages.CHALLENGE

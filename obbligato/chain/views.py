@@ -185,6 +185,10 @@ class Views(ABC):
         """To which address a payee's claims are paid."""
         return str(self.call("RoyaltyVault", "recipientOf", payee, block=block))
 
+    def claims_guarded(self, payee: str) -> bool:
+        """Whether a payee lets nobody else claim for it."""
+        return bool(self.call("RoyaltyVault", "areClaimsGuarded", payee))
+
     def minimum_bond_units(self) -> int:
         """The least bond of a platform."""
         return int(self.call("RoyaltyVault", "minimumBond"))

@@ -41,6 +41,7 @@ __all__ = [
     "Claim",
     "Contract",
     "Domain",
+    "GuardClaims",
     "HasKey",
     "Message",
     "Mint",
@@ -224,6 +225,20 @@ class Redirect(Message):
     deadline: UInt64
 
 
+class GuardClaims(Message):
+    """A payee lets nobody else claim for it, or lets everybody again."""
+
+    contract: ClassVar[Contract] = Contract.ROYALTY_VAULT
+    type_string: ClassVar[str] = (
+        "GuardClaims(address account,bool guarded,uint256 nonce,uint64 deadline)"
+    )
+
+    account: Address
+    guarded: bool
+    nonce: UInt256
+    deadline: UInt64
+
+
 class UsageReport(Message):
     """The header of a report, signed by the platform. Its digest is the `reportId`."""
 
@@ -297,6 +312,7 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     ApproveGrant,
     Claim,
     Redirect,
+    GuardClaims,
     UsageReport,
     Attestation,
     Challenge,

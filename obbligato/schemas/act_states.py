@@ -18,6 +18,7 @@ ActKind = Literal[
     "grant",
     "claim",
     "redirect",
+    "guard-claims",
     "challenge",
 ]
 

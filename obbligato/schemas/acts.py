@@ -301,6 +301,19 @@ class RedirectRequest(ActRequest):
         return {"account": account, "to": ZERO_ADDRESS if self.to == account else self.to}
 
 
+class GuardClaimsRequest(ActRequest):
+    """Whether nobody else may claim for one. What is owed can then pay the bond of a challenge for sure."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"guarded": True}]})
+    kind: ClassVar[ActKind] = "guard-claims"
+    message: ClassVar[type[Message]] = typed_data.GuardClaims
+
+    guarded: bool = True
+
+    def expected(self, account: str) -> dict[str, Any]:
+        return {"account": account, "guarded": self.guarded}
+
+
 class ChallengeRequest(ActRequest):
     """A row of a report and what its quantity should be, in millionths of a unit; and the evidence."""
 
@@ -373,6 +386,7 @@ REQUESTS: Final[Mapping[str, type[ActRequest]]] = {
         GrantRequest,
         ClaimRequest,
         RedirectRequest,
+        GuardClaimsRequest,
         ChallengeRequest,
     )
 }

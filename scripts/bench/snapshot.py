@@ -200,6 +200,7 @@ def _reports(protocol: DeployedProtocol) -> Acts:
         "claimBySignature", relay, 1, ids[:10], signed, sender=relay
     )
     acts["redirect"] = vault.act("redirect", relay, sender=protocol.artist)
+    acts["guard one's claims"] = vault.act("guardClaims", True, sender=relay)
 
     one = protocol.report(rows[:1])
     acts["submit 1 row"] = protocol.submit(one)

@@ -35,6 +35,7 @@ const MESSAGES = {
   RoyaltyVault: {
     Claim: "address account,address to,uint64 minimum,uint256 nonce,uint64 deadline",
     Redirect: "address account,address to,uint256 nonce,uint64 deadline",
+    GuardClaims: "address account,bool guarded,uint256 nonce,uint64 deadline",
   },
   UsageOracle: {
     UsageReport:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from obbligato.protocol.splits import divide, entitlement
-from obbligato.protocol.typed_data import Claim, Redirect
+from obbligato.protocol.typed_data import Claim, GuardClaims, Redirect
 from tests.contracts.contest import check_books, deploy, own_contracts, packed_credits
 from tests.contracts.protocol import (
     ARTIST,
@@ -291,6 +291,67 @@ def test_nobody_else_redirects_a_payee(protocol: DeployedProtocol) -> None:
     with refused("SignatureInvalid", ARTIST):
         protocol.vault.redirectBySignature(STRANGER, signed, {"from": STRANGER})
     assert protocol.vault.recipientOf(ARTIST) == ARTIST
+
+
+# ---- guarding -----------------------------------------------------------------------------------------------------
+
+
+def test_nobody_else_claims_for_a_guarded_payee(
+    protocol: DeployedProtocol, lane: tuple[Any, int], pays: list[int]
+) -> None:
+    assert protocol.vault.areClaimsGuarded(ARTIST) is False
+    tx = protocol.vault.guardClaims(True, {"from": ARTIST})
+    assert dict(tx.events["ClaimsGuarded"]) == {"payee": ARTIST, "guarded": True}
+    assert protocol.vault.areClaimsGuarded(ARTIST) is True
+    pay(lane, (pays[0], 900))
+    for by in (STRANGER, LABEL, PLATFORM_ADMIN):
+        with refused("ClaimsAreGuarded", ARTIST):
+            claim(protocol, ARTIST, [pays[0]], by)
+    # The others of the split are claimed for as before; the payee itself and its signature are not stopped.
+    claim(protocol, LABEL, [pays[0]], STRANGER)
+    assert protocol.token.balanceOf(LABEL) == 299
+    claim(protocol, ARTIST, [pays[0]], ARTIST)
+    assert protocol.token.balanceOf(ARTIST) == 299
+    pay(lane, (pays[3], 7))
+    signed = protocol.signed(claim_message(protocol, to=SOCIETY, minimum=7))
+    protocol.vault.claimBySignature(SOCIETY, 7, [pays[3]], signed, {"from": RELAY})
+    assert protocol.token.balanceOf(SOCIETY) == 7
+
+    protocol.vault.guardClaims(False, {"from": ARTIST})
+    pay(lane, (pays[3], 5))
+    claim(protocol, ARTIST, [pays[3]], STRANGER)
+    assert protocol.token.balanceOf(ARTIST) == 304
+
+
+def test_a_guarded_payee_keeps_where_its_claims_go(
+    protocol: DeployedProtocol, lane: tuple[Any, int], pays: list[int]
+) -> None:
+    protocol.vault.redirect(SOCIETY, {"from": ARTIST})
+    protocol.vault.guardClaims(True, {"from": ARTIST})
+    assert protocol.vault.recipientOf(ARTIST) == SOCIETY
+    protocol.vault.redirect(ZERO, {"from": ARTIST})
+    assert protocol.vault.areClaimsGuarded(ARTIST) is True
+    # Whoever the money goes to starts no claim either.
+    protocol.vault.redirect(SOCIETY, {"from": ARTIST})
+    with refused("ClaimsAreGuarded", ARTIST):
+        claim(protocol, ARTIST, [pays[3]], SOCIETY)
+
+
+def test_a_signed_guard_may_be_relayed_once(protocol: DeployedProtocol) -> None:
+    message = GuardClaims(
+        account=ARTIST, guarded=True, nonce=next(protocol.nonces), deadline=protocol.deadline()
+    )
+    signed = protocol.signed(message)
+    with refused("SignatureInvalid", ARTIST):
+        protocol.vault.guardClaimsBySignature(False, signed, {"from": STRANGER})
+    protocol.vault.guardClaimsBySignature(True, signed, {"from": STRANGER})
+    protocol.vault.guardClaims(False, {"from": ARTIST})
+    with refused("NonceUsed", ARTIST, message.nonce):
+        protocol.vault.guardClaimsBySignature(True, signed, {"from": STRANGER})
+    with refused("SignatureInvalid", ARTIST):
+        protocol.vault.guardClaimsBySignature(
+            True, protocol.signed(message, by=STRANGER), {"from": STRANGER}
+        )
 
 
 # ---- claiming by signature ----------------------------------------------------------------------------------------

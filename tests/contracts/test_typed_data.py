@@ -33,6 +33,7 @@ TYPES = [
     typed_data.ApproveGrant.type_string,
     typed_data.Claim.type_string,
     typed_data.Redirect.type_string,
+    typed_data.GuardClaims.type_string,
     typed_data.UsageReport.type_string,
     typed_data.Attestation.type_string,
     typed_data.Challenge.type_string,
@@ -40,7 +41,10 @@ TYPES = [
 """What the messages harness lists, in its order."""
 
 ALL = [parameter.values[0] for parameter in vectors("typed_data")]
-DOORS = ("Mint", "Amend", "Revoke", "Reinstate", "ApproveOperator", "Claim", "Redirect")
+DOORS = (
+    *("Mint", "Amend", "Revoke", "Reinstate", "ApproveOperator"),
+    *("Claim", "Redirect", "GuardClaims"),
+)
 """Messages whose door checks the signature before anything that a vector's numbers could fail."""
 
 
@@ -86,13 +90,11 @@ def door(protocol: DeployedProtocol, vector: dict[str, Any], signature: bytes) -
         for name, value in message.items()
         if name not in ("account", "nonce", "deadline")
     ]
-    if kind in ("Claim", "Redirect"):
-        extra = [[]] if kind == "Claim" else []
-        method = getattr(protocol.vault, f"{kind.lower()}BySignature")
-        return protocol.vault, method.encode_input(*fields, *extra, signed)
-    name = kind[0].lower() + kind[1:]
-    method = getattr(protocol.registry, f"{name}BySignature")
-    return protocol.registry, method.encode_input(*fields, signed)
+    contract = getattr(
+        protocol, {"RoyaltyVault": "vault"}.get(vector["input"]["contract"], "registry")
+    )
+    method = getattr(contract, f"{kind[0].lower()}{kind[1:]}BySignature")
+    return contract, method.encode_input(*fields, *([[]] if kind == "Claim" else []), signed)
 
 
 def of_type(*kinds: str) -> list[Any]:

@@ -103,7 +103,7 @@ def test_a_descriptor_is_for_one_contract_of_one_chain() -> None:
         }
     assert counts == {
         "LICENSE_REGISTRY": 7,
-        "ROYALTY_VAULT": 2,
+        "ROYALTY_VAULT": 3,
         "GRANTS": 1,
         "USAGE_ORACLE": 2,
         "DISPUTES": 1,

@@ -77,6 +77,7 @@ KEPT_RAW: Final = frozenset(
         "Approval",  # of one token: it gives no say over terms
         "ArbiterChanged",
         "AttestersChanged",
+        "ClaimsGuarded",
         "EIP712DomainChanged",
         "GuardianChanged",
         "MetadataUpdate",  # accompanies an amendment

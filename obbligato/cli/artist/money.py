@@ -1,4 +1,4 @@
-"""`obbligato artist earnings|balance|statement|claim|redirect|contest`: money, and what to do where it is wrong."""
+"""`obbligato artist earnings|balance|statement|claim|redirect|guard|contest`: money, and what to do if it is wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ from obbligato.documents.file_inputs import named, read_bytes
 from obbligato.errors import InputError
 from obbligato.protocol.constants import UINT64_MAX, Metric, Tier
 from obbligato.protocol.types import checked_address, checked_bytes32
-from obbligato.schemas.acts import MOST_EVIDENCE, ClaimRequest, RedirectRequest
+from obbligato.schemas.acts import (
+    MOST_EVIDENCE,
+    ClaimRequest,
+    GuardClaimsRequest,
+    RedirectRequest,
+)
 
 FORMATS: Final = ("pdf", "csv", "json", "parquet")
 GROUPS: Final = (
@@ -180,6 +185,21 @@ def redirect_claims(to: Account, signing: Signing) -> Result:
       obbligato artist redirect 0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC
     """
     return signing.run(RedirectRequest(to=checked_address(to)))
+
+
+@app.command("guard")
+def guard_claims(
+    signing: Signing,
+    off: Annotated[bool, typer.Option("--off", help="Let everybody claim for you again.")] = False,
+) -> Result:
+    """Let nobody else claim for you: what you have earned stays to pay the bond if you contest a row.
+
+    \b
+    Examples:
+      obbligato artist guard
+      obbligato artist guard --off
+    """
+    return signing.run(GuardClaimsRequest(guarded=not off))
 
 
 @app.command("contest")

@@ -19,7 +19,12 @@ from backend.actions.license_acts import (
     prepare_revoke,
     prepare_split_change,
 )
-from backend.actions.payee_acts import prepare_challenge, prepare_claim, prepare_redirect
+from backend.actions.payee_acts import (
+    prepare_challenge,
+    prepare_claim,
+    prepare_guard,
+    prepare_redirect,
+)
 from backend.actions.sign import accept, decline
 from backend.actions.store import PreparedAct, store_act, typed_data
 from backend.db.service_db import Act, Invitation, ServiceDatabase
@@ -34,6 +39,7 @@ from obbligato.schemas.acts import (
     ChangeSplitRequest,
     ClaimRequest,
     GrantRequest,
+    GuardClaimsRequest,
     OperatorRequest,
     RedirectRequest,
     ReinstateRequest,
@@ -358,6 +364,11 @@ def test_claims_redirections_and_a_challenge_on_credit(acts_env: ActsEnv) -> Non
         prepare_redirect(acts_env.services, caller, RedirectRequest(to=STRANGER.address)),
     )
     assert chain.call("RoyaltyVault", "recipientOf", COLD.address) == STRANGER.address
+    guarded = GuardClaimsRequest(guarded=True)
+    done(acts_env, COLD, prepare_guard(acts_env.services, caller, guarded))
+    assert chain.call("RoyaltyVault", "areClaimsGuarded", COLD.address) is True
+    with pytest.raises(RefusedError, match="guarded already"):
+        prepare_guard(acts_env.services, caller, guarded)
     before = chain.call("TestDollar", "balanceOf", PRODUCER.address)
     act = done(
         acts_env, COLD, prepare_claim(acts_env.services, caller, ClaimRequest(to=PRODUCER.address))

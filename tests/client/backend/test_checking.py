@@ -25,6 +25,7 @@ from obbligato.protocol.typed_data import (
     Challenge,
     ChangeSplit,
     Claim,
+    GuardClaims,
     Message,
     Redirect,
     Reinstate,
@@ -36,6 +37,7 @@ from obbligato.schemas.acts import (
     AmendRequest,
     ChangeSplitRequest,
     ClaimRequest,
+    GuardClaimsRequest,
     MintRequest,
     OperatorRequest,
     RedirectRequest,
@@ -211,6 +213,7 @@ CASES: list[tuple[ActRequest, Message, dict[str, Any]]] = [
         {"to": OTHER.address, "minimum": 0},
     ),
     (RedirectRequest(to=OTHER.address), Redirect.read({**BASE, "to": OTHER.address}), {"to": ME}),
+    (GuardClaimsRequest(), GuardClaims.read({**BASE, "guarded": True}), {"guarded": False}),
     (RedirectRequest(to=ME), Redirect.read({**BASE, "to": ZERO_ADDRESS}), {"to": OTHER.address}),
     (
         BoundedChallengeRequest(

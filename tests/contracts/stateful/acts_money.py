@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from obbligato.protocol.typed_data import Claim, Redirect
+from obbligato.protocol.typed_data import Claim, GuardClaims, Redirect
 from tests.contracts.protocol import DOLLAR, GOVERNOR
 from tests.contracts.stateful.deployment import Deployment, action
 from tests.contracts.stateful.draw import edge, log_uniform, mostly
@@ -18,7 +18,7 @@ from tests.contracts.stateful.people import (
     STRANGER,
     WATCHDOG,
 )
-from tests.contracts.stateful.records import WITHDRAWAL_PERIOD
+from tests.contracts.stateful.records import WITHDRAWAL_PERIOD, refuse
 
 MOST_PLATFORMS = 8
 
@@ -230,7 +230,12 @@ def claim(d: Deployment, rng: random.Random) -> None:
         splits = [*splits, rng.choice([0, *m.splits, len(m.splits) + 1])]
     if rng.random() < 0.75 or account == DEAD:
         by = rng.choice(PEOPLE)
-        d.do(by, vault.claim, account, splits, foretold=lambda: m.claim(account, splits))
+
+        def by_anyone() -> None:
+            refuse("ClaimsAreGuarded", when=by != account and account in m.guarded)
+            m.claim(account, splits)
+
+        d.do(by, vault.claim, account, splits, foretold=by_anyone)
         return
     lost = (ZERO, vault.address, d.protocol.token.address)
     to = mostly(rng, rng.choice([account, WATCHDOG]), *lost)
@@ -240,7 +245,7 @@ def claim(d: Deployment, rng: random.Random) -> None:
 
     def by_signature() -> None:
         if forged:
-            raise Refused("RecipientInvalid" if to in lost else "SignatureInvalid")
+            raise Refused("SignatureInvalid")
         m.claim(account, splits, to, minimum)
 
     signed = d.signed(message, STRANGER if forged else account)
@@ -269,3 +274,18 @@ def redirect(d: Deployment, rng: random.Random) -> None:
 
     signed = d.signed(message, STRANGER if forged else account)
     d.do(RELAY, d.protocol.vault.redirectBySignature, to, signed, foretold=by_signature)
+
+
+@action(0.7)
+def guard_claims(d: Deployment, rng: random.Random) -> None:
+    account, guarded = rng.choice(PAYEES), rng.random() < 0.5
+    vault = d.protocol.vault
+
+    def guard() -> None:
+        d.model.guard_claims(account, guarded)
+
+    if rng.random() < 0.5:
+        d.do(account, vault.guardClaims, guarded, foretold=guard)
+        return
+    signed = d.signed(GuardClaims(guarded=guarded, **d.fresh(account)))
+    d.do(RELAY, vault.guardClaimsBySignature, guarded, signed, foretold=guard)

@@ -99,6 +99,9 @@ class Watch:
             yield self._expect(
                 "recipient", vault, "recipientOf", (account,), m.recipients.get(account, account)
             )
+            yield self._expect(
+                "guarded", vault, "areClaimsGuarded", (account,), account in m.guarded
+            )
         for i, p in m.platforms.items():
             escrow = (p.available, p.thawing, p.bond, p.thaw_ends_at, p.obligations)
             yield self._expect("escrow", vault, "escrowOf", (i,), *escrow)

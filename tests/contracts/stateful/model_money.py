@@ -287,6 +287,9 @@ class Money(State):
         self._check_recipient(to)
         self.recipients[account] = to
 
+    def guard_claims(self, account: str, guarded: bool) -> None:
+        (self.guarded.add if guarded else self.guarded.discard)(account)
+
     # ---- challenge bonds --------------------------------------------------------------------------------------------
 
     def _bond_from_credit(self, account: str, split_ids: Sequence[int], amount: int) -> None:

@@ -37,6 +37,7 @@ class State:
         self.split_ids: dict[bytes, int] = {}
         self.refunds: dict[str, int] = defaultdict(int)
         self.recipients: dict[str, str] = {}
+        self.guarded: set[str] = set()
         self.challenge_bonds = 0
         self.core = (at.oracle, at.disputes)
         self.modules: dict[str, int] = {}

@@ -265,7 +265,7 @@ def _claim_all(d: Deployment, rng: random.Random, *, one_by_one: bool) -> None:
         if one_by_one:
             rng.shuffle(own)
         for batch in [[i] for i in own] if one_by_one and own else [own]:
-            by = rng.choice(PEOPLE)
+            by = account if account in m.guarded else rng.choice(PEOPLE)
             d.do(by, vault.claim, account, batch, foretold=lambda a=account, b=batch: m.claim(a, b))
 
 
