@@ -5,6 +5,7 @@ A kind is one subclass of `ActRequest`. Routes, typed data, the client's checks 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final
 
@@ -53,7 +54,7 @@ PAYEES_EXAMPLE: Final[list[JsonValue]] = [
 ]
 
 
-class ActRequest(InputModel):
+class ActRequest(InputModel, ABC):
     """A request to prepare an act of one kind: POST /v1/acts/<kind>."""
 
     kind: ClassVar[ActKind]
@@ -66,9 +67,9 @@ class ActRequest(InputModel):
         """The request as JSON: the members that it names."""
         return self.model_dump(mode="json", exclude_unset=True)
 
+    @abstractmethod
     def expected(self, account: str) -> dict[str, Any]:
         """Fields of the message that `account` signs, by name: all that the request decides."""
-        raise NotImplementedError
 
 
 class MintRequest(ActRequest, RecordingInput, SplitInput):

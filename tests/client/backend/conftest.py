@@ -27,7 +27,7 @@ from obbligato.protocol.typed_data import AcceptSplit, Message, Mint
 from obbligato.schemas.acts import ActRequest
 from obbligato.schemas.backend import ActResponse
 from obbligato.schemas.terms import RecordingInput, SplitInput, TermsInput
-from obbligato.store import BlockStatus
+from obbligato.store import BlockState, BlockStatus
 
 SIGNER = LocalSigner(b"\x05" * 32)
 OTHER = LocalSigner(b"\x06" * 32)
@@ -100,7 +100,12 @@ class Shelf:
         self.get(cid)
 
     def status(self, cid: str) -> BlockStatus:
-        raise NotImplementedError
+        known = self.blocks.get(cid)
+        return (
+            BlockStatus(cid, BlockState.ABSENT, None)
+            if known is None
+            else BlockStatus(cid, BlockState.PINNED, len(known))
+        )
 
 
 @dataclass
