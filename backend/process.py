@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -32,6 +33,8 @@ from obbligato.server import process as server
 from obbligato.server.alerts import Alerts, open_alerts
 from obbligato.server.http import stopped_by
 from obbligato.server.processes import (
+    PARENT,
+    PROCESSES,
     REPORT_SECONDS,
     Child,
     Processes,
@@ -118,6 +121,9 @@ class Backend:
             "ipfs": self._store_problem,
             "index": lambda: worker_problem("index") or self._index_problem(),
         }
+        if self.folder is not None:
+            parent = Report(self.folder, PARENT)
+            checks["processes"] = lambda: parent.problem(PROCESSES)
         if "relay" in self.settings.parts:
             checks["relay"] = lambda: worker_problem("relay")
         return create_app(
@@ -127,6 +133,10 @@ class Backend:
             whole=self.runs("api"),
             counts=None if self.folder is None else self.folder / COUNTS,
         )
+
+    def close(self) -> None:
+        """Close the databases."""
+        self.services.close()
 
     def worker_problems(self) -> dict[str, str | None]:
         """What is wrong with the workers of this process, by the name of the check."""
@@ -215,54 +225,43 @@ class Backend:
 
 def serve(settings: BackendSettings) -> None:
     """Run everything until SIGTERM or SIGINT, in one process or in several. Raises as `Backend.open` does."""
-    server.start_log(as_json=settings.json_logs)
     if settings.workers == 1:
-        _run(settings)
+        server.run_service(settings, Backend.open)
         return
     _check_processes(settings)
     server.start_log(as_json=settings.json_logs, process="parent")
     stop = threading.Event()
     # Whatever is wrong with the settings is said here, and the databases are migrated before anybody uses them.
-    Backend.open(settings, stop).services.close()
-    with server.bind(settings.host, settings.port) as listener, shared_folder() as name:
-        folder = Path(name)
+    Backend.open(settings, stop).close()
+    with server.bind(settings.host, settings.port) as listener, shared_folder() as shared:
+        folder = Path(shared)
         SharedCounts.make(folder / COUNTS)
         children = [
-            Child(f"api {number}", _run, (settings, f"api {number}", folder, listener))
-            for number in range(1, settings.workers + 1)
+            Child(name, _serve_api, (settings, name, folder, listener))
+            for name in (f"api {number}" for number in range(1, settings.workers + 1))
         ]
         if has_workers(settings):
-            children.append(Child(WORKERS, _run, (settings, WORKERS, folder)))
+            children.append(Child(WORKERS, _run_workers, (settings, folder)))
         server.stop_on_signals(stop)
-        Processes(children, folder, stop).run()
+        alerts = open_alerts(settings.alert_url, "backend")
+        Processes(children, folder, stop, alerts=alerts).run()
+        alerts.close()
 
 
-def _run(
-    settings: BackendSettings,
-    process: str | None = None,
-    folder: Path | None = None,
-    listener: socket.socket | None = None,
+def _serve_api(
+    settings: BackendSettings, process: str, folder: Path, listener: socket.socket
 ) -> None:
-    """The whole life of one process: all of the service, or `process` of several."""
-    server.start_log(as_json=settings.json_logs, process=process)
-    stop = threading.Event()
-    role: Role = "all" if process is None else "workers" if listener is None else "api"
-    backend = Backend.open(settings, stop, role, folder)
-    try:
-        if role == "workers":
-            server.stop_on_signals(stop)
-            backend.run_workers()
-        else:
-            server.serve(
-                backend.api(),
-                host=settings.host,
-                port=settings.port,
-                stop=stop,
-                supervisor=backend.supervisor,
-                listener=listener,
-            )
-    finally:
-        backend.services.close()
+    """The whole life of one of several processes that answer requests."""
+    open_api = partial(Backend.open, role="api", folder=folder)
+    server.run_service(settings, open_api, process, listener)
+
+
+def _run_workers(settings: BackendSettings, folder: Path) -> None:
+    """The whole life of the process of the workers, beside those that answer requests."""
+    open_workers = partial(Backend.open, role="workers", folder=folder)
+    with server.opened(settings, open_workers, WORKERS) as backend:
+        server.stop_on_signals(backend.stop)
+        backend.run_workers()
 
 
 def has_workers(settings: BackendSettings) -> bool:

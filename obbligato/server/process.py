@@ -8,7 +8,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -70,6 +71,9 @@ class Service(Protocol):
     """What one process runs."""
 
     @property
+    def stop(self) -> threading.Event: ...
+
+    @property
     def supervisor(self) -> Supervisor: ...
 
     def api(self) -> FastAPI: ...
@@ -78,25 +82,46 @@ class Service(Protocol):
 
 
 AnySettings = TypeVar("AnySettings", bound=ServiceSettings)
+AnyService = TypeVar("AnyService", bound=Service)
+
+
+@contextmanager
+def opened(
+    settings: AnySettings,
+    open_service: Callable[[AnySettings, threading.Event], AnyService],
+    process: str | None = None,
+) -> Iterator[AnyService]:
+    """The service of this process: it logs from before it opens, and is closed at the end. Raises what opening does.
+
+    `process` is its name where there are several.
+    """
+    start_log(as_json=settings.json_logs, process=process)
+    service = open_service(settings, threading.Event())
+    try:
+        yield service
+    finally:
+        service.close()
 
 
 def run_service(
-    settings: AnySettings, open_service: Callable[[AnySettings, threading.Event], Service]
+    settings: AnySettings,
+    open_service: Callable[[AnySettings, threading.Event], Service],
+    process: str | None = None,
+    listener: socket.socket | None = None,
 ) -> None:
-    """The whole life of a process: it logs, opens, serves, runs its workers, and closes. Raises what opening does."""
-    start_log(as_json=settings.json_logs)
-    stop = threading.Event()
-    service = open_service(settings, stop)
-    try:
+    """The whole life of a process: it logs, opens, serves, runs its workers, and closes. Raises as `opened` does.
+
+    `listener` is the socket of several processes, as `serve` takes it.
+    """
+    with opened(settings, open_service, process) as service:
         serve(
             service.api(),
             host=settings.host,
             port=settings.port,
-            stop=stop,
+            stop=service.stop,
             supervisor=service.supervisor,
+            listener=listener,
         )
-    finally:
-        service.close()
 
 
 def serve(

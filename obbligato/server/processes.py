@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from obbligato.server.alerts import Alerts
 from obbligato.server.supervisor import backoff
 
 POLL_SECONDS: Final = 0.2
@@ -31,6 +32,9 @@ END_SECONDS: Final = 35.0
 """How long children may take to end: more than a server gives the requests in flight."""
 STEADY_SECONDS: Final = 60.0
 """A process that lived for so long and died is started anew after the shortest pause."""
+PARENT: Final = "parent"
+"""Whose report says which of the processes are down, under `PROCESSES`."""
+PROCESSES: Final = "processes"
 REPORT_SECONDS: Final = 1.0
 LATE_SECONDS: Final = 15.0
 """A process that has reported nothing for so long hangs."""
@@ -38,6 +42,7 @@ METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Read by prometheus_client when it is imported: the figures of all processes are summed from files there."""
 
 STARTS = Counter("obbligato_process_starts", "Processes started, the first time too", ["process"])
+UP = Gauge("obbligato_processes_up", "Processes that run", ["process"], multiprocess_mode="livesum")
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
 _log = structlog.get_logger(__name__)
@@ -61,6 +66,8 @@ class _State:
     """In a row."""
     start_at: float | None = 0.0
     """When it is to be started; None while it runs."""
+    problem: str | None = None
+    """How it died, until it is started anew."""
 
 
 class Processes:
@@ -72,13 +79,21 @@ class Processes:
         folder: Path,
         stop: threading.Event,
         *,
+        alerts: Alerts | None = None,
         end_seconds: float = END_SECONDS,
+        steady_seconds: float = STEADY_SECONDS,
     ) -> None:
-        """`folder` is what the children have in common: see `shared_folder`."""
+        """`folder` is what the children have in common: see `shared_folder`.
+
+        An alert stands from a child's death until it has lived for `steady_seconds` again.
+        """
+        self._alerts = Alerts() if alerts is None else alerts
+        self._report = Report(folder, PARENT)
         self._states = [_State(child) for child in children]
         self._folder = folder
         self._stop = stop
         self._end_seconds = end_seconds
+        self._steady_seconds = steady_seconds
 
     def run(self) -> None:
         """Start all, restart what dies, and end all once `stop` is set."""
@@ -96,6 +111,12 @@ class Processes:
         for state in self._states:
             if state.process is not None and not state.process.is_alive():
                 self._died(state, now)
+            if state.deaths and state.process and now - state.started >= self._steady_seconds:
+                state.deaths = 0
+                self._alerts.clear(f"process {state.child.name}")
+        down = [state.problem for state in self._states if state.problem is not None]
+        self._report.write({PROCESSES: "; ".join(down) or None})
+        for state in self._states:
             if state.start_at is not None and now >= state.start_at:
                 self._start(state, now)
 
@@ -111,7 +132,7 @@ class Processes:
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             del os.environ[METRICS_FOLDER]
-        state.started, state.start_at = now, None
+        state.started, state.start_at, state.problem = now, None, None
         _log.info("process started", process=state.child.name, pid=state.process.pid)
 
     def _died(self, state: _State, now: float) -> None:
@@ -120,9 +141,14 @@ class Processes:
         process, state.process = state.process, None
         Report(self._folder, state.child.name).withdraw()
         mark_process_dead(process.pid, os.fspath(self._folder))  # type: ignore[no-untyped-call]  # nothing there is typed
-        state.deaths = state.deaths + 1 if now - state.started < STEADY_SECONDS else 1
+        state.deaths += 1
         pause = backoff(state.deaths)
         state.start_at = now + pause
+        state.problem = f"{state.child.name} ended with exit code {process.exitcode}"
+        self._alerts.stand(
+            f"process {state.child.name}",
+            f"{state.problem}: it is started anew after {pause:.0f} s",
+        )
         _log.error(
             "a process died: it is started anew",
             process=state.child.name,
@@ -151,7 +177,9 @@ def _run_child(child: Child) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_outlive_nobody, name="parent", daemon=True).start()
-    STARTS.labels(child.name.split()[0]).inc()
+    kind = child.name.split()[0]
+    STARTS.labels(kind).inc()
+    UP.labels(kind).set(1)
     child.run(*child.arguments)
 
 

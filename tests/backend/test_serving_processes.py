@@ -171,7 +171,17 @@ def test_sessions_and_idempotency_keys_hold_in_every_process(
 
 def test_an_api_process_that_is_killed_comes_back_and_nobody_waits(serve_env: ServeEnv) -> None:
     before = serve_env.pids()
-    os.kill(before["api 1"], signal.SIGKILL)
+    assert metric(serve_env, 'obbligato_processes_up{process="api"}') == 2
+
+    def down() -> str | None:
+        """What is said of it; it is killed again where it came back before anybody asked."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(serve_env.pids()["api 1"], signal.SIGKILL)
+        return serve_env.checks()["processes"]
+
+    assert serve_env.until(down) == "api 1 ended with exit code -9"
+    alert = next(line for line in serve_env.log() if line.get("key") == "process api 1")
+    assert alert["words"] == "api 1 ended with exit code -9: it is started anew after 1 s"
 
     def back() -> bool:
         assert httpx.get(f"{serve_env.backend.url}/livez", timeout=30).status_code == 200

@@ -10,13 +10,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import Counter
 
 from obbligato.server import process as server
+from obbligato.server.alerts import Alert, Alerts
 from obbligato.server.processes import (
     LATE_SECONDS,
+    PARENT,
+    PROCESSES,
     Child,
     Processes,
     Report,
@@ -61,10 +65,12 @@ def is_gone(pid: int) -> bool:
 
 
 @contextlib.contextmanager
-def running(*children: Child, folder: Path, end_seconds: float = LIMIT) -> Iterator[None]:
+def running(
+    *children: Child, folder: Path, end_seconds: float = LIMIT, **options: Any
+) -> Iterator[None]:
     """The children run within the block, under a parent in a thread."""
     stop = threading.Event()
-    parent = Processes(children, folder, stop, end_seconds=end_seconds)
+    parent = Processes(children, folder, stop, end_seconds=end_seconds, **options)
     thread = threading.Thread(target=parent.run)
     thread.start()
     try:
@@ -94,6 +100,43 @@ def test_a_child_that_is_killed_is_started_anew_and_the_others_stay(folder: Path
         assert "obbligato_test_turns_total 3.0" in last
         assert 'obbligato_process_starts_total{process="child"} 3.0' in last
     assert all(map(is_gone, pids(folder)))
+
+
+class Posts:
+    """What an alert's poster is given: (key, text, state)."""
+
+    def __init__(self) -> None:
+        self.posted: list[tuple[str, str, str]] = []
+
+    def post(self, alert: Alert, state: str) -> None:
+        self.posted.append((alert.key, alert.words, state))
+
+
+def test_a_child_that_is_killed_is_down_in_the_parent_s_report_and_an_alert_stands_until_it_is_steady(
+    folder: Path,
+) -> None:
+    posts = Posts()
+    alerts = Alerts(posts)  # type: ignore[arg-type]  # takes what an `AlertPoster` takes
+    parent = Report(folder, PARENT)
+    children = [Child(name, work, (folder,)) for name in ("child 1", "child 2")]
+    with running(*children, folder=folder, alerts=alerts, steady_seconds=1.0):
+        until(lambda: len(pids(folder)) == 2, LIMIT)
+        assert (parent.problem(PROCESSES), alerts.standing()) == (None, ())
+        os.kill(min(pids(folder)), signal.SIGKILL)
+        until(lambda: parent.problem(PROCESSES), LIMIT)
+        down = parent.problem(PROCESSES)
+        assert down in {f"child {number} ended with exit code -9" for number in (1, 2)}
+        key, words = (
+            f"process {down.partition(' ended')[0]}",
+            f"{down}: it is started anew after 1 s",
+        )
+        assert posts.posted == [(key, words, "standing")]
+        until(lambda: parent.problem(PROCESSES) is None, LIMIT)
+        until(lambda: not alerts.standing(), LIMIT)
+        assert posts.posted[1:] == [(key, words, "over")]
+        until(lambda: len(pids(folder)) == 3, LIMIT)
+        last = max((folder / f"{pid}.metrics" for pid in pids(folder)), key=os.path.getmtime)
+        assert 'obbligato_processes_up{process="child"} 2.0' in last.read_text()
 
 
 def test_a_child_that_does_not_end_is_killed_once_its_time_is_over(folder: Path) -> None:
