@@ -230,6 +230,15 @@ def edges_of(history: LicenseHistory) -> set[int]:
     return {mark + step for mark in marks for step in (-1, 0, 1)}
 
 
+def lived(steps: list[tuple[str, int, int]]) -> tuple[LicenseHistory, int]:
+    """A licence after these acts, and the time of the last."""
+    history, now = minted(), T0
+    for kind, terms_id, wait in steps:
+        now += wait
+        history = done(history, kind, terms_id, now)
+    return history, now
+
+
 @given(acts, st.integers(min_value=1, max_value=len(CATALOGUE)))
 def test_a_past_answer_never_changes(steps: list[tuple[str, int, int]], first: int) -> None:
     history, now = minted(first), T0
@@ -248,10 +257,7 @@ def test_a_past_answer_never_changes(steps: list[tuple[str, int, int]], first: i
 def test_the_first_moment_is_the_first_of_all_moments_with_consent(
     steps: list[tuple[str, int, int]], drawn: Any
 ) -> None:
-    history, now = minted(), T0
-    for kind, terms_id, wait in steps:
-        now += wait
-        history = done(history, kind, terms_id, now)
+    history, now = lived(steps)
     edges = sorted(edges_of(history) | {now})
     start, end = drawn.draw(st.sampled_from(edges)), drawn.draw(st.sampled_from(edges))
     for tier in Tier:
@@ -267,10 +273,7 @@ def test_the_first_moment_is_the_first_of_all_moments_with_consent(
 def test_a_period_answers_to_its_first_and_last_second_with_consent(
     steps: list[tuple[str, int, int]], drawn: Any
 ) -> None:
-    history, now = minted(), T0
-    for kind, terms_id, wait in steps:
-        now += wait
-        history = done(history, kind, terms_id, now)
+    history, now = lived(steps)
     edges = sorted(edges_of(history) | {now})
     edge = drawn.draw(st.sampled_from(edges))
     start, end = edge - drawn.draw(st.integers(0, 5)), edge + drawn.draw(st.integers(0, 5))
@@ -286,10 +289,7 @@ def test_a_period_answers_to_its_first_and_last_second_with_consent(
 
 @given(acts)
 def test_consent_follows_the_terms_in_force(steps: list[tuple[str, int, int]]) -> None:
-    history, now = minted(), T0
-    for kind, terms_id, wait in steps:
-        now += wait
-        history = done(history, kind, terms_id, now)
+    history, _ = lived(steps)
     for moment in edges_of(history):
         terms_id = history.terms_at(moment)
         tiers = tiers_of(CATALOGUE[terms_id - 1].tiers) if terms_id else ()
