@@ -20,7 +20,8 @@ from obbligato.audit.ledger import Ledger
 from obbligato.audit.replay import Replay
 from obbligato.chain import blocks
 from obbligato.chain.client import Chain
-from obbligato.chain.events import read_events
+from obbligato.chain.follower import MemoryFollower, NewBlocks, Undone
+from obbligato.errors import ChainError
 from obbligato.store import ContentStore
 
 
@@ -66,19 +67,22 @@ def read_ledger(
 ) -> Reading:
     """Read every event up to block `until` (default: the latest) and replay it by the rules.
 
-    Raises ChainError.
+    Raises ChainError, also where the node answers with fewer events than its blocks and contracts say.
     """
     if until is None:
         head = blocks.latest(chain)
     else:
         (head,) = blocks.headers(chain, [until])
-    replay = Replay(chain.deployment)
+    replay, before = Replay(chain.deployment), chain.deployment.block - 1
     count = 0
-    for event in read_events(
-        chain, until=head.number, progress=lambda done, total: watch("reading blocks", done, total)
-    ):
-        replay.apply(event)
-        count += 1
+    for step in MemoryFollower(chain).steps(head.number):
+        if isinstance(step, Undone):
+            raise ChainError("the chain changed while it was read: read it again")
+        if isinstance(step, NewBlocks):
+            for event in step.events:
+                replay.apply(event)
+            count += len(step.events)
+            watch("reading blocks", step.head.number - before, head.number - before)
     replay.check_attributed()
     return Reading(replay.ledger, tuple(replay.differences), count, head.number, head.timestamp)
 
