@@ -12,7 +12,7 @@ from eth_hash.auto import keccak
 from eth_utils.address import to_checksum_address
 
 from obbligato.chain.abis import DEPLOYED, abi, canonical_type, refusal, signature
-from obbligato.chain.events import decode_log
+from obbligato.chain.decoding import decode_log
 from scripts.brownie_env import compile_once
 from scripts.toolchain import ROOT, environment
 
