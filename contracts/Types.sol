@@ -79,6 +79,12 @@ struct Version {
     uint40 from;
 }
 
+/// @dev A split that a licence paid before `until`. One slot.
+struct PastSplit {
+    uint32 splitId;
+    uint40 until;
+}
+
 /// @dev One licence of `mintBatch`. All but `owner` are digests.
 struct MintItem {
     address owner;

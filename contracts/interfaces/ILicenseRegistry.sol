@@ -168,6 +168,9 @@ interface ILicenseRegistry is ISignedActs {
     function termEndOf(uint32 licenseId) external view returns (uint40);
     /// @notice Whether the licence consented to a tier at a time. An answer about the past never changes.
     function consentAt(uint32 licenseId, uint8 tier, uint256 time) external view returns (bool);
+    /// @notice The split that a licence paid at a time since it was minted, the new one from the second of a change on.
+    /// 0 for no licence.
+    function splitAt(uint32 licenseId, uint256 time) external view returns (uint32 splitId);
     /// @notice The terms in force at a time, 0 where there is no licence yet or no more.
     function termsAt(uint32 licenseId, uint256 time) external view returns (uint32 termsId);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {License, Version} from "../Types.sol";
+import {License, PastSplit, Version} from "../Types.sol";
 import {ILicenseRegistry} from "../interfaces/ILicenseRegistry.sol";
 import {TermsBook} from "./TermsBook.sol";
 
@@ -16,6 +16,8 @@ abstract contract LicenseHistory is TermsBook {
     mapping(uint32 licenseId => bytes32 digest) private _nextDocuments;
     /// @dev Versions before the one in the hot slot, in ascending order of `from`.
     mapping(uint32 licenseId => Version[]) private _pastVersions;
+    /// @dev Splits before the one in the hot slot, in ascending order of `until`.
+    mapping(uint32 licenseId => PastSplit[]) private _pastSplits;
 
     /* WRITING */
 
@@ -71,6 +73,12 @@ abstract contract LicenseHistory is TermsBook {
         from += uint40(uint256(_heads[license.termsId].termDays) * 1 days);
     }
 
+    function _moveTo(uint32 licenseId, uint32 splitId) internal {
+        License storage license = _licenses[licenseId];
+        _pastSplits[licenseId].push(PastSplit({splitId: license.splitId, until: uint40(block.timestamp)}));
+        license.splitId = splitId;
+    }
+
     function _revoke(uint32 licenseId) internal {
         License memory license = _licenses[licenseId];
         if (license.endsAt != 0) revert LicenseEnding(licenseId, license.endsAt);
@@ -112,6 +120,15 @@ abstract contract LicenseHistory is TermsBook {
     /// @inheritdoc ILicenseRegistry
     function licenseOf(uint32 licenseId) external view returns (License memory) {
         return _licenses[licenseId];
+    }
+
+    /// @inheritdoc ILicenseRegistry
+    function splitAt(uint32 licenseId, uint256 time) external view returns (uint32) {
+        PastSplit[] storage past = _pastSplits[licenseId];
+        for (uint256 i = 0; i < past.length; ++i) {
+            if (time < past[i].until) return past[i].splitId;
+        }
+        return _licenses[licenseId].splitId;
     }
 
     /// @inheritdoc ILicenseRegistry

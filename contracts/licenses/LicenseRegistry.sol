@@ -244,7 +244,7 @@ contract LicenseRegistry is ERC721, RowPricing, SignedActs {
         _checkLosers(change, fromPayees, toPayees, acceptances);
 
         // Effect: from now on; what was submitted keeps the split it was priced with.
-        _licenses[licenseId].splitId = toSplitId;
+        _moveTo(licenseId, toSplitId);
         emit SplitChanged(licenseId, current, toSplitId);
     }
 

@@ -98,6 +98,24 @@ def test_the_owner_gives_of_its_own_share_without_asking(
     assert tx.events["SplitInterned"]["splitId"] == protocol.split_id(to)
 
 
+def test_which_split_a_licence_paid_can_be_read_later(
+    protocol: DeployedProtocol, licence: int
+) -> None:
+    more = split((ARTIST, 400_000), (LABEL, 300_000), (PRODUCER, 300_000))
+    most = split((ARTIST, 300_000), (LABEL, 300_000), (PRODUCER, 400_000))
+    minted = protocol.now()
+    protocol.wait(DAY)
+    first = int(change(protocol, licence, more).timestamp)
+    protocol.wait(DAY)
+    second = int(change(protocol, licence, most, start=more).timestamp)
+    protocol.wait(DAY)
+    band, later, last = (protocol.split_id(one) for one in (BAND, more, most))
+    times = (minted, first - 1, first, second - 1, second, protocol.now())
+    found = [int(protocol.registry.splitAt(licence, time)) for time in times]
+    assert found == [band, band, later, later, last, last]
+    assert protocol.registry.splitAt(licence + 1, second) == 0
+
+
 @pytest.mark.parametrize(
     "to",
     [
