@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
+from obbligato.chain.client import Chain
 from obbligato.documents.wording import terms_with_legal_text
 from obbligato.protocol.constants import NOT_OFFERED, Flag, Metric, Pricing, Tier
 from obbligato.protocol.terms import RateCard
@@ -162,16 +163,21 @@ def _contest_in_the_window(acts: Acts, metered: Report, pool: Report) -> None:
     acts.challenge(ARTIST, metered, (1, *GENERATED), 15_000)
     acts.challenge(STRANGER, metered, (2, *PLAYED), 12_347)
     acts.challenge(STRANGER, pool, (1, *TRAINED), 1)
-    chain.transact(ARBITER, "Disputes", "rule", 1, 300 * UNIT)
-    chain.transact(ARBITER, "Disputes", "rule", 2, 14_000 * UNIT)
-    chain.transact(ARBITER, "Disputes", "rule", 3, 12_346 * UNIT)
+    _rule(chain, 1, 300 * UNIT)
+    _rule(chain, 2, 14_000 * UNIT)
+    _rule(chain, 3, 12_346 * UNIT)
+
+
+def _rule(chain: Chain, challenge_id: int, quantity: int) -> None:
+    digest = chain.challenge(challenge_id).digest
+    chain.transact(ARBITER, "Disputes", "rule", challenge_id, quantity, digest)
 
 
 def _rule_into_arrears(acts: Acts, admin: object, poor: int, paid: Report) -> None:
     """Challenge 5: worth more than the platform has, bond included; it pays the rest later."""
     chain = acts.chain
     acts.challenge(ARTIST, paid, (1, *GENERATED), 500_000)
-    chain.transact(ARBITER, "Disputes", "rule", 5, 500_000 * UNIT)
+    _rule(chain, 5, 500_000 * UNIT)
     # 1 197 600 000 for the row, of which the bond paid 1 000 000 000; the stake is half of a tenth.
     acts.deposit(POOL_PLATFORM.admin, poor, 197_600_000 + 59_880_000)
     # In two parts: the first ends within the penalty.

@@ -34,6 +34,8 @@ interface IDisputes is ISignedActs {
     error DocumentMismatch(uint32 licenseId, bytes32 current, bytes32 signed);
     error UnknownChallenge(uint32 challengeId);
     error ChallengeClosed(uint32 challengeId);
+    /// @notice The id names another challenge than the one that was examined: a reorganisation gave it away.
+    error ChallengeMismatch(uint32 challengeId, bytes32 current, bytes32 given);
     error RulingOutOfRange(uint32 challengeId, uint64 quantity, uint64 minimum, uint64 maximum);
     error ArbitrationOver(uint32 challengeId, uint256 end);
     error ArbitrationRunning(uint32 challengeId, uint256 end);
@@ -93,7 +95,9 @@ interface IDisputes is ISignedActs {
         Signed calldata by
     ) external returns (uint32 challengeId);
     /// @notice The arbiter names the quantity: in [0, reported] for a reduction, in [reported, claimed] otherwise.
-    function rule(uint32 challengeId, uint64 quantity) external;
+    /// @param digest keccak256 of what was examined: `abi.encode(rowKey, challenger, reported, claimed)`; `rowKey` is
+    /// keccak256 of `abi.encode(reportId, licenseId, tier, metric)`
+    function rule(uint32 challengeId, uint64 quantity, bytes32 digest) external;
     /// @notice Ends a challenge that the arbiter left unanswered: the report stands, the bond returns. Anyone.
     function lapse(uint32 challengeId) external;
     /// @notice Pays what a ruling left open out of the platform's money, as far as that goes: the row first, then the

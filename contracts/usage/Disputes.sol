@@ -211,9 +211,11 @@ contract Disputes is RivalClaims, Collection, ChallengeValue, SignedActs {
     /// @inheritdoc IDisputes
     // The vault of this deployment calls nobody on these paths.
     // slither-disable-next-line reentrancy-benign,reentrancy-events
-    function rule(uint32 challengeId, uint64 quantity) external onlyArbiter {
+    function rule(uint32 challengeId, uint64 quantity, bytes32 digest) external onlyArbiter {
         // Check
         Challenge memory c = _openChallenge(challengeId);
+        bytes32 current = keccak256(abi.encode(c.rowKey, c.challenger, c.reported, c.claimed));
+        if (digest != current) revert ChallengeMismatch(challengeId, current, digest);
         _checkRuling(challengeId, c, quantity);
 
         // Effect: the row's new worth, and who was nearer.

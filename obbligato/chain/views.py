@@ -13,6 +13,7 @@ from typing import Any
 from web3.types import BlockIdentifier
 
 from obbligato.protocol.constants import ChallengeState, ReportState
+from obbligato.protocol.rulings import challenge_digest
 from obbligato.protocol.streams import Stream
 
 
@@ -96,6 +97,13 @@ class ChallengeView:
     numerator: int
     denominator: int
     split_id: int
+
+    @property
+    def digest(self) -> bytes:
+        """What a ruling on it has to carry."""
+        return challenge_digest(
+            self.row_key, challenger=self.challenger, reported=self.reported, claimed=self.claimed
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from eth_hash.auto import keccak
+
 from obbligato.errors import InputError, RefusedError
 from obbligato.protocol.constants import (
     NOT_OFFERED,
@@ -200,6 +202,21 @@ def _check_claim(row: ContestedRow, claimed: int) -> None:
 
 RowKey = tuple[int, int, int]
 """(licenseId, tier, metric)."""
+
+
+def row_digest(report_id: bytes, key: RowKey) -> bytes:
+    """The 32 bytes by which the disputes keep a row: keccak256 of the ABI's words, in this order."""
+    return keccak(report_id + b"".join(number.to_bytes(32, "big") for number in key))
+
+
+def challenge_digest(row: bytes, *, challenger: str, reported: int, claimed: int) -> bytes:
+    """What a challenge means, 32 bytes: a ruling carries it, so that it rules on nothing else.
+
+    `row` is its `row_digest`; quantities are in millionths of a unit, `reported` as the event
+    `Challenged` tells it.
+    """
+    numbers = (int(challenger, 16), reported, claimed)
+    return keccak(row + b"".join(number.to_bytes(32, "big") for number in numbers))
 
 
 def position_of(rows: Sequence[Row], key: RowKey) -> int | None:

@@ -17,6 +17,7 @@ from eth_hash.auto import keccak
 
 from obbligato.protocol.constants import Flag, Pricing, Tier, tiers_mask
 from obbligato.protocol.rows import Row
+from obbligato.protocol.rulings import challenge_digest
 from obbligato.protocol.terms import Terms
 from obbligato.protocol.typed_data import AcceptSplit, ApproveGrant, ApproveOperator, Claim, Mint
 from scripts.bench import artefacts
@@ -239,6 +240,12 @@ def _available(protocol: DeployedProtocol) -> int:
 # ---- challenges ---------------------------------------------------------------------------------
 
 
+def _rule(protocol: DeployedProtocol, challenge_id: int, quantity: int) -> int:
+    c = protocol.disputes.ask("challengeOf", challenge_id)
+    digest = challenge_digest(c[1], challenger=c[2], reported=c[6], claimed=c[7])
+    return protocol.disputes.act("rule", challenge_id, quantity, digest, sender=protocol.arbiter)
+
+
 def _challenges(protocol: DeployedProtocol) -> Acts:
     disputes, relay, arbiter = protocol.disputes, protocol.relay, protocol.arbiter
     rows = usage(protocol.catalogue(works(ROWS, 2, "challenged")))
@@ -250,11 +257,11 @@ def _challenges(protocol: DeployedProtocol) -> Acts:
     protocol.submit(report)
     less, more = rows[49].quantity - UNIT, rows[50].quantity + UNIT
     acts["challenge: less"] = _challenge(protocol, report, rows[49], less)
-    acts["rule: less"] = disputes.act("rule", 1, less, sender=arbiter)
+    acts["rule: less"] = _rule(protocol, 1, less)
     acts["challenge: more"] = _challenge(protocol, report, rows[50], more)
-    acts["rule: more"] = disputes.act("rule", 2, more, sender=arbiter)
+    acts["rule: more"] = _rule(protocol, 2, more)
     _challenge(protocol, report, rows[51], rows[51].quantity + UNIT)
-    acts["rule: the challenger loses"] = disputes.act("rule", 3, rows[51].quantity, sender=arbiter)
+    acts["rule: the challenger loses"] = _rule(protocol, 3, rows[51].quantity)
     acts["settle 100 rows, one held"] = protocol.settle(report)
 
     silent = protocol.report(rows)

@@ -303,7 +303,7 @@ class Story:
         digest = hashlib.sha256(self.store.get(evidence)).digest()
         claim = (row.license_id, int(row.tier), int(row.metric), claimed, digest)
         self.chain.transact(entry.owner, "Disputes", "challenge", case, claim, [])
-        self.chain.transact(ARBITER, "Disputes", "rule", 1, claimed)
+        self.chain.transact(ARBITER, "Disputes", "rule", 1, claimed, self.chain.challenge(1).digest)
         raised = claimed * entry.terms.rate(row.tier, row.metric) // DOLLAR_UNITS
         self.ruling = {
             "license": row.license_id,

@@ -9,6 +9,7 @@ from brownie import Wei, accounts, project
 from eth_hash.auto import keccak
 
 from obbligato.protocol.constants import Metric, Tier
+from obbligato.protocol.rulings import challenge_digest
 from tests.contracts.moments import ask_all
 from tests.contracts.protocol import DEPLOYER, KEYS, MODEL, DeployedProtocol, Report
 
@@ -119,6 +120,17 @@ def standing(protocol: DeployedProtocol, platform: int) -> tuple[Any, ...]:
 
 def challenge_of(protocol: DeployedProtocol, challenge_id: int) -> Challenge:
     return Challenge(*_plain(protocol.disputes.challengeOf(challenge_id)))
+
+
+def rule_challenge(
+    protocol: DeployedProtocol, challenge_id: int, quantity: int, settings: dict[str, Any]
+) -> Any:
+    """Rule on a challenge as it stands."""
+    c = challenge_of(protocol, challenge_id)
+    digest = challenge_digest(
+        bytes(c.row_key), challenger=c.challenger, reported=c.reported, claimed=c.claimed
+    )
+    return protocol.disputes.rule(challenge_id, quantity, digest, settings)
 
 
 def arrears_of(protocol: DeployedProtocol, challenge_id: int) -> Arrears:

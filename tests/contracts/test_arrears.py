@@ -17,6 +17,7 @@ from tests.contracts.contest import (
     challenge_of,
     check_books,
     escrow,
+    rule_challenge,
     state,
     stream,
 )
@@ -83,7 +84,7 @@ def lose(
     """Rule that the row was worth so many dollars more."""
     quantity = REPORTED + dollars * 1_000 * UNIT
     made = challenge(protocol, report, license_id, quantity, by=STRANGER)
-    protocol.disputes.rule(made, quantity, JUDGE)
+    rule_challenge(protocol, made, quantity, JUDGE)
     return Owing(platform, report, made, int(protocol.registry.licenseOf(license_id)[6]))
 
 
@@ -131,7 +132,7 @@ def test_what_nothing_is_left_for_becomes_arrears_the_row_first(
 ) -> None:
     quantity = REPORTED + 1_300_000 * UNIT
     made = challenge(protocol, report, license_id, quantity, by=STRANGER)
-    tx = protocol.disputes.rule(made, quantity, JUDGE)
+    tx = rule_challenge(protocol, made, quantity, JUDGE)
     split_id = int(protocol.registry.licenseOf(license_id)[6])
     event = tx.events["Ruled"]
     assert (event["paid"], event["arrears"]) == (1_150 * DOLLAR, 280 * DOLLAR)
@@ -285,7 +286,7 @@ def test_each_ruling_leaves_its_own_arrears(
         protocol, owing.report, license_id, 5_000 * UNIT, by=STRANGER, metric=Metric.PLAYBACK
     )
     # 5 000 playbacks at half a thousandth: two and a half dollars, and the minimum bond.
-    protocol.disputes.rule(second, 5_000 * UNIT, JUDGE)
+    rule_challenge(protocol, second, 5_000 * UNIT, JUDGE)
     assert arrears_of(protocol, second)[2:4] == (2_500_000, MINIMUM)
     assert escrow(protocol, platform).obligations == 2
     protocol.vault.deposit(platform, 7_500_000, {"from": STRANGER})
@@ -337,7 +338,7 @@ def test_a_reduction_that_empties_a_row_still_pays_its_stake_from_what_it_frees(
     report = protocol.report(bare, [row(license_id, REPORTED)])
     protocol.submit(report)
     made = challenge(protocol, report, license_id, 0, by=STRANGER)
-    protocol.disputes.rule(made, 0, JUDGE)
+    rule_challenge(protocol, made, 0, JUDGE)
     # One dollar is freed; the stake of five takes it and four of the bond.
     assert challenge_of(protocol, made).bond == MINIMUM
     assert escrow(protocol, bare) == (0, 0, BOND - 4 * DOLLAR, 0, 0)
@@ -355,5 +356,5 @@ def test_money_thawed_in_time_for_a_challenge_is_still_there_for_its_ruling(
         next_at(thawed)
         protocol.vault.withdraw(platform, SOCIETY, ADMIN)
     next_at(challenge_of(protocol, made).opened_at + 14 * DAY)
-    protocol.disputes.rule(made, quantity, JUDGE)
+    rule_challenge(protocol, made, quantity, JUDGE)
     assert protocol.vault.receivedOf(protocol.registry.licenseOf(license_id)[6]) == 151 * DOLLAR

@@ -17,6 +17,7 @@ from tests.contracts.contest import (
     challenge_of,
     check_books,
     row_claim,
+    rule_challenge,
 )
 from tests.contracts.protocol import (
     ARBITER,
@@ -177,7 +178,7 @@ def test_a_bond_that_came_back_pays_for_the_next_one(
     protocol: DeployedProtocol, license_id: int, earned: int, contested: Report
 ) -> None:
     first = challenge(protocol, contested, license_id, REPORTED + 1, by=LABEL, bond_splits=[earned])
-    protocol.disputes.rule(first, REPORTED + 1, {"from": ARBITER})
+    rule_challenge(protocol, first, REPORTED + 1, {"from": ARBITER})
     before = protocol.vault.refundOf(LABEL)
     challenge(protocol, contested, license_id, REPORTED + 2, by=LABEL, bond_splits=[earned])
     assert before - protocol.vault.refundOf(LABEL) == MINIMUM // 2
@@ -239,7 +240,7 @@ def test_contesting_by_signature_needs_neither_gas_nor_cash(
     assert protocol.disputes.isNonceUsed(LABEL, signed.nonce)
     assert protocol.vault.refundOf(LABEL) == 99_999_900 - MINIMUM // 2
     assert protocol.token.balanceOf(RELAY) == protocol.token.balanceOf(LABEL) == 0
-    protocol.disputes.rule(made, REPORTED + UNIT, {"from": ARBITER})
+    rule_challenge(protocol, made, REPORTED + UNIT, {"from": ARBITER})
     with refused("NonceUsed", LABEL, signed.nonce):
         relay(protocol, contested, signed, [earned])
     check_books(protocol)

@@ -15,6 +15,7 @@ from tests.contracts.contest import (
     check_books,
     escrow,
     record_of,
+    rule_challenge,
 )
 from tests.contracts.moments import mine_at, next_at
 from tests.contracts.protocol import (
@@ -268,7 +269,7 @@ def test_use_denied_by_a_zero_statement_can_be_claimed(
     zero = protocol.report(platform, [])
     protocol.submit(zero)
     made = challenge(protocol, zero, licenses[0], 70_000 * UNIT, by=STRANGER)
-    protocol.disputes.rule(made, 70_000 * UNIT, {"from": ARBITER})
+    rule_challenge(protocol, made, 70_000 * UNIT, {"from": ARBITER})
     assert protocol.vault.receivedOf(protocol.split_id(split((ARTIST, 1_000_000)))) == 70 * DOLLAR
     check_books(protocol)
 
@@ -367,5 +368,5 @@ def test_free_use_left_out_can_be_put_on_record(
     protocol: DeployedProtocol, licenses: list[int], report: Report
 ) -> None:
     made = challenge(protocol, report, licenses[3], 5 * UNIT, by=STRANGER, tier=Tier.ANALYSIS)
-    protocol.disputes.rule(made, 5 * UNIT, {"from": ARBITER})
+    rule_challenge(protocol, made, 5 * UNIT, {"from": ARBITER})
     assert record_of(protocol, report, licenses[3], Tier.ANALYSIS)[:2] == (5 * UNIT, 0)

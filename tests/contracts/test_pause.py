@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contracts.contest import MINIMUM, SETTLED, UNFUNDED, challenge, check_books, state
+from tests.contracts.contest import (
+    MINIMUM,
+    SETTLED,
+    UNFUNDED,
+    challenge,
+    check_books,
+    rule_challenge,
+    state,
+)
 from tests.contracts.moments import mine_at, next_at
 from tests.contracts.protocol import (
     ARBITER,
@@ -96,7 +104,7 @@ def test_while_paused_money_is_claimed_and_withdrawn_and_rows_are_challenged_and
     assert protocol.token.balanceOf(ARTIST) == 1_000
     protocol.fund_account(LABEL, MINIMUM)
     contested = challenge(protocol, report, license_id, 3 * UNIT, by=LABEL)
-    protocol.disputes.rule(contested, 3 * UNIT, {"from": ARBITER})
+    rule_challenge(protocol, contested, 3 * UNIT, {"from": ARBITER})
     assert protocol.vault.receivedOf(split_id) == 2_000
     pushed = protocol.vault.escrowOf(platform)[3]
     # Pausing does not move the clock of a thaw: only the challenge did.

@@ -5,14 +5,17 @@ from __future__ import annotations
 import pytest
 
 from obbligato.protocol.constants import Tier
+from obbligato.protocol.rulings import challenge_digest, row_digest
 from tests.contracts.contest import (
     LAPSED,
     MINIMUM,
+    RULED,
     challenge,
     challenge_of,
     check_books,
     escrow,
     record_of,
+    rule_challenge,
 )
 from tests.contracts.moments import mine_at, next_at
 from tests.contracts.protocol import (
@@ -81,7 +84,7 @@ def test_only_the_arbiter_rules(
     made = challenge(protocol, report, licenses[0], 0, by=STRANGER)
     for account in (STRANGER, GOVERNOR, GUARDIAN, PLATFORM_ADMIN):
         with refused("NotArbiter", account):
-            protocol.disputes.rule(made, 0, {"from": account})
+            rule_challenge(protocol, made, 0, {"from": account})
 
 
 @pytest.mark.parametrize(
@@ -99,20 +102,20 @@ def test_a_ruling_lies_between_what_may_be_ruled(
     made = challenge(protocol, report, licenses[0], claimed, by=STRANGER)
     for quantity in {low - 1, high + 1} - {-1}:
         with refused("RulingOutOfRange", made, quantity, low, high):
-            protocol.disputes.rule(made, quantity, JUDGE)
+            rule_challenge(protocol, made, quantity, JUDGE)
 
 
 def test_a_challenge_is_ruled_once_and_only_if_there_is_one(
     protocol: DeployedProtocol, licenses: list[int], report: Report
 ) -> None:
     made = challenge(protocol, report, licenses[0], 0, by=STRANGER)
-    protocol.disputes.rule(made, 0, JUDGE)
+    rule_challenge(protocol, made, 0, JUDGE)
     with refused("ChallengeClosed", made):
-        protocol.disputes.rule(made, REPORTED, JUDGE)
+        rule_challenge(protocol, made, REPORTED, JUDGE)
     with refused("ChallengeClosed", made):
         protocol.disputes.lapse(made, {"from": RELAY})
     for act in (
-        lambda: protocol.disputes.rule(99, 0, JUDGE),
+        lambda: rule_challenge(protocol, 99, 0, JUDGE),
         lambda: protocol.disputes.lapse(99, {"from": RELAY}),
     ):
         with refused("UnknownChallenge", 99):
@@ -129,11 +132,11 @@ def test_the_arbiter_has_fourteen_days_and_no_second_more(
     with refused("ArbitrationRunning", made, end):
         protocol.disputes.lapse(made, {"from": RELAY})
     next_at(end)
-    protocol.disputes.rule(made, 0, JUDGE)
+    rule_challenge(protocol, made, 0, JUDGE)
     late = challenge_of(protocol, other).opened_at + ARBITRATION
     next_at(late + 1)
     with refused("ArbitrationOver", other, late):
-        protocol.disputes.rule(other, 0, JUDGE)
+        rule_challenge(protocol, other, 0, JUDGE)
     protocol.disputes.lapse(other, {"from": RELAY})
 
 
@@ -173,7 +176,7 @@ def test_a_ruled_row_can_only_be_raised(
     protocol: DeployedProtocol, licenses: list[int], report: Report
 ) -> None:
     made = challenge(protocol, report, licenses[0], 0, by=STRANGER)
-    protocol.disputes.rule(made, 40_000 * UNIT, JUDGE)
+    rule_challenge(protocol, made, 40_000 * UNIT, JUDGE)
     assert record_of(protocol, report, licenses[0])[:2] == (40_000 * UNIT, 40 * DOLLAR)
     with refused("RowRuled", licenses[0], Tier.GENERATIVE, 2):
         challenge(protocol, report, licenses[0], 39_999 * UNIT, by=STRANGER)
@@ -181,7 +184,7 @@ def test_a_ruled_row_can_only_be_raised(
         challenge(protocol, report, licenses[0], 40_000 * UNIT, by=STRANGER)
     raised = challenge(protocol, report, licenses[0], 70_000 * UNIT, by=STRANGER)
     assert challenge_of(protocol, raised)[6:9] == (40_000 * UNIT, 70_000 * UNIT, 40 * DOLLAR)
-    protocol.disputes.rule(raised, 70_000 * UNIT, JUDGE)
+    rule_challenge(protocol, raised, 70_000 * UNIT, JUDGE)
     # Thirty dollars more, not seventy.
     assert received(protocol, licenses[0]) == 70 * DOLLAR
     protocol.pass_window()
@@ -196,9 +199,8 @@ def test_a_row_raised_step_by_step_is_paid_once_for_each_step(
     available = escrow(protocol, platform).available
     quantities = [REPORTED + n * 10_000 * UNIT + n for n in range(1, 4)]
     for quantity in quantities:
-        protocol.disputes.rule(
-            challenge(protocol, report, licenses[0], quantity, by=STRANGER), quantity, JUDGE
-        )
+        made = challenge(protocol, report, licenses[0], quantity, by=STRANGER)
+        rule_challenge(protocol, made, quantity, JUDGE)
     protocol.pass_window()
     protocol.settle(report)
     whole = quantities[-1] * 1_000 // 1_000_000
@@ -215,7 +217,7 @@ def test_a_platform_that_challenges_itself_loses_half_a_bond_and_gains_nothing(
     wealth = 100 * DOLLAR + escrow(protocol, platform).available
     made = challenge(protocol, report, licenses[0], 0, by=PLATFORM_ADMIN)
     bond = challenge_of(protocol, made).bond
-    protocol.disputes.rule(made, ruled, JUDGE)
+    rule_challenge(protocol, made, ruled, JUDGE)
     protocol.vault.claim(PLATFORM_ADMIN, [], {"from": RELAY})
     after = protocol.token.balanceOf(PLATFORM_ADMIN) + escrow(protocol, platform).available
     # What a reduction frees was the platform's own; beside that half a bond is gone, whoever was nearer.
@@ -236,12 +238,12 @@ def test_a_platform_cannot_hold_an_artists_claim_off_past_the_end_by_challenging
     # Nobody can supersede it any more, but its end opens the row again.
     with refused("ChallengeTooLate", protocol.report_id(report), claim_end):
         challenge(protocol, report, licenses[0], 2 * REPORTED, by=STRANGER)
-    closed = int(protocol.disputes.rule(blocker, REPORTED, JUDGE).timestamp)
+    closed = int(rule_challenge(protocol, blocker, REPORTED, JUDGE).timestamp)
     reopen_until = closed + WINDOW
     assert record_of(protocol, report, licenses[0]).reopen_until == reopen_until
     next_at(reopen_until - 1)
     artists = challenge(protocol, report, licenses[0], 2 * REPORTED, by=STRANGER)
-    protocol.disputes.rule(artists, 2 * REPORTED, JUDGE)
+    rule_challenge(protocol, artists, 2 * REPORTED, JUDGE)
     assert received(protocol, licenses[0]) == 2 * CREDITED
     # Another row of the report, never contested, is past its time.
     with refused("ChallengeTooLate", protocol.report_id(report), claim_end):
@@ -262,3 +264,28 @@ def test_a_lapsed_row_stays_open_to_claims_of_more_for_one_more_window(
     next_at(protocol.now())
     with refused("ChallengeTooLate"):
         challenge(protocol, report, licenses[0], 0, by=STRANGER)
+
+
+def test_a_ruling_says_what_it_rules_on(
+    protocol: DeployedProtocol, licenses: list[int], report: Report
+) -> None:
+    made = challenge(protocol, report, licenses[0], REPORTED + 10, by=STRANGER)
+    contested = row_digest(protocol.report_id(report), (licenses[0], 3, 2))
+    meant = challenge_digest(
+        contested, challenger=STRANGER, reported=REPORTED, claimed=REPORTED + 10
+    )
+    # Another row, another challenger, or another quantity than was examined.
+    other_row = row_digest(protocol.report_id(report), (licenses[1], 3, 2))
+    for digest in (
+        challenge_digest(other_row, challenger=STRANGER, reported=REPORTED, claimed=REPORTED + 10),
+        challenge_digest(contested, challenger=ARTIST, reported=REPORTED, claimed=REPORTED + 10),
+        challenge_digest(
+            contested, challenger=STRANGER, reported=REPORTED + 1, claimed=REPORTED + 10
+        ),
+        challenge_digest(contested, challenger=STRANGER, reported=REPORTED, claimed=REPORTED + 11),
+        bytes(32),
+    ):
+        with refused("ChallengeMismatch", made, meant, digest):
+            protocol.disputes.rule(made, REPORTED + 10, digest, JUDGE)
+    protocol.disputes.rule(made, REPORTED + 10, meant, JUDGE)
+    assert challenge_of(protocol, made).state == RULED

@@ -14,6 +14,7 @@ from tests.contracts.contest import (
     challenge_of,
     check_books,
     escrow,
+    rule_challenge,
 )
 from tests.contracts.protocol import (
     ARBITER,
@@ -112,7 +113,7 @@ def test_every_unit_goes_where_the_rules_say(
     expected = rule(contested, claimed=claimed, ruled=ruled, bond_units=bond)
     assert expected.winner is winner
 
-    tx = protocol.disputes.rule(made, ruled, JUDGE)
+    tx = rule_challenge(protocol, made, ruled, JUDGE)
 
     event = tx.events["Ruled"]
     assert event["quantity"] == ruled
@@ -151,7 +152,7 @@ def test_what_is_burnt_waits_where_nobody_can_use_it_and_anyone_may_send_it_ther
     made = challenge(protocol, report, licenses[0], 0, by=STRANGER)
     bond = challenge_of(protocol, made).bond
     assert bond == 10_000_100
-    protocol.disputes.rule(made, REPORTED, JUDGE)
+    rule_challenge(protocol, made, REPORTED, JUDGE)
     assert protocol.vault.claim(DEAD, [], {"from": RELAY}).return_value == 5_000_050
     assert protocol.token.balanceOf(DEAD) == 5_000_050
     check_books(protocol)
@@ -161,7 +162,7 @@ def test_an_omitted_row_is_paid_from_the_first_unit(
     protocol: DeployedProtocol, platform: int, licenses: list[int], report: Report
 ) -> None:
     made = challenge(protocol, report, licenses[2], 50_000 * UNIT, by=STRANGER)
-    protocol.disputes.rule(made, 30_000 * UNIT, JUDGE)
+    rule_challenge(protocol, made, 30_000 * UNIT, JUDGE)
     # Nearer to fifty thousand than to none: thirty dollars, and the minimum bond twice over.
     assert received(protocol, licenses[2]) == 30 * DOLLAR
     assert protocol.vault.refundOf(STRANGER) == MINIMUM + MINIMUM // 2
@@ -180,10 +181,10 @@ def test_a_pool_pays_a_ruled_row_by_its_weight_and_moves_no_other(
     made = challenge(protocol, report, licenses[1], 1_100, by=STRANGER, tier=Tier.TRAINING)
     # 1 100 are worth 7.33, no more than the row has.
     assert rule(contested, claimed=1_100, ruled=1_100, bond_units=MINIMUM).owed == 0
-    protocol.disputes.rule(made, 1_100, JUDGE)
+    rule_challenge(protocol, made, 1_100, JUDGE)
     assert received(protocol, licenses[1]) == 0
     again = challenge(protocol, report, licenses[1], 1_200, by=STRANGER, tier=Tier.TRAINING)
-    protocol.disputes.rule(again, 1_200, JUDGE)
+    rule_challenge(protocol, again, 1_200, JUDGE)
     assert received(protocol, licenses[1]) == 1
     protocol.pass_window()
     protocol.settle(report)
@@ -198,7 +199,7 @@ def test_a_pool_row_ruled_just_below_what_was_reported_keeps_what_rounding_gave(
     report = protocol.report(platform, tiny, pricing=Pricing.POOL, total=20)
     protocol.submit(report)
     made = challenge(protocol, report, licenses[1], 0, by=STRANGER, tier=Tier.TRAINING)
-    protocol.disputes.rule(made, 999, JUDGE)
+    rule_challenge(protocol, made, 999, JUDGE)
     # 6.66 by weight; the seventh unit was rounding's.
     assert received(protocol, licenses[1]) == 6
     protocol.pass_window()

@@ -18,6 +18,7 @@ from tests.contracts.contest import (
     check_books,
     escrow,
     record_of,
+    rule_challenge,
 )
 from tests.contracts.moments import next_at
 from tests.contracts.protocol import (
@@ -93,7 +94,7 @@ def test_a_claim_of_one_more_shields_no_overstated_row(
 ) -> None:
     shield = challenge(protocol, report, licenses[0], REPORTED + 1, by=ARTIST)
     if ruled is not None:
-        protocol.disputes.rule(shield, ruled, JUDGE)
+        rule_challenge(protocol, shield, ruled, JUDGE)
     # A payee's bond is half the minimum; the platform was right, or it lost as much.
     had = escrow(protocol, platform).available
     assert had == HAS - CREDITED - OTHER + {None: 0, REPORTED: 1, REPORTED + 1: -2}[ruled] * (
@@ -104,7 +105,7 @@ def test_a_claim_of_one_more_shields_no_overstated_row(
 
     assert challenge_of(protocol, made)[6:9] == (REPORTED, 0, CREDITED)
     assert protocol.oracle.isHeld(protocol.report_id(report), 0)
-    protocol.disputes.rule(made, 0, JUDGE)
+    rule_challenge(protocol, made, 0, JUDGE)
     assert received(protocol, licenses[0]) == 0
     # The whole credit is free again, less the stake of a tenth of it.
     assert escrow(protocol, platform).available == had + CREDITED - 10 * DOLLAR
@@ -119,7 +120,7 @@ def test_a_claim_of_more_ruled_as_reported_leaves_the_row_as_it_was(
     protocol: DeployedProtocol, licenses: list[int], report: Report
 ) -> None:
     made = challenge(protocol, report, licenses[0], 2 * REPORTED, by=ARTIST)
-    closed = int(protocol.disputes.rule(made, REPORTED, JUDGE).timestamp)
+    closed = int(rule_challenge(protocol, made, REPORTED, JUDGE).timestamp)
     assert record_of(protocol, report, licenses[0]) == (0, 0, closed + WINDOW, 0, 0, False)
     again = challenge(protocol, report, licenses[0], REPORTED + 1, by=ARTIST)
     assert challenge_of(protocol, again)[6:9] == (REPORTED, REPORTED + 1, CREDITED)
@@ -131,7 +132,7 @@ def test_a_row_is_reduced_once_whatever_became_of_it(
 ) -> None:
     made = challenge(protocol, report, licenses[0], 40_000 * UNIT, by=STRANGER)
     if end == "ruled":
-        protocol.disputes.rule(made, 40_000 * UNIT, JUDGE)
+        rule_challenge(protocol, made, 40_000 * UNIT, JUDGE)
     elif end == "lapsed":
         next_at(challenge_of(protocol, made).opened_at + ARBITRATION + 1)
         protocol.disputes.lapse(made, ANYONE)
@@ -154,9 +155,8 @@ def test_a_row_that_was_raised_is_reduced_below_what_was_reported_or_not_at_all(
     protocol: DeployedProtocol, licenses: list[int], report: Report
 ) -> None:
     raised = 2 * REPORTED
-    protocol.disputes.rule(
-        challenge(protocol, report, licenses[0], raised, by=ARTIST), raised, JUDGE
-    )
+    made = challenge(protocol, report, licenses[0], raised, by=ARTIST)
+    rule_challenge(protocol, made, raised, JUDGE)
     for quantity in (REPORTED, raised - 1):
         with refused("RowRuled", licenses[0], Tier.GENERATIVE, 2):
             challenge(protocol, report, licenses[0], quantity, by=STRANGER)
@@ -194,11 +194,11 @@ def test_an_artist_supersedes_the_small_claim_of_a_platform_that_challenges_itse
     assert escrow(protocol, platform) == had
     check_books(protocol)
     with refused("ChallengeClosed", blocker):
-        protocol.disputes.rule(blocker, REPORTED, JUDGE)
+        rule_challenge(protocol, blocker, REPORTED, JUDGE)
     with refused("ChallengeClosed", blocker):
         protocol.disputes.lapse(blocker, ANYONE)
 
-    protocol.disputes.rule(artists, 2 * REPORTED, JUDGE)
+    rule_challenge(protocol, artists, 2 * REPORTED, JUDGE)
     assert (
         received(protocol, licenses[0]) == CREDITED
     )  # as much again: the first is not settled yet
@@ -237,9 +237,8 @@ def test_how_far_is_counted_from_what_the_open_claim_started_from(
     protocol: DeployedProtocol, licenses: list[int], report: Report
 ) -> None:
     raised = REPORTED + 1_000
-    protocol.disputes.rule(
-        challenge(protocol, report, licenses[0], raised, by=STRANGER), raised, JUDGE
-    )
+    made = challenge(protocol, report, licenses[0], raised, by=STRANGER)
+    rule_challenge(protocol, made, raised, JUDGE)
     again = challenge(protocol, report, licenses[0], raised + 10, by=STRANGER)
     with refused("AlreadyChallenged", again):
         challenge(protocol, report, licenses[0], raised + 20, by=ARTIST)
@@ -251,7 +250,7 @@ def test_a_claim_that_supersedes_starts_from_what_a_reduction_left(
 ) -> None:
     first = challenge(protocol, report, licenses[0], REPORTED + 10 * UNIT, by=PLATFORM_ADMIN)
     reduction = challenge(protocol, report, licenses[0], 40_000 * UNIT, by=STRANGER)
-    protocol.disputes.rule(reduction, 40_000 * UNIT, JUDGE)
+    rule_challenge(protocol, reduction, 40_000 * UNIT, JUDGE)
     for quantity in (70_000 * UNIT, REPORTED + 20 * UNIT):
         with refused("AlreadyChallenged", first):
             challenge(protocol, report, licenses[0], quantity, by=ARTIST)
@@ -259,7 +258,7 @@ def test_a_claim_that_supersedes_starts_from_what_a_reduction_left(
     made = challenge(protocol, report, licenses[0], 200_000 * UNIT, by=ARTIST)
     assert challenge_of(protocol, made)[6:9] == (40_000 * UNIT, 200_000 * UNIT, 40 * DOLLAR)
     # 160 dollars are disputed: a bond of 16, half of it for a payee. Ruled to 150 dollars: 110 more and the stake.
-    protocol.disputes.rule(made, 150_000 * UNIT, JUDGE)
+    rule_challenge(protocol, made, 150_000 * UNIT, JUDGE)
     assert received(protocol, licenses[0]) == 150 * DOLLAR
     assert escrow(protocol, platform).available == had - 118 * DOLLAR
     check_books(protocol)
@@ -299,7 +298,7 @@ def test_both_directions_are_ruled_in_either_order_with_the_same_money(
     assert record_of(protocol, report, licenses[0]) == (0, 0, 0, *made, False)
     check_books(protocol)
     for which in (0, 1) if raise_first else (1, 0):
-        protocol.disputes.rule(made[which], ruled[which] * 1_000 * UNIT, JUDGE)
+        rule_challenge(protocol, made[which], ruled[which] * 1_000 * UNIT, JUDGE)
         check_books(protocol)
     to_split, artist, stranger, burnt, less, stands = (n * DOLLAR for n in expected)
     assert received(protocol, licenses[0]) == to_split
@@ -368,7 +367,7 @@ def test_challenging_again_and_again_ends_and_the_platform_withdraws(
         next_at(until - 1)
         made = challenge(protocol, report, licenses[0], REPORTED + 1, by=STRANGER)
         next_at(until)
-        protocol.disputes.rule(made, REPORTED, JUDGE)
+        rule_challenge(protocol, made, REPORTED, JUDGE)
         until = record_of(protocol, report, licenses[0]).reopen_until
         reopened.append(until - claim_end)
     # One window at a time, and then no more.
@@ -399,7 +398,7 @@ def test_a_platform_cannot_make_a_true_claim_a_draw_by_taking_its_place(
     dodge = challenge(
         protocol, report, licenses[0], REPORTED + 400_000 * UNIT + 1, by=PLATFORM_ADMIN
     )
-    protocol.disputes.rule(dodge, true, JUDGE)
+    rule_challenge(protocol, dodge, true, JUDGE)
     # The ruling is nearer to what was reported: the platform's own bond is lost, half of it burnt.
     bond = challenge_of(protocol, dodge).bond
     assert protocol.vault.refundOf(DEAD) == bond - bond // 2

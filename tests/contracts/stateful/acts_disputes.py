@@ -183,12 +183,14 @@ def rule(d: Deployment, rng: random.Random) -> None:
         quantity = min(U64, mostly(rng, quantity, high + 1, max(0, low - 1), chance=0.04))
         edge(d, rng, c.opened_at + m.parameters.arbitration_period, patience=3 * DAY)
     by = mostly(rng, ARBITER, GOVERNOR, STRANGER, chance=0.04)
+    digest = mostly(rng, c.digest if c else UNKNOWN, UNKNOWN, chance=0.04)
     d.do(
         by,
         d.protocol.disputes.rule,
         challenge_id,
         quantity,
-        foretold=lambda: m.rule(by, challenge_id, quantity),
+        digest,
+        foretold=lambda: m.rule(by, challenge_id, quantity, digest),
         about=c.report_id if c else None,
     )
     return None

@@ -175,9 +175,10 @@ class Disputes(Usage):
         self.award(self.at.disputes, c.platform_id, DEAD, before - left - won)
         self.reports[c.report_id].penalties += before - left
 
-    def rule(self, by: str, challenge_id: int, quantity: int) -> None:
+    def rule(self, by: str, challenge_id: int, quantity: int, digest: bytes) -> None:
         refuse("NotArbiter", when=by != self.at.arbiter)
         c = self._open(challenge_id)
+        refuse("ChallengeMismatch", when=digest != c.digest)
         refuse("ArbitrationOver", when=self.now > c.opened_at + self.parameters.arbitration_period)
         low, high = (0, c.reported) if c.reduces else (c.reported, c.claimed)
         refuse("RulingOutOfRange", when=not low <= quantity <= high)

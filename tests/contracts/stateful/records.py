@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from obbligato.protocol.constants import Tier
 from obbligato.protocol.history import LicenseHistory
+from obbligato.protocol.rulings import challenge_digest, row_digest
 from obbligato.protocol.terms import Terms
 from obbligato.protocol.typed_data import UsageReport
 
@@ -174,6 +175,13 @@ class Challenge:
     @property
     def reduces(self) -> bool:
         return self.claimed < self.reported
+
+    @property
+    def digest(self) -> bytes:
+        row = row_digest(self.report_id, self.key)
+        return challenge_digest(
+            row, challenger=self.challenger, reported=self.reported, claimed=self.claimed
+        )
 
 
 @dataclass
