@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {License, TermsHead} from "../../contracts/Types.sol";
+import {License, RateCard, TermsHead} from "../../contracts/Types.sol";
 import {IRoyaltyVault} from "../../contracts/interfaces/IRoyaltyVault.sol";
 import {LicenseRegistry} from "../../contracts/licenses/LicenseRegistry.sol";
 import {Vm} from "./Vm.sol";
@@ -17,6 +17,18 @@ contract Timeline is LicenseRegistry {
     function setTerms(uint32 termsId, bytes32 digest, uint8 tiers, uint16 termDays) external {
         termsIdOf[digest] = termsId;
         _heads[termsId] = TermsHead({tiers: tiers, termDays: termDays, flags: 0, influenceCapBps: 0});
+    }
+
+    function setHead(uint32 termsId, TermsHead calldata head, uint8 tier, RateCard calldata card, bytes32 text)
+        external
+    {
+        _heads[termsId] = head;
+        _rateCards[termsId][tier] = card;
+        textDigestOf[termsId] = text;
+    }
+
+    function onlyAddsTiers(uint32 earlier, uint32 later) external view returns (bool) {
+        return _onlyAddsTiers(earlier, later);
     }
 
     function setLicense(License calldata license) external {
@@ -123,5 +135,25 @@ contract HistoryTest {
         uint32 before = _book.termsAt(1, time);
         _book.amendTo("one");
         assert(_book.termsAt(1, time) == before);
+    }
+
+    /// @dev Terms take effect at once only if they add a tier and are otherwise the same: length, flags, limit, text,
+    /// and the prices of every tier there was.
+    function check_onlyTermsThatAddNothingButTiersCount(
+        TermsHead calldata a,
+        TermsHead calldata b,
+        RateCard calldata cardA,
+        RateCard calldata cardB,
+        bytes32 textA,
+        bytes32 textB
+    ) external {
+        _book.setHead(11, a, 5, cardA, textA);
+        _book.setHead(12, b, 5, cardB, textB);
+        bool added = a.tiers | b.tiers == b.tiers && a.tiers != b.tiers;
+        bool same = a.termDays == b.termDays && a.flags == b.flags && a.influenceCapBps == b.influenceCapBps
+            && textA == textB;
+        bool sameCard = keccak256(abi.encode(cardA)) == keccak256(abi.encode(cardB));
+        bool priced = a.tiers & 16 != 0;
+        assert(_book.onlyAddsTiers(11, 12) == (added && same && (sameCard || !priced)));
     }
 }

@@ -71,6 +71,10 @@ contract Everyone {
     }
 
     function withdraw(uint8 platform) external counted {
+        // Rather when it may be: what thawed has to be taken within days.
+        uint256 thawEndsAt = VAULT.escrowOf(_platform(platform)).thawEndsAt;
+        if (thawEndsAt > _now) _now = thawEndsAt;
+        VM.warp(_now);
         uint256 before = DOLLAR.balanceOf(address(0x3000));
         VAULT.withdraw(_platform(platform), address(0x3000));
         paidOut += DOLLAR.balanceOf(address(0x3000)) - before;
