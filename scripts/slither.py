@@ -77,7 +77,9 @@ def main(source: Path, solc: str, arguments: list[str]) -> int:
     # Told what it reads: it would else take the settings of the symbolic proofs for the project.
     framework = ["--compile-force-framework", "Standard"]
     excluded = ["--exclude", ",".join(EXCLUDED)]
-    return subprocess.run([slither, export, *framework, *excluded, *arguments], check=False).returncode
+    return subprocess.run(
+        [slither, export, *framework, *excluded, *arguments], check=False
+    ).returncode
 
 
 if __name__ == "__main__":
