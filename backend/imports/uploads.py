@@ -12,7 +12,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from obbligato.documents.catalog_csv import FILE, MOST_BYTES, parse_account, reason_of
+from obbligato.documents.catalog_cells import parse_account, reason_of
+from obbligato.documents.catalog_csv import FILE, MOST_BYTES
 from obbligato.documents.presets import preset_named
 from obbligato.errors import InputError
 from obbligato.schemas.catalogue_lines import Defaults, payees_input

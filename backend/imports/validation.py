@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from backend.db.index_db import Document, License
 from backend.db.service_db import LineState
 from backend.licenses.rivals import rivals
-from obbligato.documents.catalog_csv import LineErrors, content_of, isrc_of
+from obbligato.documents.catalog_cells import LineErrors, content_of, isrc_of
 from obbligato.schemas.catalogue_lines import LineParser
 
 _PREPARED: Final = (LineState.PREPARED, LineState.OFFERED, LineState.MINTED)

@@ -25,7 +25,7 @@ from backend.imports.mint_tracker import MintFollower
 from backend.imports.validation import DuplicateIndex, ExistingLicenses, LineCells
 from backend.services import Services
 from obbligato.documents.canonical import sha256
-from obbligato.documents.catalog_csv import LineErrors, content_of, isrc_of
+from obbligato.documents.catalog_cells import LineErrors, content_of, isrc_of
 from obbligato.protocol.eip712 import TypedStruct
 from obbligato.schemas.catalogue_lines import Defaults, LineMint, LineParser
 from obbligato.server.alerts import Alerts

@@ -10,7 +10,8 @@ from typing import Any, Final
 import httpx
 
 from obbligato.client.transport import BACKEND, IDEMPOTENCY_KEY
-from obbligato.documents.catalog_csv import LineErrors, read_corrections, read_file
+from obbligato.documents.catalog_cells import LineErrors
+from obbligato.documents.catalog_csv import read_corrections, read_file
 from obbligato.protocol.splits import Split
 from obbligato.schemas.acts import payees_of
 from obbligato.schemas.backend import ActResponse

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from obbligato.documents import catalog_csv
-from obbligato.documents.catalog_csv import TERMS_COLUMNS, LineErrors
+from obbligato.documents import catalog_cells
+from obbligato.documents.catalog_cells import LineErrors
+from obbligato.documents.catalog_csv import TERMS_COLUMNS
 from obbligato.documents.license import Recording, license_document
 from obbligato.documents.terms_input import scope_for
 from obbligato.documents.wording import legal_text
@@ -100,13 +101,13 @@ class LineParser:
 
     def parse(self, cells: Mapping[str, str], errors: LineErrors) -> LineMint | None:
         """The mint of a line; None where the line has errors, which are added to those of `errors`."""
-        recording = catalog_csv.recording_of(cells, errors)
+        recording = catalog_cells.recording_of(cells, errors)
         owner = self._owner(cells, errors)
         image = scope = None
         if "image" in cells:
-            image = errors.read("image", lambda: catalog_csv.parse_image(cells["image"]))
+            image = errors.read("image", lambda: catalog_cells.parse_image(cells["image"]))
         if "scope" in cells:
-            scope = errors.read("scope", lambda: catalog_csv.parse_scope(cells["scope"]))
+            scope = errors.read("scope", lambda: catalog_cells.parse_scope(cells["scope"]))
         terms = self._line_terms(cells, errors)
         split = None if owner is None else self._line_split(cells, owner, errors)
         if errors.items or not (owner and recording and terms and split):
@@ -123,11 +124,11 @@ class LineParser:
     def _owner(self, cells: Mapping[str, str], errors: LineErrors) -> str | None:
         if "owner" not in cells:
             return self.defaults.owner
-        return errors.read("owner", lambda: catalog_csv.parse_account(cells["owner"]))
+        return errors.read("owner", lambda: catalog_cells.parse_account(cells["owner"]))
 
     def _line_terms(self, cells: Mapping[str, str], errors: LineErrors) -> LineTerms | None:
         def parse(own: LineErrors) -> LineTerms | None:
-            terms = catalog_csv.terms_of(cells, self.defaults.preset, own)
+            terms = catalog_cells.terms_of(cells, self.defaults.preset, own)
             return None if terms is None else LineTerms(terms, terms.digest(), legal_text(terms))
 
         key = tuple(cells.get(column) for column in TERMS_COLUMNS)
@@ -154,11 +155,11 @@ class LineParser:
 def payees_input(cell: str) -> SplitInput:
     """The payees of a cell. Raises InputError naming the payee, ValidationError."""
     payees = []
-    for number, payee in enumerate(catalog_csv.parse_payees(cell), start=1):
+    for number, payee in enumerate(catalog_cells.parse_payees(cell), start=1):
         try:
             payees.append(PayeeInput.model_validate(payee))
         except ValidationError as error:
-            raise InputError(f"payee {number}: {catalog_csv.reason_of(error)}") from None
+            raise InputError(f"payee {number}: {catalog_cells.reason_of(error)}") from None
     return SplitInput(payees=payees)
 
 

@@ -10,7 +10,8 @@ from obbligato.client.backend import BackendClient
 from obbligato.client.catalogues import mints_of_file
 from obbligato.client.errors import ActRefused
 from obbligato.documents.canonical import sha256
-from obbligato.documents.catalog_csv import LineErrors, read_file
+from obbligato.documents.catalog_cells import LineErrors
+from obbligato.documents.catalog_csv import read_file
 from obbligato.protocol.constants import Flag, Tier
 from obbligato.protocol.typed_data import Mint
 from obbligato.schemas.acts import MintRequest
