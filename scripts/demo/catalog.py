@@ -1,13 +1,10 @@
-"""Catalogues: published facts about recordings from CSV, and larger inputs made from them."""
+"""Catalogues: published facts about recordings from CSV."""
 
 from __future__ import annotations
 
 import csv
-import itertools
-import random
-import string
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -26,12 +23,6 @@ SERVICES: Final = (
 """Columns with cumulative counts, one a service."""
 
 COLUMNS: Final = ("isrc", "title", "artist", "album", "release_date", *SERVICES)
-
-MAX_GENERATED: Final = 10_000_000
-"""The most recordings the generator makes at once."""
-
-_SERIALS = 10**7
-_REGISTRANTS = tuple(map("".join, itertools.product(string.ascii_uppercase, repeat=3)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,32 +59,6 @@ def read_catalogue(path: Path | str) -> list[RecordingFacts]:
             raise InputError(f"line {reader.line_num}: not CSV: {error}") from error
         except UnicodeDecodeError as error:
             raise InputError(f"after line {reader.line_num}: not UTF-8: {error}") from error
-
-
-def generate_catalogue(
-    extract: Sequence[RecordingFacts], count: int, *, seed: int
-) -> list[RecordingFacts]:
-    """`count` recordings for tests of size: the extract's, again and again, under new ISRCs.
-
-    ISRCs are well formed and unique within one seed; their country code ZZ is given to nobody, so
-    none names a real recording. Titles get a number, counts are drawn again. The same extract,
-    count and seed give the same recordings. Raises InputError for an empty extract or more than
-    MAX_GENERATED.
-    """
-    if not extract:
-        raise InputError("is empty: give at least one recording", field="extract")
-    if not 0 <= count <= MAX_GENERATED:
-        raise InputError(f"{count} is not from 0 to {MAX_GENERATED}", field="count")
-    chance = random.Random(seed)
-    return [
-        replace(
-            (model := extract[number % len(extract)]),
-            isrc=isrc,
-            title=f"{model.title} ({number + 1})",
-            counts={name: _drawn_again(chance, had) for name, had in model.counts.items()},
-        )
-        for number, isrc in enumerate(_new_isrcs(count, chance))
-    ]
 
 
 def _recordings(reader: Iterator[list[str]]) -> Iterator[RecordingFacts]:
@@ -141,14 +106,3 @@ def _count(text: str) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise InputError(f"{text[:40]!r} is not a count: give digits only, or nothing if unknown")
     return int(text)
-
-
-def _new_isrcs(count: int, chance: random.Random) -> Iterator[str]:
-    start = chance.randrange(len(_REGISTRANTS) * _SERIALS - count)
-    for number in range(start, start + count):
-        registrant, serial = divmod(number, _SERIALS)
-        yield f"ZZ{_REGISTRANTS[registrant]}{serial:07d}"
-
-
-def _drawn_again(chance: random.Random, had: int | None) -> int | None:
-    return None if had is None else chance.randint(had // 2, had + had // 2)
