@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from scripts.stack import PASSWORD, Service, backend_service
 from scripts.toolchain import free_ports
 from tests.onchain import ARTIST, DUO, LABEL, STRANGER, Acts, DeployedProtocol, new_protocol
 from tests.oracle.proxy import SEND, Proxy, proxy
+from tests.waiting import wait_until
 
 PATIENCE = 90
 FINALITY = 8
@@ -47,13 +47,14 @@ class BackendEnv:
 
     def until(self, condition: Callable[[], Any], *, mining: bool = False) -> Any:
         """What the condition answers once it is true."""
-        deadline = time.monotonic() + self.patience
-        while not (found := condition()):
-            assert time.monotonic() < deadline, self.backend.tail()
-            if mining:
+
+        def after_a_block() -> Any:
+            found = condition()
+            if mining and not found:
                 self.mine()
-            time.sleep(0.1)
-        return found
+            return found
+
+        return wait_until(after_a_block, self.patience, self.backend.tail, every_seconds=0.1)
 
     def minted(self, content: str) -> list[int]:
         """The licences on the chain for a content hash, by the chain's own events."""

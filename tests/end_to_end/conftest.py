@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from scripts.toolchain import ROOT, environment
+from tests.waiting import wait_until
 
 START_SECONDS = 240
 
@@ -31,10 +30,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
             stdin=subprocess.DEVNULL,
         )
         try:
-            until(
+            wait_until(
                 lambda: "up: ready" in log.read_text() or process.poll() is not None,
                 START_SECONDS,
-                lambda: log.read_text(),
+                log.read_text,
             )
             assert process.poll() is None, log.read_text()
             yield read_environment(folder / "environment")
@@ -47,14 +46,3 @@ def read_environment(path: Path) -> dict[str, str]:
     lines = path.read_text().splitlines()
     pairs = (line.removeprefix("export ").split("=", 1) for line in lines)
     return {name: value.strip("'") for name, value in pairs}
-
-
-def until(
-    condition: Callable[[], Any], seconds: float, scenario: Callable[[], object] = lambda: ""
-) -> Any:
-    """What the condition answers once it is true."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, scenario()
-        time.sleep(0.2)
-    return found

@@ -19,7 +19,7 @@ from obbligato.chain.client import Chain
 from obbligato.chain.deployment import read_deployment
 from scripts.toolchain import ROOT, environment
 from scripts.up.__main__ import NEWCOMER
-from tests.end_to_end.conftest import until
+from tests.waiting import wait_until
 
 PATIENCE_SECONDS = 120
 GENERATION_UNITS = 2_400
@@ -66,7 +66,7 @@ class User:
             assert now["state"] != "failed", now["problem"]
             return now if now["state"] in states else None
 
-        return until(found, PATIENCE_SECONDS)
+        return wait_until(found, PATIENCE_SECONDS)
 
     def seen(self, path: str, condition: Callable[[Any], bool]) -> Any:
         """What a path answers, once it is there and as the condition says."""
@@ -75,7 +75,7 @@ class User:
             answer = self.http.get(path)
             return answer.status_code == 200 and condition(answer.json()) and answer.json()
 
-        return until(found, PATIENCE_SECONDS)
+        return wait_until(found, PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from scripts.toolchain import free_ports
 from tests.onchain import ARTIST, DAY, DOLLARS, DUO, LABEL, Acts, DeployedProtocol, split
 from tests.oracle.proxy import Proxy, proxy
 from tests.scenario import OPEN
+from tests.waiting import wait_until
 
 PATIENCE = 90
 RATE = 2_400
@@ -109,28 +109,35 @@ class OracleEnv:
 
     def reach(self, client: OracleClient, submission_id: str, state: State) -> Submission:
         """Wait until it is at least that far, while blocks come, as they do on a chain."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
+
+        def reached() -> Submission | None:
             found = client.status(submission_id)
             if found.state.has_reached(state):
                 return found
             assert found.state not in (State.REJECTED, State.WITHDRAWN), found
-            assert time.monotonic() < deadline, f"{found}\n{self.leader.tail()}"
             self.acts.node("evm_mine")
-            time.sleep(0.1)
+            return None
+
+        return self._wait_for_submission(reached)
 
     def settle(self, client: OracleClient, submission_id: str) -> Submission:
         """Let the window pass, and wait until it is settled and final."""
         self.reach(client, submission_id, State.CHALLENGEABLE)
         self.pass_window()
-        deadline = time.monotonic() + PATIENCE
-        while True:
+
+        def final() -> Submission | None:
             found = self.reach(client, submission_id, State.SETTLED)
             if all(part.final for part in found.reports):
                 return found
-            assert time.monotonic() < deadline, f"{found}\n{self.leader.tail()}"
             self.acts.node("evm_mine")
-            time.sleep(0.1)
+            return None
+
+        return self._wait_for_submission(final)
+
+    def _wait_for_submission(self, condition: Callable[[], Submission | None]) -> Submission:
+        found = wait_until(condition, PATIENCE, self.leader.tail, every_seconds=0.1)
+        assert found is not None
+        return found
 
     def wait_for(
         self, client: OracleClient, submission_id: str, condition: Callable[[Submission], bool]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from oracle.intake.uploads import Uploads
 from oracle.reports.pipeline import Pipeline
 from oracle.reports.quorum import Gatherer
 from tests.onchain import DeployedProtocol
+from tests.waiting import wait_until
 
 MODEL = keccak(b"the model of single steps")
 PLATFORM = 1
@@ -143,15 +143,15 @@ def test_a_stream_that_fails_leaves_the_others_served_and_is_named_by_an_alert(
     monkeypatch.setattr(Chain, "stream", breaks)
     steps = pipeline(database, onchain.chain, alerts)
     try:
-        deadline = time.monotonic() + 60
-        while alerts.words("pipeline items") is None:
+
+        def alert() -> str | None:
             steps.tick()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+            return alerts.words("pipeline items")
+
+        words = wait_until(alert, 60, every_seconds=0.05)
     finally:
         steps.close()
     assert state_of(database) is State.VALIDATED
-    words = alerts.words("pipeline items")
     assert words is not None
     assert "cd" * 16 in words
     with database.work() as session:

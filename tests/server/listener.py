@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.waiting import wait_until
 
 PATIENCE = 60
 
@@ -26,13 +27,13 @@ class Listener:
 
     def wait_for(self, condition: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """The first post of which the condition is true."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            match = next((post for post in list(self.posts) if condition(post)), None)
-            if match is not None:
-                return match
-            assert time.monotonic() < deadline, self.posts
-            time.sleep(0.02)
+        match = wait_until(
+            lambda: next((post for post in list(self.posts) if condition(post)), None),
+            PATIENCE,
+            lambda: self.posts,
+        )
+        assert match is not None
+        return match
 
 
 @contextlib.contextmanager

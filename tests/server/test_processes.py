@@ -28,7 +28,8 @@ from obbligato.server.processes import (
     shared_folder,
 )
 from scripts.toolchain import ROOT
-from tests.server.test_supervisor import Time, until
+from tests.server.test_supervisor import Time
+from tests.waiting import wait_until
 
 LIMIT = 180
 """Seconds: new interpreters are slow to start where many share a core."""
@@ -89,10 +90,10 @@ def folder() -> Iterator[Path]:
 def test_a_child_that_is_killed_is_started_anew_and_the_others_stay(folder: Path) -> None:
     children = [Child(f"child {number}", work, (folder,)) for number in (1, 2)]
     with running(*children, folder=folder):
-        until(lambda: len(pids(folder)) == 2, LIMIT)
+        wait_until(lambda: len(pids(folder)) == 2, LIMIT)
         killed, stayed = sorted(pids(folder))
         os.kill(killed, signal.SIGKILL)
-        until(lambda: len(pids(folder)) == 3, LIMIT)
+        wait_until(lambda: len(pids(folder)) == 3, LIMIT)
         (anew,) = pids(folder) - {killed, stayed}
         assert not is_gone(stayed)
         # Three began, one of which is dead: what it counted stays counted.
@@ -120,10 +121,10 @@ def test_a_child_that_is_killed_is_down_in_the_parent_s_report_and_an_alert_stan
     parent = Report(folder, PARENT)
     children = [Child(name, work, (folder,)) for name in ("child 1", "child 2")]
     with running(*children, folder=folder, alerts=alerts, steady_seconds=1.0):
-        until(lambda: len(pids(folder)) == 2, LIMIT)
+        wait_until(lambda: len(pids(folder)) == 2, LIMIT)
         assert (parent.problem(PROCESSES), alerts.standing()) == (None, ())
         os.kill(min(pids(folder)), signal.SIGKILL)
-        until(lambda: parent.problem(PROCESSES), LIMIT)
+        wait_until(lambda: parent.problem(PROCESSES), LIMIT)
         down = parent.problem(PROCESSES)
         assert down in {f"child {number} ended with exit code -9" for number in (1, 2)}
         key, words = (
@@ -131,17 +132,17 @@ def test_a_child_that_is_killed_is_down_in_the_parent_s_report_and_an_alert_stan
             f"{down}: it is started anew after 1 s",
         )
         assert posts.posted == [(key, words, "standing")]
-        until(lambda: parent.problem(PROCESSES) is None, LIMIT)
-        until(lambda: not alerts.standing(), LIMIT)
+        wait_until(lambda: parent.problem(PROCESSES) is None, LIMIT)
+        wait_until(lambda: not alerts.standing(), LIMIT)
         assert posts.posted[1:] == [(key, words, "over")]
-        until(lambda: len(pids(folder)) == 3, LIMIT)
+        wait_until(lambda: len(pids(folder)) == 3, LIMIT)
         last = max((folder / f"{pid}.metrics" for pid in pids(folder)), key=os.path.getmtime)
         assert 'obbligato_processes_up{process="child"} 2.0' in last.read_text()
 
 
 def test_a_child_that_does_not_end_is_killed_once_its_time_is_over(folder: Path) -> None:
     with running(Child("deaf", deaf, (folder,)), folder=folder, end_seconds=0.1):
-        until(lambda: pids(folder), LIMIT)
+        wait_until(lambda: pids(folder), LIMIT)
     assert all(map(is_gone, pids(folder)))
 
 
@@ -150,11 +151,11 @@ def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         [sys.executable, "-m", "tests.server.test_processes", str(tmp_path)], cwd=ROOT
     )
     try:
-        until(lambda: len(pids(tmp_path)) == 2, LIMIT)
+        wait_until(lambda: len(pids(tmp_path)) == 2, LIMIT)
     finally:
         parent.kill()
         parent.wait()
-    until(lambda: all(map(is_gone, pids(tmp_path))), LIMIT)
+    wait_until(lambda: all(map(is_gone, pids(tmp_path))), LIMIT)
 
 
 def test_a_report_counts_while_its_process_runs_and_speaks(folder: Path) -> None:

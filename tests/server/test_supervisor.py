@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 
 from obbligato.server.alerts import Alerts
 from obbligato.server.supervisor import Items, Supervisor, Worker, backoff
+from tests.waiting import wait_until
 
 LIMIT = 20
 NEVER = 10_000.0
@@ -45,16 +46,6 @@ class Steps:
     def wait(self) -> None:
         """Until one more tick has begun."""
         assert self.begun.acquire(timeout=LIMIT)
-
-
-def until(condition: Callable[[], object], seconds: int = LIMIT) -> None:
-    """Wait for a condition, in steps of a hundredth of a second."""
-    pause = threading.Event()
-    for _ in range(seconds * 100):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it did not come")
 
 
 @dataclass
@@ -105,19 +96,19 @@ def test_a_tick_that_fails_is_said_and_the_next_one_clears_it(env: Env) -> None:
     env.first.error = UnicodeError("label too long")
     env.first.wake.set()
     env.first.wait()
-    until(lambda: env.alerts.words("first"))
+    wait_until(lambda: env.alerts.words("first"), LIMIT)
     assert env.supervisor.ready() == (
         "first: in backoff after 1 failures: UnicodeError: label too long"
     )
-    until(lambda: up("first") == 0)
+    wait_until(lambda: up("first") == 0, LIMIT)
     env.second.wake.set()
     env.second.wait()  # the other one works
     env.first.error = None
     env.first.wake.set()
     env.first.wait()
-    until(lambda: env.supervisor.ready() is None)
-    until(lambda: up("first") == 1)
-    until(lambda: env.alerts.words("first") is None)
+    wait_until(lambda: env.supervisor.ready() is None, LIMIT)
+    wait_until(lambda: up("first") == 1, LIMIT)
+    wait_until(lambda: env.alerts.words("first") is None, LIMIT)
     assert env.supervisor.restarts("first") == 0
 
 
@@ -128,7 +119,7 @@ def test_a_worker_that_dies_is_started_anew_after_its_backoff(
     env.first.error = error
     env.first.wake.set()
     env.first.wait()
-    until(lambda: "down" in str(env.supervisor.ready()))
+    wait_until(lambda: "down" in str(env.supervisor.ready()), LIMIT)
     env.first.error = None
     env.supervisor.check()
     assert env.supervisor.restarts("first") == 0  # not before its second is over
@@ -139,9 +130,9 @@ def test_a_worker_that_dies_is_started_anew_after_its_backoff(
         env.supervisor.check()
         return env.supervisor.restarts("first") == 1
 
-    until(restarted)
+    wait_until(restarted, LIMIT)
     env.first.wait()
-    until(lambda: env.supervisor.ready() is None)
+    wait_until(lambda: env.supervisor.ready() is None, LIMIT)
     assert env.supervisor.restarts("second") == 0
 
 
@@ -151,7 +142,7 @@ def test_a_worker_without_a_tick_for_longer_than_its_bound_is_stalled(env: Env) 
     env.time.now = NEVER + 70
     env.second.wake.set()
     env.second.wait()
-    until(lambda: env.supervisor.ready() == "first: stalled: no tick ended for 10070 s")
+    wait_until(lambda: env.supervisor.ready() == "first: stalled: no tick ended for 10070 s", LIMIT)
     env.supervisor.check()
     assert "stalled" in str(env.alerts.words("first"))
 
@@ -204,7 +195,7 @@ def test_a_worker_that_dies_at_once_again_keeps_one_alert_until_it_works(env: En
     env.first.error = SystemExit("enough")
     env.first.wake.set()
     env.first.wait()
-    until(lambda: "down" in str(env.supervisor.ready()))
+    wait_until(lambda: "down" in str(env.supervisor.ready()), LIMIT)
     env.supervisor.check()
     since = env.alerts.standing()[0].since
     env.time.now = 10
@@ -213,7 +204,7 @@ def test_a_worker_that_dies_at_once_again_keeps_one_alert_until_it_works(env: En
         env.supervisor.check()
         return env.supervisor.restarts("first") == 1
 
-    until(restarted)
+    wait_until(restarted, LIMIT)
     env.first.wait()  # it dies again
     assert env.alerts.words("first") is not None
     assert env.alerts.standing()[0].since == since

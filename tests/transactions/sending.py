@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from obbligato.transactions.tables import Transaction
 from oracle.db import OracleDatabase
 from tests.onchain import Acts, DeployedProtocol
 from tests.oracle.proxy import PATIENCE_SECONDS, Proxy, proxy
+from tests.waiting import wait_until
 
 ETHER = 10**18
 
@@ -104,10 +104,11 @@ class SenderEnv:
 
     def settle(self) -> None:
         """Wait until the node has mined what it was sent, if it mines of its own."""
-        end = time.monotonic() + PATIENCE_SECONDS
-        while self.mines and int(self.acts.node("txpool_status")["pending"], 16):
-            assert time.monotonic() < end, f"the node mined nothing for {PATIENCE_SECONDS} s"
-            time.sleep(0.005)
+        wait_until(
+            lambda: not self.mines or not int(self.acts.node("txpool_status")["pending"], 16),
+            PATIENCE_SECONDS,
+            lambda: f"the node mined nothing for {PATIENCE_SECONDS} s",
+        )
 
     def mine(self, blocks: int = 1) -> None:
         self.acts.node("anvil_mine", hex(blocks))

@@ -6,8 +6,7 @@ import contextlib
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from scripts.toolchain import ROOT
 from tests.onchain import DeployedProtocol
 from tests.oracle.proxy import SEND
 from tests.transactions.sending import SenderEnv, new_sender_env
+from tests.waiting import wait_until
 
 PATIENCE_SECONDS = 60
 
@@ -51,14 +51,6 @@ def process(
     finally:
         running.kill()
         running.wait()
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for a condition, with a bound."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < end, f"not within {PATIENCE_SECONDS} s: {what}"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
@@ -101,18 +93,32 @@ def test_of_two_processes_with_one_key_one_waits_says_for_whom_and_takes_over(
 ) -> None:
     with process(sender_env, "first.log") as first:
         one = sender_env.wants("one")
-        until(lambda: sender_env.states(one) == ["mined"], "the first process sends")
+        wait_until(
+            lambda: sender_env.states(one) == ["mined"], PATIENCE_SECONDS, "the first process sends"
+        )
         with process(sender_env, "second.log") as second:
             log = sender_env.folder / "second.log"
-            until(lambda: "waiting for its end" in log.read_text(), "the second process waits")
+            wait_until(
+                lambda: "waiting for its end" in log.read_text(),
+                PATIENCE_SECONDS,
+                "the second process waits",
+            )
             assert f"process {first.pid} on " in log.read_text()
             two = sender_env.wants("two")
-            until(lambda: sender_env.states(two) == ["mined"], "the first process still sends")
+            wait_until(
+                lambda: sender_env.states(two) == ["mined"],
+                PATIENCE_SECONDS,
+                "the first process still sends",
+            )
             assert "signed" not in log.read_text()
             first.kill()
             first.wait()
             three = sender_env.wants("three")
-            until(lambda: sender_env.states(three) == ["mined"], "the second process goes on")
+            wait_until(
+                lambda: sender_env.states(three) == ["mined"],
+                PATIENCE_SECONDS,
+                "the second process goes on",
+            )
             assert second.poll() is None
     assert [sender_env.read(number).nonce for number in (one, two, three)] == [0, 1, 2]
     assert (sender_env.count(), sender_env.paid()) == (3, 15)

@@ -32,6 +32,7 @@ from obbligato.server.http import Problem, add_errors
 from scripts.demo.cast import METERED_PLATFORM
 from tests.onchain import ARTIST, DUO, LABEL, Acts, split
 from tests.scenario import OPEN, Scenario
+from tests.waiting import wait_until
 
 PATIENCE = 20.0
 
@@ -119,21 +120,13 @@ def served(services: Services, stop: threading.Event) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    wait_for(lambda: server.started)
+    wait_until(lambda: server.started, PATIENCE)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield f"http://127.0.0.1:{port}"
     stop.set()
     server.should_exit = True
     thread.join(timeout=PATIENCE)
     assert not thread.is_alive()
-
-
-def wait_for(check: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    pause = threading.Event()
-    while not check():
-        assert time.monotonic() < end
-        pause.wait(0.02)
 
 
 def mint(acts: Acts, title: str) -> int:
@@ -323,7 +316,7 @@ def test_one_address_has_so_many_streams_and_no_more(place: Place) -> None:
         ):
             return answer.status_code == 200
 
-    wait_for(let_in)  # those that were closed count no longer
+    wait_until(let_in, PATIENCE)  # those that were closed count no longer
 
 
 async def test_a_listener_that_does_not_keep_up_is_told_so_last(

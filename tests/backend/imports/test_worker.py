@@ -6,8 +6,6 @@ import dataclasses
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 
 import pytest
 
@@ -21,15 +19,9 @@ from obbligato.server.supervisor import Supervisor, Worker
 from obbligato.store import BlockStatus, ContentStore, StoreError
 from tests.backend.imports.conftest import ImportsEnv, song, written
 from tests.onchain import LABEL
+from tests.waiting import wait_until
 
 PATIENCE = 60
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.005)
 
 
 class Flaky:
@@ -75,8 +67,9 @@ def test_killed_in_the_middle_it_goes_on_and_no_line_is_lost_or_done_twice(
         stdout=subprocess.DEVNULL,
     )
     try:
-        until(
+        wait_until(
             lambda: process.poll() is not None or "prepared" in visitor.counts(catalogue_id),
+            PATIENCE,
             "nothing was prepared",
         )
     finally:
@@ -115,15 +108,18 @@ def test_while_the_store_is_down_nothing_is_half_done_and_then_it_goes_on(
     )
     supervisor.start()
     try:
-        until(lambda: alerts.words("catalogues items") is not None, "nobody was told")
+        wait_until(
+            lambda: alerts.words("catalogues items") is not None, PATIENCE, "nobody was told"
+        )
         assert "the node does not answer" in str(alerts.words("catalogues items"))
         assert imports_env.as_(LABEL).counts(catalogue_id) == {"prepared": 100, "waiting": 150}
         store.left = None
-        until(
+        wait_until(
             lambda: imports_env.as_(LABEL).counts(catalogue_id) == {"prepared": 250},
+            PATIENCE,
             "it did not go on",
         )
-        until(lambda: not alerts.standing(), "the alert stands for ever")
+        wait_until(lambda: not alerts.standing(), PATIENCE, "the alert stands for ever")
     finally:
         stop.set()
         supervisor.join()
@@ -176,5 +172,5 @@ def test_a_catalogue_that_fails_is_put_off_and_named_and_the_others_are_prepared
         worker.step(threading.Event())
         return visitor.counts(bad) == {"prepared": 1}
 
-    until(repaired, "it was not tried again")
+    wait_until(repaired, PATIENCE, "it was not tried again")
     assert alerts.standing() == ()
