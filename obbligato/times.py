@@ -31,7 +31,7 @@ def parse_moment(text: str) -> int:
     return _in_range(int(moment.timestamp() // 1), text)
 
 
-def shown_moment(seconds: int) -> str:
+def moment_text(seconds: int) -> str:
     """`2026-01-01T00:00:00Z`; the bare number where a calendar does not reach that far."""
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

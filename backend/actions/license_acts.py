@@ -38,7 +38,7 @@ from obbligato.schemas.backend import Preview
 from obbligato.schemas.terms import TermsInput
 from obbligato.server.http import Problem
 from obbligato.store import ContentStore
-from obbligato.times import shown_moment
+from obbligato.times import moment_text
 
 
 def document_of(store: ContentStore, digest: bytes) -> LicenseDocument:
@@ -218,7 +218,7 @@ def prepare_revoke(services: Services, caller: Caller, request: RevokeRequest) -
     known = license_of_caller(services, caller, request.license_id)
     ends_at = known.history.revoke(now=known.now).ends_at
     assert ends_at is not None
-    ends = shown_moment(ends_at)
+    ends = moment_text(ends_at)
     return PreparedAct(
         kind="revoke",
         account=known.owner,

@@ -20,7 +20,7 @@ from obbligato.protocol.constants import PPM, Tier, tiers_of
 from obbligato.protocol.splits import Split
 from obbligato.protocol.terms import Terms
 from obbligato.schemas.backend import AllowedUse, PaidTo, Preview
-from obbligato.times import shown_moment
+from obbligato.times import moment_text
 
 
 def allowed_uses(terms: Terms) -> list[AllowedUse]:
@@ -119,7 +119,7 @@ def amend_preview(name: str, before: Terms, after: Terms, starts: int | None) ->
     when = (
         "It counts at once."
         if starts is None
-        else f"It counts from {shown_moment(starts)}, when the running term ends. Until then everything stays as it is."
+        else f"It counts from {moment_text(starts)}, when the running term ends. Until then everything stays as it is."
     )
     return Preview(
         title=f"Change {name}",

@@ -32,7 +32,7 @@ from backend.services import Services
 from obbligato.errors import InputError
 from obbligato.server.alerts import Alerts
 from obbligato.server.supervisor import Items
-from obbligato.times import shown_moment
+from obbligato.times import moment_text
 
 PORTS: Final = {"https": 443, "http": 80}
 
@@ -327,7 +327,7 @@ def _delivery(
     webhook_id: str, message_id: str, kind: str, at: int, data: dict[str, Any], now: int
 ) -> Delivery:
     """A delivery with type, timestamp and data, as Standard Webhooks has them."""
-    body = {"type": kind, "timestamp": shown_moment(at), "data": data}
+    body = {"type": kind, "timestamp": moment_text(at), "data": data}
     return Delivery(
         webhook_id=webhook_id,
         message_id=message_id,

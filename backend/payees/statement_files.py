@@ -21,7 +21,7 @@ from backend.payees.schemas import Credit, StatementHead
 from backend.payees.statements import Statement
 from obbligato.documents.csv_safety import guard_cell
 from obbligato.protocol.constants import PPM
-from obbligato.times import shown_moment
+from obbligato.times import moment_text
 
 COLUMNS: Final[dict[str, tuple[pa.DataType, Callable[[Credit], Any]]]] = {
     "reporting_date": (pa.timestamp("s", tz="UTC"), lambda line: line.earned_at),
@@ -66,7 +66,7 @@ def write_csv(statement: Statement, file: IO[bytes]) -> None:
     for chunk in statement.chunks:
         for line in chunk:
             values = [read(line) for _, read in COLUMNS.values()]
-            values[0] = shown_moment(line.earned_at)[:10]
+            values[0] = moment_text(line.earned_at)[:10]
             writer.writerow(
                 guard_cell(value)
                 for value in (
@@ -178,7 +178,7 @@ def _write_head(paper: FPDF, head: StatementHead) -> None:
     paper.set_font("text", "B", 15)
     paper.cell(0, 9, f"Statement of {head.month}", new_x="LMARGIN", new_y="NEXT")
     paper.set_font("text", size=9)
-    until = "the end of the month" if head.over else shown_moment(head.as_of_time)
+    until = "the end of the month" if head.over else moment_text(head.as_of_time)
     state = (
         "final: it cannot change any more"
         if head.certainty == "final"
@@ -186,7 +186,7 @@ def _write_head(paper: FPDF, head: StatementHead) -> None:
     )
     for words in (
         f"Payee {head.account}",
-        f"As of block {head.as_of_block}, {shown_moment(head.as_of_time)}. This statement is {state}.",
+        f"As of block {head.as_of_block}, {moment_text(head.as_of_time)}. This statement is {state}.",
         "All amounts in dollars.",
     ):
         paper.cell(0, 5, words, new_x="LMARGIN", new_y="NEXT")
@@ -263,7 +263,7 @@ def _first_lines(statement: Statement) -> list[Credit]:
 def _cells(line: Credit) -> tuple[str, ...]:
     use = line.source if line.tier is None else f"{line.tier} {line.metric or line.source}"
     return (
-        shown_moment(line.earned_at)[:10],
+        moment_text(line.earned_at)[:10],
         line.usage_month,
         "" if line.platform_id is None else str(line.platform_id),
         _printable(artists(line) or ""),

@@ -17,7 +17,7 @@ from obbligato.cli.commands import Commands
 from obbligato.cli.options import Grantee, LicenseId, Session
 from obbligato.cli.output import ExitCode, Result, facts_of, moment, progress, table
 from obbligato.consent import LicenseBook
-from obbligato.consent.checks import Asker, ConsentAnswer, read_questions
+from obbligato.consent.checks import ConsentAnswer, ConsentChecker, read_questions
 from obbligato.documents.file_inputs import named
 from obbligato.errors import InputError
 from obbligato.protocol.constants import Metric, Tier
@@ -165,8 +165,8 @@ def check_consents(
         book.follow(watch=watch)
     time = book.time if at is None else parse_moment(at)
     holds = None if holder is None else partial(_has_grant, chain, *holder, time)
-    asker = Asker(book, time, holds)
-    answers = [_answer_json(asker.answer(question)) for question in questions]
+    checker = ConsentChecker(book, time, holds)
+    answers = [_answer_json(checker.answer(question)) for question in questions]
     refused = sum(not answer["consent"] for answer in answers)
     data = {
         "at": time,

@@ -21,7 +21,7 @@ from obbligato.client.errors import ApiProblem, ServiceUnreachable, StillWaiting
 from obbligato.errors import ChainError, InputError, ObbligatoError
 from obbligato.protocol.eip712 import LARGEST_JSON_INTEGER
 from obbligato.store import StoreError
-from obbligato.times import shown_moment
+from obbligato.times import moment_text
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON: integers beyond 2^53 - 1 are strings.")
@@ -171,7 +171,7 @@ def money(units: int | None) -> str:
 
 def moment(seconds: int | None) -> str:
     """Seconds since 1970, as a time in UTC."""
-    return "-" if seconds is None else shown_moment(seconds)
+    return "-" if seconds is None else moment_text(seconds)
 
 
 def share(ppm: int) -> str:

@@ -17,7 +17,7 @@ from obbligato.chain.views import EscrowView
 from obbligato.errors import NotFound, RefusedError
 from obbligato.keys import Signer
 from obbligato.protocol.types import ZERO_ADDRESS
-from obbligato.times import shown_moment
+from obbligato.times import moment_text
 
 VAULT = "RoyaltyVault"
 
@@ -92,7 +92,7 @@ def withdraw(
         if amount is None:
             return Withdrawal(0, running, escrow.thaw_ends_at)
         raise RefusedError(
-            f"{running} is thawing until {shown_moment(escrow.thaw_ends_at)}; adding to it "
+            f"{running} is thawing until {moment_text(escrow.thaw_ends_at)}; adding to it "
             "would begin its time anew: wait, or ask for a restart"
         )
     available = escrow.available_units + lapsed

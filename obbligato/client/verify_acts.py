@@ -31,7 +31,7 @@ from obbligato.schemas.acts import (
 )
 from obbligato.schemas.backend import ActResponse, InvitationResponse
 from obbligato.store import ContentStore, StoreError
-from obbligato.times import shown_moment
+from obbligato.times import moment_text
 
 
 class KnownGrantRequest(GrantRequest):
@@ -182,7 +182,7 @@ def _message(
     deadline: int = message.deadline  # type: ignore[attr-defined]  # every act has one
     if latest_deadline is not None and deadline > latest_deadline:
         raise ActRefused(
-            f"it could be used until {shown_moment(deadline)}, {shown_moment(latest_deadline)} is the latest",
+            f"it could be used until {moment_text(deadline)}, {moment_text(latest_deadline)} is the latest",
             field="deadline",
         )
     return message

@@ -81,7 +81,7 @@ class LicenseBook:
             with self._lock:
                 self._apply()
                 documents = self._documents()
-            answers = self._recordings.ask_for(documents, watch)
+            answers = self._recordings.look_up(documents, watch)
             if answers:
                 with self._lock:
                     self._recordings.learn(answers)

@@ -16,7 +16,7 @@ from obbligato.documents.identifiers import compact_isrc
 from obbligato.errors import InputError, NotFound
 from obbligato.protocol.constants import Flag, Tier
 from obbligato.protocol.history import LicenseHistory
-from obbligato.times import shown_moment
+from obbligato.times import moment_text
 
 MAX_FILE_BYTES = 256 * 1_048_576
 
@@ -61,7 +61,7 @@ def read_questions(path: Path, tier: Tier | None) -> list[Question]:
     return questions
 
 
-class Asker:
+class ConsentChecker:
     """Answers questions about one moment, from a book that has followed the chain."""
 
     def __init__(self, book: LicenseBook, at: int, has_grant: HasGrant | None = None) -> None:
@@ -112,9 +112,9 @@ def why_not(history: LicenseHistory, tier: Tier, at: int) -> str:
         if version.terms.offers(tier) and until is not None and version.start < until <= at
     ]
     if ended:
-        return f"no consent since {shown_moment(max(ended))}"
+        return f"no consent since {moment_text(max(ended))}"
     later = history.first_moment(tier, at, 2**40 - 1)
-    return "no consent" if later is None else f"no consent before {shown_moment(later)}"
+    return "no consent" if later is None else f"no consent before {moment_text(later)}"
 
 
 def _question(line: int, values: Mapping[str, Any], tier: Tier | None) -> Question:

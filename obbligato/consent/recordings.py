@@ -56,7 +56,7 @@ class Recordings:
         """None: the document names no ISRC."""
         self.missing: dict[bytes, Missing] = {}
 
-    def ask_for(self, digests: Iterable[bytes], watch: OnProgress) -> list[IsrcResult]:
+    def look_up(self, digests: Iterable[bytes], watch: OnProgress) -> list[IsrcResult]:
         """What the store says of the documents that are not known and due; changes nothing here."""
         now = self._clock()
         unread_cids = [

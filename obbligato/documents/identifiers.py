@@ -37,7 +37,7 @@ def compact_isrc(text: object) -> str:
     return compact
 
 
-def shown_isrc(isrc: str) -> str:
+def isrc_text(isrc: str) -> str:
     """An ISRC as people read it: `AA-6Q7-20-00047`. Raises InputError for what is none."""
     compact = compact_isrc(isrc)
     return f"{compact[:2]}-{compact[2:5]}-{compact[5:7]}-{compact[7:]}"

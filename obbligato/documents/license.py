@@ -22,7 +22,7 @@ from pydantic import (
 
 from obbligato.documents.canonical import DecimalUInt64
 from obbligato.documents.cid import cid_from_digest, digest_from_cid, ipfs_uri
-from obbligato.documents.identifiers import Isni, Isrc, Iswc, ReleaseDate, shown_isrc
+from obbligato.documents.identifiers import Isni, Isrc, Iswc, ReleaseDate, isrc_text
 from obbligato.documents.model import Document, Record, Text
 from obbligato.documents.wording import TIER_MEANINGS, description, role_word, tier_title
 from obbligato.errors import InputError
@@ -316,7 +316,7 @@ def _words(recording: Recording, terms: Terms) -> _Words:
 
 
 def _attributes(recording: Recording, terms: Terms) -> tuple[Attribute, ...]:
-    facts = {"ISRC": recording.isrc and shown_isrc(recording.isrc), "ISWC": recording.iswc}
+    facts = {"ISRC": recording.isrc and isrc_text(recording.isrc), "ISWC": recording.iswc}
     consent = {
         tier_title(tier): "allowed" if terms.offers(tier) else "not allowed" for tier in Tier
     }

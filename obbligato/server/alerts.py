@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import Counter
 
 from obbligato.server.database import now
-from obbligato.times import shown_moment
+from obbligato.times import moment_text
 
 POSTS: Final = Counter("obbligato_alert_posts", "Alerts sent to the alert URL", ["outcome"])
 
@@ -79,7 +79,7 @@ class AlertPoster:
             "process": self._process,
             "key": alert.key,
             "state": state,
-            "since": shown_moment(alert.since),
+            "since": moment_text(alert.since),
             "text": f"{self._process}: {alert.key}: "
             + (alert.words if state == "standing" else f"over. It was: {alert.words}"),
         }

@@ -17,7 +17,7 @@ FILE_NAME: Final = "watching.json"
 
 
 @dataclass(slots=True)
-class FoundReport:
+class ReportFindings:
     """A report with findings, in the block of its submission.
 
     `closed` holds, by the name of a row, what became of it where nothing is left to do.
@@ -45,7 +45,7 @@ class Checkpoint:
     checked: int
     checked_hash: str | None = None
     reports: int = 0
-    found: dict[str, FoundReport] = field(default_factory=dict)
+    found: dict[str, ReportFindings] = field(default_factory=dict)
     bonds: dict[int, int] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
@@ -77,7 +77,7 @@ class Checkpoint:
                 checked=int(data["checked"]),
                 checked_hash=data["checked_hash"],
                 reports=int(data["reports"]),
-                found={name: _found(each) for name, each in data["found"].items()},
+                found={name: _report_findings(each) for name, each in data["found"].items()},
                 bonds={int(day): int(units) for day, units in data["bonds"].items()},
             )
         except FileNotFoundError:
@@ -104,6 +104,6 @@ class Checkpoint:
         }
 
 
-def _found(data: dict[str, Any]) -> FoundReport:
+def _report_findings(data: dict[str, Any]) -> ReportFindings:
     findings = [Finding.read(each) for each in data["findings"]]
-    return FoundReport(int(data["block"]), findings, dict(data["closed"]))
+    return ReportFindings(int(data["block"]), findings, dict(data["closed"]))

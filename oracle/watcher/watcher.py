@@ -26,7 +26,7 @@ from obbligato.protocol.constants import DAY_SECONDS
 from obbligato.protocol.rulings import RowKey
 from obbligato.store import ContentStore, StoreError
 from oracle.watcher.challenger import Challenger
-from oracle.watcher.checkpoint import Checkpoint, FoundReport
+from oracle.watcher.checkpoint import Checkpoint, ReportFindings
 from oracle.watcher.checks import check_report
 from oracle.watcher.findings import Finding, FindingKind, SeenReport, reports_of
 
@@ -189,7 +189,7 @@ class Watcher:
         )
         name = report.report_id.hex()
         if findings:
-            self._checkpoint.found[name] = FoundReport(report.block, findings)
+            self._checkpoint.found[name] = ReportFindings(report.block, findings)
         else:
             self._checkpoint.found.pop(name, None)
 
@@ -211,7 +211,7 @@ class Watcher:
                     yield self._contest_row(report, found, finding, row)
 
     def _contest_row(
-        self, report: SeenReport, found: FoundReport, finding: Finding, row: str
+        self, report: SeenReport, found: ReportFindings, finding: Finding, row: str
     ) -> Contestation:
         obstacle = self._challenger.obstacle(report, finding)
         if obstacle is not None:
@@ -235,7 +235,7 @@ class Watcher:
     def _challenge(
         self,
         report: SeenReport,
-        found: FoundReport,
+        found: ReportFindings,
         finding: Finding,
         row: str,
         bond_units: int,
@@ -270,11 +270,11 @@ class Watcher:
         for _, found in self._in_order():
             yield from found.findings
 
-    def _in_order(self) -> list[tuple[str, FoundReport]]:
+    def _in_order(self) -> list[tuple[str, ReportFindings]]:
         """What was found, by block: the same order after a restart."""
         return sorted(self._checkpoint.found.items(), key=lambda each: (each[1].block, each[0]))
 
-    def _report(self, name: str, found: FoundReport) -> SeenReport:
+    def _report(self, name: str, found: ReportFindings) -> SeenReport:
         block = found.block
         events = read_events(self._chain, since=block, until=block, contracts=CONTRACTS)
         for report in reports_of(events):

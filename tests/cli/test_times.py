@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from obbligato.errors import InputError
-from obbligato.times import parse_moment, shown_moment
+from obbligato.times import moment_text, parse_moment
 
 # `date -u -d 2026-01-01 +%s`
 NEW_YEAR_2026 = 1_767_225_600
@@ -38,6 +38,6 @@ def test_what_is_no_moment_of_the_chain_is_refused(text: str) -> None:
 
 
 def test_moments_are_shown_in_utc() -> None:
-    assert shown_moment(NEW_YEAR_2026) == "2026-01-01T00:00:00Z"
-    assert shown_moment(0) == "1970-01-01T00:00:00Z"
-    assert shown_moment(2**62) == str(2**62)  # beyond every calendar
+    assert moment_text(NEW_YEAR_2026) == "2026-01-01T00:00:00Z"
+    assert moment_text(0) == "1970-01-01T00:00:00Z"
+    assert moment_text(2**62) == str(2**62)  # beyond every calendar

@@ -15,7 +15,7 @@ from obbligato.documents.identifiers import (
     compact_isni,
     compact_isrc,
     compact_iswc,
-    shown_isrc,
+    isrc_text,
 )
 from obbligato.documents.license import (
     Contributor,
@@ -284,7 +284,7 @@ def test_what_is_no_isrc_is_refused(wrong: object) -> None:
 
 
 def test_an_isrc_is_shown_with_hyphens() -> None:
-    assert shown_isrc("AA6Q72000047") == "AA-6Q7-20-00047"
+    assert isrc_text("AA6Q72000047") == "AA-6Q7-20-00047"
 
 
 @pytest.mark.parametrize(

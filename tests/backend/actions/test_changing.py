@@ -226,7 +226,7 @@ def test_payees_may_agree_before_the_owner_signs(acts_env: ActsEnv) -> None:
     acts_env.reach(act, ActState.FINAL)
 
 
-def test_a_payee_that_agrees_and_declines_at_once_is_told_what_counts(
+def test_a_payee_that_agrees_and_declines_at_once_has_agreed(
     acts_env: ActsEnv, postgres_server: str
 ) -> None:
     with postgres.database(postgres_server) as url, ThreadPoolExecutor(1) as pool:

@@ -216,21 +216,21 @@ def some_rows(
     for _ in range(wanted * 4):
         key = (rng.choice(list(m.licenses)), rng.randint(1, 6), rng.randint(1, 3))
         try:
-            asked, _ = m.offer(key, start, end)
+            offer, _ = m.offer(key, start, end)
         except Refused:
             continue
-        if pricing == POOL and not asked.flags & POOL_FLAG:
+        if pricing == POOL and not offer.flags & POOL_FLAG:
             continue
-        if pricing == METERED and asked.rate == NOT_OFFERED:
+        if pricing == METERED and offer.rate == NOT_OFFERED:
             continue
         place = (key[0], key[1], platform_id, model_id)
         if (
-            asked.flags & GRANT_REQUIRED
+            offer.flags & GRANT_REQUIRED
             and not m.covered(*place, start, end)
             and rng.random() < 0.97
         ):
             continue
-        if rng.random() < 0.9 and asked.rate != NOT_OFFERED and asked.rate > 10**9:
+        if rng.random() < 0.9 and offer.rate != NOT_OFFERED and offer.rate > 10**9:
             continue
         keys.add(key)
         if len(keys) == wanted:

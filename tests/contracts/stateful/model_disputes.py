@@ -14,9 +14,9 @@ from tests.contracts.stateful.records import (
     U64,
     WEIGHTS,
     Arrears,
-    Asked,
     Challenge,
     Key,
+    PeriodOffer,
     Record,
     Refused,
     Report,
@@ -86,8 +86,8 @@ class Disputes(Usage):
         refuse("NotChallengeable", when=report is None or report.state == "unfunded")
         refuse("RowsDigestMismatch", when=packed != report.packed_rows)
         index = report.find(key)
-        asked, split_id = self.offer(key, report.header.period_start, report.header.period_end)
-        numerator, denominator = self._frozen_price(report, key, asked, absent=index is None)
+        offer, split_id = self.offer(key, report.header.period_start, report.header.period_end)
+        numerator, denominator = self._frozen_price(report, key, offer, absent=index is None)
         reported = amount = 0
         if index is not None:
             refuse("CreditsDigestMismatch", when=packed_credits != report.packed_credits)
@@ -132,10 +132,10 @@ class Disputes(Usage):
         )
 
     def _frozen_price(
-        self, report: Report, key: Key, asked: Asked, absent: bool
+        self, report: Report, key: Key, offer: PeriodOffer, absent: bool
     ) -> tuple[int, int]:
-        rate = asked.reserve
-        if report.header.pricing == POOL and asked.flags & POOL_FLAG:
+        rate = offer.reserve
+        if report.header.pricing == POOL and offer.flags & POOL_FLAG:
             share = report.header.total * WEIGHTS[key[1]]
             whole = sum(quantity * WEIGHTS[tier] for _, tier, _, quantity in report.rows)
             # A row that a pool left out is worth its reserve price at least.

@@ -18,13 +18,13 @@ from tests.contracts.stateful.records import (
     PPM,
     U64,
     WEIGHTS,
-    Asked,
     Attestations,
     Credit,
     Key,
+    PeriodOffer,
     Refused,
     Report,
-    asked_by,
+    period_offer,
     refuse,
     unpack_rows,
 )
@@ -147,19 +147,19 @@ class Usage(Licenses):
         refuse("RowCountMismatch", when=header.row_count != len(packed) // 14)
         refuse("RowsDigestMismatch", when=header.rows_digest != digest)
         refuse("PricingInvalid", when=header.row_count == 0 and header.pricing != METERED)
-        credits_, asked_of_rows = self.price(
+        credits_, offers = self.price(
             packed, header.period_start, header.period_end, header.pricing, header.total
         )
         refuse("TotalMismatch", when=sum(amount for _, amount in credits_) != header.total)
-        for row, asked in zip(unpack_rows(packed), asked_of_rows, strict=True):
-            needed = bool(asked.flags & GRANT_REQUIRED)
+        for row, offer in zip(unpack_rows(packed), offers, strict=True):
+            needed = bool(offer.flags & GRANT_REQUIRED)
             place = (row[0], row[1], header.platform_id, header.model_id)
             covered = not needed or self.covered(*place, header.period_start, header.period_end)
             refuse("GrantMissing", when=not covered)
         return credits_
 
-    def offer(self, key: Key, start: int, end: int) -> tuple[Asked, int]:
-        """What is asked for a row and the split it pays."""
+    def offer(self, key: Key, start: int, end: int) -> tuple[PeriodOffer, int]:
+        """The offer for a row and the split it pays."""
         license_id, tier, metric = key
         refuse("UnknownLicense", when=license_id not in self.licenses)
         refuse("UnknownTier", when=tier not in WEIGHTS)
@@ -177,18 +177,18 @@ class Usage(Licenses):
         if not consented:
             raise Refused("NoConsent")
         both = [found.history.version_at(consented[at]).terms for at in (0, -1)]
-        return asked_by(both, key), found.split_id
+        return period_offer(both, key), found.split_id
 
     def price(
         self, packed: bytes, start: int, end: int, pricing: int, total: int
-    ) -> tuple[list[Credit], list[Asked]]:
+    ) -> tuple[list[Credit], list[PeriodOffer]]:
         refuse("RowsMalformed", when=len(packed) % 14 != 0)
         rows = unpack_rows(packed)
         refuse("TooManyRows", when=len(rows) > 1000)
         refuse("PeriodInvalid", when=start >= end)
         whole = sum(quantity * WEIGHTS.get(tier, 0) for _, tier, _, quantity in rows)
         credits_: list[Credit] = []
-        asked_of_rows: list[Asked] = []
+        offers: list[PeriodOffer] = []
         before: Key = (0, 0, 0)
         reached = wide = 0
         for row in rows:
@@ -196,17 +196,17 @@ class Usage(Licenses):
             refuse("RowsNotAscending", when=key <= before)
             before = key
             try:
-                asked, split_id = self.offer(key, start, end)
+                offer, split_id = self.offer(key, start, end)
             except Refused as refused:
                 refuse("QuantityZero", when=refused.name == "NoConsent" and quantity == 0)
                 raise
             refuse("QuantityZero", when=quantity == 0)
-            reserve = 0 if asked.reserve == NOT_OFFERED else quantity * asked.reserve // PPM
+            reserve = 0 if offer.reserve == NOT_OFFERED else quantity * offer.reserve // PPM
             if pricing == METERED:
-                refuse("NotOffered", when=asked.rate == NOT_OFFERED)
-                amount = quantity * asked.rate // PPM
+                refuse("NotOffered", when=offer.rate == NOT_OFFERED)
+                amount = quantity * offer.rate // PPM
             else:
-                refuse("NotInPool", when=not asked.flags & POOL_FLAG)
+                refuse("NotInPool", when=not offer.flags & POOL_FLAG)
                 upto = reached + quantity * WEIGHTS[key[1]]
                 amount = total * upto // whole - total * reached // whole
                 reached = upto
@@ -214,8 +214,8 @@ class Usage(Licenses):
             wide += amount
             refuse("AmountTooLarge", when=wide > U64)
             credits_.append((split_id, amount))
-            asked_of_rows.append(asked)
-        return credits_, asked_of_rows
+            offers.append(offer)
+        return credits_, offers
 
     def _start_window(self, report: Report) -> None:
         report.state = "pending"

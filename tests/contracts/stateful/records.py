@@ -222,7 +222,7 @@ class Attestations:
     whole: bool = True
 
 
-class Asked(NamedTuple):
+class PeriodOffer(NamedTuple):
     """What a licence asks of one key in a period: the dearer of its terms at the first and last moment of consent."""
 
     rate: int
@@ -230,11 +230,11 @@ class Asked(NamedTuple):
     flags: int
 
 
-def asked_by(both: Sequence[Terms], key: Key) -> Asked:
+def period_offer(both: Sequence[Terms], key: Key) -> PeriodOffer:
     """`both`: the terms at the first moment with consent in the period, and those at the last."""
     cards = [terms.card(Tier(key[1])) for terms in both]
     rates = [(card.training_run, card.generation, card.playback)[key[2] - 1] for card in cards]
     offered = [rate for rate in rates if rate != NOT_OFFERED]
     pools = all(terms.flags & POOL_FLAG for terms in both)
     flags = (both[0].flags | both[1].flags) & ~POOL_FLAG | (POOL_FLAG if pools else 0)
-    return Asked(max(rates), max(offered, default=NOT_OFFERED), flags)
+    return PeriodOffer(max(rates), max(offered, default=NOT_OFFERED), flags)
