@@ -30,6 +30,10 @@ uint16 constant ALL_FLAGS = 127;
 uint8 constant METERED = 1;
 uint8 constant POOL = 2;
 
+/// @dev Dearer terms are announced so long before a term ends, or they wait for the end of the next one. From then on
+/// the next term is settled, and a grant can be renewed for it.
+uint256 constant NOTICE = 30 days;
+
 /// @dev Where burnt bonds go: credited like any other account, so a token that refuses the transfer blocks nobody.
 address constant DEAD = 0x000000000000000000000000000000000000dEaD;
 

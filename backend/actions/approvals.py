@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from backend.actions.calls import REGISTRY, Call
 from backend.actions.license_acts import license_of_caller
 from backend.actions.store import PreparedAct
@@ -11,6 +13,7 @@ from backend.services import Services
 from obbligato.documents.wording import TIER_MEANINGS, dollars, tier_title
 from obbligato.errors import InputError, NotFound, RefusedError
 from obbligato.protocol.constants import Tier
+from obbligato.protocol.grants import request_digest
 from obbligato.protocol.types import ZERO_ADDRESS, ZERO_DIGEST
 from obbligato.schemas.acts import GrantRequest, OperatorRequest
 from obbligato.schemas.backend import Preview
@@ -69,28 +72,31 @@ def prepare_grant(services: Services, caller: Caller, request: GrantRequest) -> 
     model = (
         "any of its models" if row.model_id == ZERO_DIGEST else f"its model 0x{row.model_id.hex()}"
     )
+    asked: dict[str, Any] = {
+        "license_id": known.license_id,
+        "tier": tier,
+        "platform_id": row.platform_id,
+        "platform_admin": platform.admin,
+        "model_id": row.model_id,
+        "fee": row.fee_units,
+    }
+    digest = request_digest(document=known.current_document, **asked)
     return PreparedAct(
         kind="grant",
         account=known.owner,
-        fields={
-            "license_id": known.license_id,
-            "current_document": known.current_document,
-            "tier": tier,
-            "platform_id": row.platform_id,
-            "platform_admin": platform.admin,
-            "model_id": row.model_id,
-            "fee": row.fee_units,
-        },
+        fields={"current_document": known.current_document, **asked},
         function="approveBySignature",
         arguments=[row.request_id, known.current_document],
-        direct=Call("Grants", "approve", [row.request_id]),
+        direct=Call("Grants", "approve", [row.request_id, digest]),
         preview=Preview(
             title=f"Grant {tier_title(tier)} of {known.name} to platform {row.platform_id}",
             sentences=[
                 f"Platform {row.platform_id} may use {known.name} for {tier_title(tier)}: {TIER_MEANINGS[tier]}.",
-                f"That is for {model}, and for one term of the licence from when it pays.",
+                f"That is for {model}, from when it pays to the end of the licence's term then running.",
+                "While it holds one, a payment in the last 30 days of the term is for the whole next term.",
+                "A grant that was paid holds until its end, even if you change your terms or revoke the licence.",
                 f"It pays {dollars(row.fee_units)} once, to the payees of the licence, beside the prices for use.",
-                "Your approval holds as long as the licence's document stays the same.",
+                "Your approval holds as long as the licence's document stays the same, or until you withdraw it.",
             ],
         ),
         license_id=known.license_id,

@@ -216,9 +216,14 @@ def prepare_revoke(services: Services, caller: Caller, request: RevokeRequest) -
     Raises RefusedError, NotFound, Problem 403, ChainError.
     """
     known = license_of_caller(services, caller, request.license_id)
-    ends_at = known.history.revoke(now=known.now).ends_at
+    sold_until = services.chain.call("Grants", "renewedUntil", known.license_id)
+    ends_at = known.history.revoke(now=known.now, sold_until=sold_until).ends_at
     assert ends_at is not None
     ends = moment_text(ends_at)
+    renewed = ends_at > known.history.term_end(known.now)
+    with_term = (
+        "with the next term, which a platform has paid for" if renewed else "with the running term"
+    )
     return PreparedAct(
         kind="revoke",
         account=known.owner,
@@ -228,7 +233,7 @@ def prepare_revoke(services: Services, caller: Caller, request: RevokeRequest) -
         preview=Preview(
             title=f"Revoke {known.name}",
             sentences=[
-                f"Consent to every use of {known.name} ends on {ends}, with the running term.",
+                f"Consent to every use of {known.name} ends on {ends}, {with_term}.",
                 "Until then use stays allowed and paid for at the same prices.",
                 "You can take it back until then. Money already earned stays yours.",
             ],

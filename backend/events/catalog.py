@@ -15,6 +15,7 @@ KindName = Literal[
     "operator.changed",
     "grant.asked",
     "grant.approved",
+    "grant.withdrawn",
     "grant.made",
     "platform.registered",
     "platform.deposited",
@@ -80,6 +81,9 @@ KINDS: Final[dict[str, EventKind]] = {
     ),
     "GrantApproved": EventKind(
         "grant.approved", {"requestId": "request_id", "licensor": "licensor"}
+    ),
+    "ApprovalWithdrawn": EventKind(
+        "grant.withdrawn", {"requestId": "request_id", "licensor": "licensor"}
     ),
     "Granted": EventKind(
         "grant.made",

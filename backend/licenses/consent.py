@@ -311,7 +311,9 @@ class _Facts:
         tier = Tier[use.tier]
         consent = tier_consent(known.history, tier, self.at)
         terms_id = known.history.terms_at(self.at) or None
-        has_grant = self._has_grant(known.license_id, tier, use)
+        version = known.history.version_at(self.at)
+        bound = version is not None and version.terms.has(Flag.MODEL_BOUND)
+        has_grant = self._has_grant(known.license_id, tier, use, bound=bound)
         reason = consent.reason
         if consent.needs_grant:
             if has_grant:
@@ -358,10 +360,11 @@ class _Facts:
             f"no licence that can be read: {self.unread} documents are missing, and one may name it"
         )
 
-    def _has_grant(self, license_id: int, tier: Tier, use: ConsentUse) -> bool:
+    def _has_grant(self, license_id: int, tier: Tier, use: ConsentUse, *, bound: bool) -> bool:
+        """Whether a grant in force serves the use; `bound`: one for any model does not."""
         if use.platform_id is None:
             return False
-        models = {ZERO_DIGEST, use.model_id or ZERO_DIGEST}
+        models = {ZERO_DIGEST, use.model_id or ZERO_DIGEST} - ({ZERO_DIGEST} if bound else set())
         return any(
             (license_id, use.platform_id, int(tier), model) in self.granted for model in models
         )

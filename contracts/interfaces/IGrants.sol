@@ -8,8 +8,10 @@ import {ISignedActs} from "./ISignedActs.sol";
 
 /// @title Grants: the right to a tier where the terms ask for one
 /// @notice A grant names a licence, a tier, a platform, a model (or any, unless the terms bind it to one) and a time.
-/// It runs for one term of the licence from now, or from the end of the grant before it, and never past a revocation
-/// that is already known. The platform's admin pays its fee to the licence's split at once, by allowance to the vault.
+/// It runs from now to the end of the licence's running term. Who holds one renews it for the whole next term in the
+/// last 30 days of this one. What was sold holds until its end: amendments that come later wait for it, a revocation
+/// too; only a licence that was not its licensor's to give (`voidLicense`) takes its grants with it.
+/// The platform's admin pays the fee to the licence's split at once, by allowance to the vault.
 interface IGrants is ISignedActs {
     error NotPlatformAdmin(uint32 platformId, address account);
     error NotLicensor(uint32 licenseId, address account);
@@ -27,8 +29,16 @@ interface IGrants is ISignedActs {
     error RequestNotApproved(uint32 requestId);
     error RequestClosed(uint32 requestId);
     error DocumentMismatch(uint32 licenseId, bytes32 current, bytes32 signed);
-    /// @notice The grant before it already reaches the end of the licence.
+    /// @notice The request is about something else than was agreed to. Both are digests as `requestDigest` computes.
+    error RequestMismatch(uint32 requestId, bytes32 current, bytes32 agreed);
+    /// @notice The licensor's approval was withdrawn or never given.
+    error NothingToWithdraw(uint32 requestId);
+    /// @notice The grant before it already reaches the end of the licence, or of the next term.
     error NothingToGrant(uint32 licenseId, uint8 tier);
+    /// @notice A grant that runs is renewed from `opensAt` on, in seconds since 1970.
+    error RenewalTooEarly(uint32 licenseId, uint8 tier, uint40 opensAt);
+    /// @notice The next term has other terms, from `from` on: a grant for it is bought once it has begun.
+    error AmendmentPending(uint32 licenseId, uint40 from);
 
     event GrantAsked(
         uint32 indexed requestId,
@@ -39,6 +49,7 @@ interface IGrants is ISignedActs {
         uint64 fee
     );
     event GrantApproved(uint32 indexed requestId, uint32 indexed licenseId, address licensor);
+    event ApprovalWithdrawn(uint32 indexed requestId, uint32 indexed licenseId, address licensor);
     event Granted(
         uint32 indexed licenseId,
         uint32 indexed platformId,
@@ -52,17 +63,29 @@ interface IGrants is ISignedActs {
 
     /// @notice Takes a grant at the price of the rate card, where no approval is asked for.
     /// @param modelId the model it is for; zero for any model of the platform, unless the terms are MODEL_BOUND
+    /// @param maximumFee in units of the token: a dearer grant is refused
     function buy(uint32 platformId, uint32 licenseId, uint8 tier, bytes32 modelId, uint64 maximumFee) external;
     /// @notice Asks the licensor for a grant at an offered fee.
     function ask(uint32 platformId, uint32 licenseId, uint8 tier, bytes32 modelId, uint64 fee)
         external
         returns (uint32 requestId);
-    function approve(uint32 requestId) external;
+    /// @notice Approves a request as the licensor.
+    /// @param digest what is agreed to, as `requestDigest` computes it: an id alone a reorg could reassign
+    function approve(uint32 requestId, bytes32 digest) external;
+    /// @notice Approves a request by the licensor's signature of all that its digest covers.
     function approveBySignature(uint32 requestId, bytes32 currentDocument, Signed calldata by) external;
+    /// @notice Takes the approval of a request back, as the licensor, before it is paid.
+    function withdrawApproval(uint32 requestId) external;
     /// @notice Pays an approved request and takes the grant. An approval holds while the licence's document does.
     function pay(uint32 requestId) external;
 
-    /// @notice Whether a platform's model holds a grant that overlaps `[start, end)`.
+    /// @notice What approving a request means now: `keccak256(abi.encode(licenseId, document, tier, platformId,
+    /// platformAdmin, modelId, fee))`, with the licence's document and the platform's admin of now.
+    function requestDigest(uint32 requestId) external view returns (bytes32);
+    /// @notice The end of the latest grant of a licence that was renewed ahead, in seconds since 1970; 0 for none.
+    function renewedUntil(uint32 licenseId) external view returns (uint40);
+    /// @notice Whether a platform's model holds a grant that overlaps `[start, end)`, in seconds since 1970. One for
+    /// any model does not count where terms at the first or last moment with consent in there are MODEL_BOUND.
     function covers(uint32 licenseId, uint8 tier, uint32 platformId, bytes32 modelId, uint64 start, uint64 end)
         external
         view

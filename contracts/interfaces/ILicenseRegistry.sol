@@ -128,7 +128,7 @@ interface ILicenseRegistry is ISignedActs {
         bytes32 document,
         Signed calldata by
     ) external;
-    /// @notice Ends consent at the end of the current term.
+    /// @notice Ends consent at the end of the current term, or of the next one where a grant was renewed for it.
     function revoke(uint32 licenseId) external;
     function revokeBySignature(uint32 licenseId, bytes32 currentDocument, Signed calldata by) external;
     /// @notice Undoes `revoke` before it takes effect.

@@ -2,7 +2,16 @@
 pragma solidity 0.8.30;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {GRANT_APPROVAL, GRANT_REQUIRED, License, MODEL_BOUND, NOT_OFFERED, Signed, TermsHead} from "../Types.sol";
+import {
+    GRANT_APPROVAL,
+    GRANT_REQUIRED,
+    License,
+    MODEL_BOUND,
+    NOTICE,
+    NOT_OFFERED,
+    Signed,
+    TermsHead
+} from "../Types.sol";
 import {IGrants} from "../interfaces/IGrants.sol";
 import {ILicenseRegistry} from "../interfaces/ILicenseRegistry.sol";
 import {IRoyaltyVault} from "../interfaces/IRoyaltyVault.sol";
@@ -32,6 +41,8 @@ contract Grants is IGrants, SignedActs {
 
     /// @inheritdoc IGrants
     uint32 public requestCount;
+    /// @inheritdoc IGrants
+    mapping(uint32 licenseId => uint40) public renewedUntil;
 
     mapping(uint32 requestId => Request) private _requests;
     /// @dev Grants of one (licence, tier, platform, model) in order of time; they do not overlap.
@@ -79,7 +90,9 @@ contract Grants is IGrants, SignedActs {
     }
 
     /// @inheritdoc IGrants
-    function approve(uint32 requestId) external {
+    function approve(uint32 requestId, bytes32 digest) external {
+        bytes32 current = requestDigest(requestId);
+        if (current != digest) revert RequestMismatch(requestId, current, digest);
         _approve(requestId, msg.sender);
     }
 
@@ -123,6 +136,20 @@ contract Grants is IGrants, SignedActs {
     }
 
     /// @inheritdoc IGrants
+    function withdrawApproval(uint32 requestId) external {
+        // Check
+        Request storage request = _requests[requestId];
+        uint32 licenseId = request.licenseId;
+        if (licenseId == 0) revert UnknownRequest(requestId);
+        if (request.closed) revert RequestClosed(requestId);
+        if (!REGISTRY.isLicensor(licenseId, msg.sender)) revert NotLicensor(licenseId, msg.sender);
+        if (request.document == 0) revert NothingToWithdraw(requestId);
+        // Effect
+        request.document = 0;
+        emit ApprovalWithdrawn(requestId, licenseId, msg.sender);
+    }
+
+    /// @inheritdoc IGrants
     function pay(uint32 requestId) external {
         // Check
         Request storage request = _requests[requestId];
@@ -150,23 +177,37 @@ contract Grants is IGrants, SignedActs {
         uint64 fee,
         uint16 termDays
     ) private {
+        // Check
         License memory license = REGISTRY.licenseOf(licenseId);
         Interval[] storage intervals = _intervals[_key(licenseId, tier, platformId, modelId)];
-        uint256 start = block.timestamp;
-        if (intervals.length != 0) {
-            uint256 lastEnd = intervals[intervals.length - 1].end;
-            if (lastEnd > start) start = lastEnd;
+        uint40 start = uint40(block.timestamp);
+        uint40 end = REGISTRY.termEndOf(licenseId);
+        bool renews = intervals.length != 0 && intervals[intervals.length - 1].end > start;
+        if (renews) {
+            _checkRenewal(licenseId, tier, license, end, intervals[intervals.length - 1].end);
+            (start, end) = (end, end + uint40(uint256(termDays) * 1 days));
         }
-        uint256 end = start + uint256(termDays) * 1 days;
-        if (license.endsAt != 0 && license.endsAt < end) end = license.endsAt;
-        if (start >= end) revert NothingToGrant(licenseId, tier);
 
         // Effect
-        intervals.push(Interval({start: uint40(start), end: uint40(end)}));
-        emit Granted(licenseId, platformId, tier, modelId, uint40(start), uint40(end), fee, license.splitId);
+        if (renews) renewedUntil[licenseId] = end;
+        intervals.push(Interval({start: start, end: end}));
+        emit Granted(licenseId, platformId, tier, modelId, start, end, fee, license.splitId);
 
         // Interaction
         if (fee != 0) VAULT.payIn(msg.sender, license.splitId, fee);
+    }
+
+    /// @dev Whether the term after `termEnd` may be sold: in the last days of this one no amendment can come between
+    /// that would take away from it, and a revocation heeds `renewedUntil`.
+    function _checkRenewal(uint32 licenseId, uint8 tier, License memory license, uint40 termEnd, uint40 lastEnd)
+        private
+        view
+    {
+        if (lastEnd > termEnd || license.endsAt == termEnd) revert NothingToGrant(licenseId, tier);
+        // In the very second before, an amendment could still follow that takes effect at the term's end.
+        uint256 opensAt = uint256(termEnd) - NOTICE + 1;
+        if (block.timestamp < opensAt) revert RenewalTooEarly(licenseId, tier, uint40(opensAt));
+        if (license.nextFrom == termEnd) revert AmendmentPending(licenseId, termEnd);
     }
 
     /// @dev The terms in force now, if they consent to the tier and ask for a grant.
@@ -195,8 +236,32 @@ contract Grants is IGrants, SignedActs {
         view
         returns (bool)
     {
-        return _overlaps(_intervals[_key(licenseId, tier, platformId, modelId)], start, end)
-            || _overlaps(_intervals[_key(licenseId, tier, platformId, 0)], start, end);
+        if (modelId != 0 && _overlaps(_intervals[_key(licenseId, tier, platformId, modelId)], start, end)) return true;
+        if (!_overlaps(_intervals[_key(licenseId, tier, platformId, 0)], start, end)) return false;
+        // Flags are the same for every metric. Refused where there is no consent: nothing to serve then.
+        try REGISTRY.rateFor(licenseId, tier, 1, start, end) returns (uint64, uint16 flags, uint32) {
+            return flags & MODEL_BOUND == 0;
+        } catch {
+            return false;
+        }
+    }
+
+    /// @inheritdoc IGrants
+    function requestDigest(uint32 requestId) public view returns (bytes32) {
+        Request memory request = _requests[requestId];
+        uint32 licenseId = request.licenseId;
+        if (licenseId == 0) revert UnknownRequest(requestId);
+        return keccak256(
+            abi.encode(
+                licenseId,
+                REGISTRY.documentOf(licenseId),
+                request.tier,
+                request.platformId,
+                VAULT.platformOf(request.platformId).admin,
+                request.modelId,
+                request.fee
+            )
+        );
     }
 
     function _overlaps(Interval[] storage intervals, uint256 start, uint256 end) private view returns (bool) {

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {License, PastSplit, Version} from "../Types.sol";
+import {License, NOTICE, PastSplit, Version} from "../Types.sol";
 import {ILicenseRegistry} from "../interfaces/ILicenseRegistry.sol";
 import {TermsBook} from "./TermsBook.sol";
 
 /// @title A licence in time: versions of its terms, their ends, and what was true when
 /// @notice Only moments from now on can be changed: a version is superseded now or later, never before.
 abstract contract LicenseHistory is TermsBook {
-    /// @dev Dearer terms are announced so long before a term ends, or they wait for the end of the next one.
-    uint256 private constant NOTICE = 30 days;
-
     mapping(uint32 licenseId => License) internal _licenses;
     mapping(uint32 licenseId => bytes32 digest) private _documents;
     mapping(uint32 licenseId => bytes32 digest) private _nextDocuments;
@@ -83,10 +80,15 @@ abstract contract LicenseHistory is TermsBook {
         License memory license = _licenses[licenseId];
         if (license.endsAt != 0) revert LicenseEnding(licenseId, license.endsAt);
         _fold(licenseId, license);
-        license.endsAt = _termEnd(license);
+        uint40 endsAt = _termEnd(license);
+        uint40 soldUntil = _soldUntil(licenseId);
+        license.endsAt = soldUntil > endsAt ? soldUntil : endsAt;
         _licenses[licenseId] = license;
         emit LicenseRevoked(licenseId, license.endsAt);
     }
+
+    /// @dev The end of the latest grant that was renewed ahead: what was sold is not revoked.
+    function _soldUntil(uint32 licenseId) internal view virtual returns (uint40);
 
     function _reinstate(uint32 licenseId) internal {
         uint40 endsAt = _licenses[licenseId].endsAt;

@@ -4,11 +4,13 @@ pragma solidity 0.8.30;
 import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MintItem, Payee, Signed, Terms} from "../Types.sol";
+import {IGrants} from "../interfaces/IGrants.sol";
 import {ILicenseRegistry} from "../interfaces/ILicenseRegistry.sol";
 import {IRoyaltyVault} from "../interfaces/IRoyaltyVault.sol";
 import {Cid} from "../libraries/Cid.sol";
 import {Messages} from "../libraries/Messages.sol";
 import {SignedActs} from "../libraries/SignedActs.sol";
+import {LicenseHistory} from "./LicenseHistory.sol";
 import {RowPricing} from "./RowPricing.sol";
 
 /// @title Licences of recordings for AI use
@@ -26,6 +28,8 @@ contract LicenseRegistry is ERC721, RowPricing, SignedActs {
     bytes4 private constant ERC5267_ID = 0x84b0196e;
 
     IRoyaltyVault private immutable VAULT;
+    /// @dev The vault's, a predicted address when this is deployed: nothing is called there before it is there.
+    IGrants private immutable GRANTS;
     address private immutable DISPUTES;
 
     /// @inheritdoc ILicenseRegistry
@@ -37,6 +41,7 @@ contract LicenseRegistry is ERC721, RowPricing, SignedActs {
         EIP712("Obbligato LicenseRegistry", "1")
     {
         VAULT = vault_;
+        GRANTS = IGrants(vault_.grants());
         // The deploy script compares it with where the disputes came to be.
         // slither-disable-next-line missing-zero-check
         DISPUTES = disputes_;
@@ -165,6 +170,11 @@ contract LicenseRegistry is ERC721, RowPricing, SignedActs {
     function revokeBySignature(uint32 licenseId, bytes32 currentDocument, Signed calldata by) external {
         _useLicenseSignature(Messages.REVOKE, licenseId, currentDocument, by);
         _revoke(licenseId);
+    }
+
+    /// @inheritdoc LicenseHistory
+    function _soldUntil(uint32 licenseId) internal view override returns (uint40) {
+        return GRANTS.renewedUntil(licenseId);
     }
 
     /// @inheritdoc ILicenseRegistry

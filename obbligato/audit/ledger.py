@@ -18,7 +18,10 @@ from obbligato.protocol.typed_data import UsageReport
 
 @dataclass(slots=True)
 class LicenseRecord:
-    """One licence. `document` is the newest digest it announced, in force or still pending."""
+    """One licence. `document` is the newest digest it announced, in force or still pending.
+
+    `renewed_until` is the end of the latest grant that was renewed ahead, 0 for none.
+    """
 
     license_id: int
     owner: str
@@ -26,6 +29,7 @@ class LicenseRecord:
     split_id: int
     history: LicenseHistory
     document: bytes
+    renewed_until: int = 0
 
 
 @dataclass(slots=True)

@@ -16,8 +16,8 @@ from obbligato.audit.money import MoneyReplay
 from obbligato.chain.deployment import Deployment
 from obbligato.chain.events import Event
 from obbligato.errors import InputError, ObbligatoError, RefusedError
-from obbligato.protocol.constants import ReportState, Role, Tier
-from obbligato.protocol.grants import Grant
+from obbligato.protocol.constants import Flag, ReportState, Role, Tier
+from obbligato.protocol.grants import Grant, span_for_sale
 from obbligato.protocol.history import LicenseHistory
 from obbligato.protocol.pricing import Offer, price_rows
 from obbligato.protocol.rows import Credit, pack_rows, unpack_credits, unpack_rows
@@ -121,7 +121,7 @@ class Replay(MoneyReplay):
 
     def _on_license_revoked(self, event: Event) -> None:
         known = self.ledger.licenses[event["licenseId"]]
-        known.history = known.history.revoke(now=event.timestamp)
+        known.history = known.history.revoke(now=event.timestamp, sold_until=known.renewed_until)
         self._same("end of the licence", known.history.ends_at, event["endsAt"], event)
 
     def _on_license_reinstated(self, event: Event) -> None:
@@ -143,17 +143,32 @@ class Replay(MoneyReplay):
     def _on_granted(self, event: Event) -> None:
         known = self.ledger.licenses[event["licenseId"]]
         self._same("split of the grant's fee", known.split_id, event["splitId"], event)
-        self.ledger.grants.append(
-            Grant(
-                license_id=event["licenseId"],
-                tier=Tier(event["tier"]),
-                platform_id=event["platformId"],
-                model_id=event["modelId"],
-                start=event["start"],
-                end=event["end"],
-            )
+        grant = Grant(
+            license_id=event["licenseId"],
+            tier=Tier(event["tier"]),
+            platform_id=event["platformId"],
+            model_id=event["modelId"],
+            start=event["start"],
+            end=event["end"],
         )
+        self._check_span(known, grant, event)
+        self.ledger.grants.append(grant)
+        if grant.start > event.timestamp:
+            known.renewed_until = grant.end
         self.fee_due(event)
+
+    def _check_span(self, known: LicenseRecord, grant: Grant, event: Event) -> None:
+        """A grant runs to the end of the term, a renewal through the next one."""
+        held = [each.end for each in self.ledger.grants if each.is_for_same_use_as(grant)]
+        found = f"{grant.start} to {grant.end}"
+        try:
+            start, end = span_for_sale(
+                known.history, held_until=max(held, default=0), now=event.timestamp
+            )
+        except RefusedError as error:
+            self._same("time of the grant", f"refused ({error})", found, event)
+            return
+        self._same("time of the grant", f"{start} to {end}", found, event)
 
     # ---- reports
 
@@ -241,6 +256,7 @@ class Replay(MoneyReplay):
                 model_id=header.model_id,
                 start=start,
                 end=end,
+                bound=terms.has(Flag.MODEL_BOUND),
             )
             for grant in self.ledger.grants
         )

@@ -15,7 +15,6 @@ from obbligato.protocol.constants import NOT_OFFERED, Flag, Metric, Pricing, Tie
 from obbligato.protocol.grants import Grant
 from obbligato.protocol.history import LicenseHistory, Version
 from obbligato.protocol.terms import PeriodTerms
-from obbligato.protocol.types import ZERO_DIGEST
 
 
 class Span(NamedTuple):
@@ -60,7 +59,7 @@ def allowed_in(
     """Every (licence, tier) with consent in the period, and which of its uses make no row."""
     granted: dict[tuple[int, Tier], list[Grant]] = {}
     for grant in ledger.grants:
-        if _serves(grant, period=period, platform_id=platform_id, model_id=model_id):
+        if grant.platform_id == platform_id and grant.overlaps(period.start, period.end):
             granted.setdefault((grant.license_id, grant.tier), []).append(grant)
     reasons: dict[tuple[int, int, Tier, bool], dict[Metric, Reason]] = {}
     intervals: list[ConsentInterval] = []
@@ -71,9 +70,14 @@ def allowed_in(
             consented = [span for span in spans if span.version.terms.tiers & tier.bit]
             if not consented:
                 continue
-            grants = granted.get((license_id, tier), [])
-            intervals += _merged(license_id, tier, _granted(consented, grants))
             first, last = consented[0].version, consented[-1].version  # their terms price the row
+            bound = PeriodTerms(first.terms, last.terms).has(Flag.MODEL_BOUND)
+            grants = [
+                grant
+                for grant in granted.get((license_id, tier), [])
+                if grant.serves_model(model_id, bound=bound)
+            ]
+            intervals += _merged(license_id, tier, _granted(consented, grants))
             case = (first.terms_id, last.terms_id, tier, bool(grants))
             if case not in reasons:
                 terms = PeriodTerms(first.terms, last.terms)
@@ -129,14 +133,6 @@ def _granted(spans: list[Span], grants: list[Grant]) -> list[Span]:
             if after < (end := min(span.end, grant.end)):
                 clipped.append(Span(span.version, after, end))
     return clipped
-
-
-def _serves(grant: Grant, *, period: Period, platform_id: int, model_id: bytes) -> bool:
-    return (
-        grant.platform_id == platform_id
-        and grant.model_id in (model_id, ZERO_DIGEST)
-        and grant.overlaps(period.start, period.end)
-    )
 
 
 def _withheld(

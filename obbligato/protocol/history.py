@@ -172,13 +172,17 @@ class LicenseHistory:
             next_term = current.term_end(next_term)
         return self._followed_by(replace(version, start=next_term, anchor=next_term), now=now)
 
-    def revoke(self, *, now: int) -> Self:
-        """Consent ends with the current term. Raises RefusedError if that is so already."""
+    def revoke(self, *, now: int, sold_until: int = 0) -> Self:
+        """Consent ends with the current term, or with the next one where a grant was renewed for it.
+
+        `sold_until` is the end of the latest renewal of a grant, 0 for none. Raises RefusedError if it
+        was revoked already.
+        """
         self._check_order(now)
         end = self.term_end(now)
         if self.ends_at is not None:
             raise RefusedError(f"the licence was revoked already and ends at {self.ends_at}")
-        return replace(self, ends_at=end, acted_at=now)
+        return replace(self, ends_at=max(end, sold_until), acted_at=now)
 
     def reinstate(self, *, now: int) -> Self:
         """Undo a revoke. Raises RefusedError from the end on, or where nothing was revoked."""

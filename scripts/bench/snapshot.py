@@ -303,7 +303,9 @@ def _grants(protocol: DeployedProtocol) -> Acts:
     fee = 5_000_000
     terms = (request_license, int(Tier.GENERATIVE), MODEL, fee)
     acts["ask for a grant"] = grants.act("ask", 1, *terms, sender=admin)
-    acts["approve a grant"] = grants.act("approve", 1, sender=protocol.artist)
+    acts["approve a grant"] = grants.act(
+        "approve", 1, grants.ask("requestDigest", 1), sender=protocol.artist
+    )
     acts["pay for a grant"] = grants.act("pay", 1, sender=admin)
     grants.act("ask", 1, *terms, sender=admin)
     owner = signer("an artist without gas")

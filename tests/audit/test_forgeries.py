@@ -139,6 +139,23 @@ def test_a_report_accepted_without_its_grant_is_found_at_that_row(
     assert "asks for a grant" in difference.expected
 
 
+def test_a_grant_that_runs_past_its_term_is_found(scenario: Scenario, events: list[Event]) -> None:
+    (granted,) = [event for event in events if event.name == "Granted"]
+    start, end = granted["start"], granted["end"]
+    difference = of(forged(scenario, events, "Granted", end=one_more), "time of the grant")
+    assert (difference.expected, difference.found) == (f"{start} to {end}", f"{start} to {end + 1}")
+
+
+def test_a_grant_that_is_sold_again_before_its_last_thirty_days_is_found(
+    scenario: Scenario, events: list[Event]
+) -> None:
+    (granted,) = [event for event in events if event.name == "Granted"]
+    twice = [each for event in events for each in ([event] * 2 if event is granted else [event])]
+    difference = of(found(scenario, twice), "time of the grant")
+    opens_at = granted["end"] - 30 * 86_400 + 1
+    assert difference.expected == f"refused (a grant that runs is renewed from {opens_at} on)"
+
+
 def test_a_report_that_skips_a_number_or_a_period_is_found(
     scenario: Scenario, events: list[Event]
 ) -> None:

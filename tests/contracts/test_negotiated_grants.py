@@ -8,6 +8,7 @@ import pytest
 from eth_hash.auto import keccak
 
 from obbligato.protocol.constants import NOT_OFFERED, Flag, Tier
+from obbligato.protocol.grants import request_digest
 from obbligato.protocol.terms import RateCard, Terms
 from obbligato.protocol.typed_data import ApproveGrant
 from tests.contracts.contest import check_books, escrow
@@ -82,6 +83,12 @@ def ask(
     return protocol.grants.ask(platform, license_id, tier, model, fee, sender)
 
 
+def approve(protocol: DeployedProtocol, request_id: int, sender: dict[str, str]) -> Any:
+    """Approve what the request means now."""
+    digest = protocol.grants.requestDigest(request_id)
+    return protocol.grants.approve(request_id, digest, sender)
+
+
 def approval(protocol: DeployedProtocol, platform: int, one: int, **changes: Any) -> ApproveGrant:
     """What a licensor signs: the request in full, not its id."""
     fields = {
@@ -123,7 +130,7 @@ def test_what_is_asked_approved_and_paid_is_granted(
         "fee": FEE,
     }
     assert protocol.grants.requestCount() == 1
-    tx = protocol.grants.approve(1, OWNER)
+    tx = approve(protocol, 1, OWNER)
     assert dict(tx.events["GrantApproved"]) == {
         "requestId": 1,
         "licenseId": licence,
@@ -136,7 +143,7 @@ def test_what_is_asked_approved_and_paid_is_granted(
     before = escrow(protocol, platform)
     tx = protocol.grants.pay(1, ADMIN)
     event = tx.events["Granted"]
-    assert (event["start"], event["end"], event["fee"]) == (now, now + YEAR, FEE)
+    assert (event["start"], event["end"], event["fee"]) == (now, START + YEAR, FEE)
     split_id = protocol.split_id(PAYS)
     assert tuple(tx.events["PaidIn"].values()) == (PLATFORM_ADMIN, split_id, FEE)
     assert protocol.token.balanceOf(PLATFORM_ADMIN) == 93 * DOLLAR
@@ -151,7 +158,7 @@ def test_requests_are_numbered_and_each_its_own(
 ) -> None:
     found = [ask(protocol, platform, licence, fee=fee).return_value for fee in (0, FEE, FEE)]
     assert found == [1, 2, 3]
-    protocol.grants.approve(2, OWNER)
+    approve(protocol, 2, OWNER)
     for other in (1, 3):
         with refused("RequestNotApproved", other):
             protocol.grants.pay(other, ADMIN)
@@ -163,7 +170,7 @@ def test_a_grant_may_be_negotiated_where_it_is_also_sold(
 ) -> None:
     license_id = protocol.license(offer(0), PAYS)
     request_id = ask(protocol, platform, license_id, fee=1).return_value
-    protocol.grants.approve(request_id, OWNER)
+    approve(protocol, request_id, OWNER)
     protocol.grants.pay(request_id, ADMIN)
     assert protocol.vault.receivedOf(protocol.split_id(PAYS)) == 1
 
@@ -174,7 +181,7 @@ def test_a_grant_may_be_negotiated_where_it_is_also_sold(
 def test_only_the_admin_asks_and_pays_for_a_platform(
     protocol: DeployedProtocol, platform: int, licence: int, request_id: int
 ) -> None:
-    protocol.grants.approve(request_id, OWNER)
+    approve(protocol, request_id, OWNER)
     for account in (STRANGER, REPORTER, ARTIST):
         with refused("NotPlatformAdmin", platform, account):
             ask(protocol, platform, licence, sender={"from": account})
@@ -201,7 +208,7 @@ def test_nothing_is_asked_that_could_not_be_granted(
 
 def test_an_operator_approves(protocol: DeployedProtocol, request_id: int) -> None:
     protocol.registry.setApprovalForAll(SOCIETY, True, OWNER)
-    tx = protocol.grants.approve(request_id, {"from": SOCIETY})
+    tx = approve(protocol, request_id, {"from": SOCIETY})
     assert tx.events["GrantApproved"]["licensor"] == SOCIETY
     protocol.grants.pay(request_id, ADMIN)
 
@@ -212,12 +219,76 @@ def test_nobody_else_approves(
     protocol.registry.approve(SOCIETY, licence, OWNER)
     for account in (STRANGER, PLATFORM_ADMIN, SOCIETY):
         with refused("NotLicensor", licence, account):
-            protocol.grants.approve(request_id, {"from": account})
+            approve(protocol, request_id, {"from": account})
     message = approval(protocol, platform, licence, account=STRANGER)
     with refused("NotLicensor", licence, STRANGER):
         relay(protocol, request_id, message)
     with refused("SignatureInvalid", ARTIST):
         relay(protocol, request_id, approval(protocol, platform, licence), STRANGER)
+
+
+def agreed(protocol: DeployedProtocol, platform: int, licence: int, **changes: Any) -> bytes:
+    """The digest of the request for seven dollars, or of another."""
+    fields: dict[str, Any] = {
+        "license_id": licence,
+        "document": DOCUMENT,
+        "tier": Tier.GENERATIVE,
+        "platform_id": platform,
+        "platform_admin": PLATFORM_ADMIN,
+        "model_id": MODEL,
+        "fee": FEE,
+    }
+    return request_digest(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("license_id", 2),
+        ("document", NEW),
+        ("tier", Tier.STYLE),
+        ("platform_id", 2),
+        ("platform_admin", RIVAL_ADMIN),
+        ("model_id", bytes(32)),
+        ("fee", FEE - 1),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_approval_is_for_what_was_asked(
+    protocol: DeployedProtocol, platform: int, licence: int, request_id: int, field: str, value: Any
+) -> None:
+    current = agreed(protocol, platform, licence)
+    assert "0x" + current.hex() == str(protocol.grants.requestDigest(request_id))
+    other = agreed(protocol, platform, licence, **{field: value})
+    with refused("RequestMismatch", request_id, current, other):
+        protocol.grants.approve(request_id, other, OWNER)
+    protocol.grants.approve(request_id, current, OWNER)
+
+
+def test_an_approval_is_withdrawn_until_it_is_paid(
+    protocol: DeployedProtocol, platform: int, licence: int, request_id: int
+) -> None:
+    with refused("NothingToWithdraw", request_id):
+        protocol.grants.withdrawApproval(request_id, OWNER)
+    approve(protocol, request_id, OWNER)
+    for account in (STRANGER, PLATFORM_ADMIN):
+        with refused("NotLicensor", licence, account):
+            protocol.grants.withdrawApproval(request_id, {"from": account})
+    tx = protocol.grants.withdrawApproval(request_id, OWNER)
+    assert dict(tx.events["ApprovalWithdrawn"]) == {
+        "requestId": request_id,
+        "licenseId": licence,
+        "licensor": ARTIST,
+    }
+    with refused("RequestNotApproved", request_id):
+        protocol.grants.pay(request_id, ADMIN)
+    with refused("NothingToWithdraw", request_id):
+        protocol.grants.withdrawApproval(request_id, OWNER)
+    # Approved again, it is paid; then it is too late.
+    approve(protocol, request_id, OWNER)
+    protocol.grants.pay(request_id, ADMIN)
+    with refused("RequestClosed", request_id):
+        protocol.grants.withdrawApproval(request_id, OWNER)
 
 
 def test_anyone_relays_the_licensors_signature(
@@ -311,13 +382,13 @@ def test_a_signature_about_another_document_is_refused(
 def test_an_approval_ends_where_the_document_changes(
     protocol: DeployedProtocol, platform: int, licence: int, request_id: int
 ) -> None:
-    protocol.grants.approve(request_id, OWNER)
+    approve(protocol, request_id, OWNER)
     protocol.registry.amend(licence, offer().digest(), NEW, OWNER)
     with refused("DocumentMismatch", licence, NEW, DOCUMENT):
         protocol.grants.pay(request_id, ADMIN)
     assert protocol.token.balanceOf(PLATFORM_ADMIN) == 100 * DOLLAR
     # Approved again, it holds.
-    protocol.grants.approve(request_id, OWNER)
+    approve(protocol, request_id, OWNER)
     protocol.grants.pay(request_id, ADMIN)
 
 
@@ -327,19 +398,19 @@ def test_an_approval_ends_in_the_second_an_amendment_takes_effect(
     dearer = offer(cap=1)
     protocol.intern_terms(dearer)
     protocol.registry.amend(licence, dearer.digest(), NEW, OWNER)
-    protocol.grants.approve(request_id, OWNER)
+    approve(protocol, request_id, OWNER)
     next_at(START + YEAR)
     with refused("DocumentMismatch", licence, NEW, DOCUMENT):
         protocol.grants.pay(request_id, ADMIN)
 
 
 def test_a_request_is_paid_once(protocol: DeployedProtocol, request_id: int) -> None:
-    protocol.grants.approve(request_id, OWNER)
+    approve(protocol, request_id, OWNER)
     protocol.grants.pay(request_id, ADMIN)
     with refused("RequestClosed", request_id):
         protocol.grants.pay(request_id, ADMIN)
     with refused("RequestClosed", request_id):
-        protocol.grants.approve(request_id, OWNER)
+        approve(protocol, request_id, OWNER)
 
 
 def test_a_request_that_nobody_made_is_unknown(
@@ -347,7 +418,11 @@ def test_a_request_that_nobody_made_is_unknown(
 ) -> None:
     for unknown in (0, 1):
         with refused("UnknownRequest", unknown):
-            protocol.grants.approve(unknown, OWNER)
+            protocol.grants.approve(unknown, bytes(32), OWNER)
+        with refused("UnknownRequest", unknown):
+            protocol.grants.requestDigest(unknown)
+        with refused("UnknownRequest", unknown):
+            protocol.grants.withdrawApproval(unknown, OWNER)
         with refused("UnknownRequest", unknown):
             protocol.grants.pay(unknown, ADMIN)
         with refused("UnknownRequest", unknown):
@@ -357,7 +432,7 @@ def test_a_request_that_nobody_made_is_unknown(
 def test_consent_is_asked_for_again_when_paying(
     protocol: DeployedProtocol, licence: int, request_id: int
 ) -> None:
-    protocol.grants.approve(request_id, OWNER)
+    approve(protocol, request_id, OWNER)
     protocol.registry.revoke(licence, OWNER)
     next_at(START + YEAR)
     with refused("NoConsent", licence, GENERATIVE):
@@ -371,7 +446,7 @@ def test_an_admin_one_unit_short_pays_nothing_and_the_request_stays_open(
     sender = {"from": RIVAL_ADMIN}
     protocol.fund_account(RIVAL_ADMIN, FEE - 1)
     request_id = ask(protocol, poor, licence, sender=sender).return_value
-    protocol.grants.approve(request_id, OWNER)
+    approve(protocol, request_id, OWNER)
     with refused("ERC20InsufficientBalance", RIVAL_ADMIN, FEE - 1, FEE):
         protocol.grants.pay(request_id, sender)
     protocol.fund_account(RIVAL_ADMIN, 1)
@@ -384,5 +459,5 @@ def test_a_free_request_asks_for_no_money(protocol: DeployedProtocol, licence: i
     sender = {"from": RIVAL_ADMIN}
     protocol.token.approve(protocol.vault, 0, sender)
     request_id = ask(protocol, poor, licence, fee=0, sender=sender).return_value
-    protocol.grants.approve(request_id, OWNER)
+    approve(protocol, request_id, OWNER)
     assert "PaidIn" not in protocol.grants.pay(request_id, sender).events

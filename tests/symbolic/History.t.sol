@@ -6,9 +6,18 @@ import {IRoyaltyVault} from "../../contracts/interfaces/IRoyaltyVault.sol";
 import {LicenseRegistry} from "../../contracts/licenses/LicenseRegistry.sol";
 import {Vm} from "./Vm.sol";
 
+/// @title A vault and the grants behind it, of which none was renewed
+contract NothingSold {
+    mapping(uint32 licenseId => uint40) public renewedUntil;
+
+    function grants() external view returns (address) {
+        return address(this);
+    }
+}
+
 /// @title A registry whose licence 1 can be put into any state
 contract Timeline is LicenseRegistry {
-    constructor() LicenseRegistry(IRoyaltyVault(address(0)), address(0)) {}
+    constructor() LicenseRegistry(IRoyaltyVault(address(new NothingSold())), address(0)) {}
 
     function begin(uint32 termsId) external {
         _begin(1, termsId, 1, bytes32(uint256(1)));

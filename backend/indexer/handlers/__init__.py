@@ -25,6 +25,7 @@ APPLIERS: Final[dict[str, Callable[[State, Event], None]]] = {
     "ApprovalForAll": licenses.operator_approved,
     "GrantAsked": licenses.grant_asked,
     "GrantApproved": licenses.grant_approved,
+    "ApprovalWithdrawn": licenses.approval_withdrawn,
     "Granted": licenses.granted,
     # platforms and the vault's buckets
     "PlatformRegistered": platforms.platform_registered,

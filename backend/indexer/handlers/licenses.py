@@ -167,6 +167,10 @@ def grant_approved(state: State, event: Event) -> None:
     )
 
 
+def approval_withdrawn(state: State, event: Event) -> None:
+    state.change(GrantRequest, event["requestId"]).update(approved_by=None, approved_at=None)
+
+
 def granted(state: State, event: Event) -> None:
     """The fee is paid into the split by the same transaction, by an event that says nothing more."""
     state.append(

@@ -318,6 +318,10 @@ def test_a_grant_is_approved_at_the_fee_that_was_offered(acts_env: ActsEnv) -> N
         acts_env.services, acts_env.caller(BY_GRANT), GrantRequest(request_id=request_id)
     )
     assert any("70.00 dollars" in sentence for sentence in grant.preview.sentences)
+    # Who acts with its own gas agrees to the same: the request's digest is an argument.
+    digest = chain.call("Grants", "requestDigest", request_id)
+    assert grant.direct is not None
+    assert grant.direct.arguments == [request_id, digest]
     done(acts_env, BY_GRANT, grant)
     acts_env.acts.dollars(METERED_PLATFORM.admin, fee)
     chain.transact(METERED_PLATFORM.admin, "Grants", "pay", request_id)

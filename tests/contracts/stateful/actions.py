@@ -9,6 +9,7 @@ from __future__ import annotations
 from tests.contracts.stateful import (  # noqa: F401 - importing them lists their actions
     acts_disputes,
     acts_governance,
+    acts_grants,
     acts_licenses,
     acts_money,
     acts_reports,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from obbligato.protocol.constants import Tier
+from obbligato.protocol.grants import request_digest
 from obbligato.protocol.history import LicenseHistory
 from obbligato.protocol.terms import Terms
 from tests.contracts.stateful.model_money import Money
@@ -76,7 +78,7 @@ class Licenses(Money):
     def revoke(self, by: str, license_id: int) -> None:
         found = self.licensed(license_id, by)
         refuse("LicenseEnding", when=found.history.ends_at is not None)
-        found.history = found.history.revoke(now=self.now)
+        found.history = found.history.revoke(now=self.now, sold_until=found.renewed_until)
 
     def reinstate(self, by: str, license_id: int) -> None:
         found = self.licensed(license_id, by)
@@ -147,13 +149,37 @@ class Licenses(Money):
             license_id, tier, platform_id, fee, model_id
         )
 
-    def approve(self, by: str, request_id: int) -> None:
+    def approve(self, by: str, request_id: int, digest: bytes | None = None) -> None:
+        """`digest` is what the licensor named; None by signature, whose message says the same."""
+        refuse("UnknownRequest", when=request_id not in self.requests)
+        request = self.requests[request_id]
+        meant = digest is None or digest == self.request_digest(request_id)
+        refuse("RequestMismatch", when=not meant)
+        refuse("RequestClosed", when=request.closed)
+        found = self.licenses[request.license_id]
+        refuse("NotLicensor", when=by != found.owner and (found.owner, by) not in self.operators)
+        request.document = self.document(request.license_id)
+
+    def request_digest(self, request_id: int) -> bytes:
+        request = self.requests[request_id]
+        return request_digest(
+            license_id=request.license_id,
+            document=self.document(request.license_id),
+            tier=Tier(request.tier),
+            platform_id=request.platform_id,
+            platform_admin=self.platforms[request.platform_id].admin,
+            model_id=request.model_id,
+            fee=request.fee,
+        )
+
+    def withdraw_approval(self, by: str, request_id: int) -> None:
         refuse("UnknownRequest", when=request_id not in self.requests)
         request = self.requests[request_id]
         refuse("RequestClosed", when=request.closed)
         found = self.licenses[request.license_id]
         refuse("NotLicensor", when=by != found.owner and (found.owner, by) not in self.operators)
-        request.document = self.document(request.license_id)
+        refuse("NothingToWithdraw", when=request.document is None)
+        request.document = None
 
     def pay_grant(self, by: str, request_id: int) -> None:
         refuse("UnknownRequest", when=request_id not in self.requests)
@@ -186,22 +212,31 @@ class Licenses(Money):
     ) -> None:
         found = self.licenses[license_id]
         held = self.grants[license_id, tier, platform_id, model_id]
-        start = max([self.now, *(end for _, end in held)])
-        end = start + term_days * DAY
-        if found.history.ends_at is not None:
-            end = min(end, found.history.ends_at)
-        refuse("NothingToGrant", when=start >= end)
+        start, end = self.now, found.history.term_end(self.now)
+        if held and held[-1][1] > start:
+            refuse("NothingToGrant", when=end in (held[-1][0], found.history.ends_at))
+            refuse("RenewalTooEarly", when=end - self.now >= 30 * DAY)
+            pending = found.history.pending_at(self.now)
+            refuse("AmendmentPending", when=pending is not None and pending.start == end)
+            start, end = end, end + term_days * DAY
         if fee:
             # Never out of escrow: that would be a way around the thaw.
             self._pull(by, fee)
             self.splits[found.split_id].received += fee
         held.append((start, end))
+        if start > self.now:
+            found.renewed_until = end
 
     def covered(
         self, license_id: int, tier: int, platform_id: int, model_id: bytes, start: int, end: int
     ) -> bool:
+        models = {model_id} - {ANY_MODEL}
+        found = self.licenses.get(license_id)
+        terms = found.history.period_terms(tier, start, end) if found else None
+        if terms and not (terms.first.flags | terms.last.flags) & MODEL_BOUND:
+            models.add(ANY_MODEL)
         return any(
             max(since, start) < min(until, end)
-            for model in {model_id, ANY_MODEL}
+            for model in models
             for since, until in self.grants[license_id, tier, platform_id, model]
         )

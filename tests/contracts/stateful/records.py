@@ -104,6 +104,7 @@ class License:
     owner: str
     split_id: int
     history: LicenseHistory
+    renewed_until: int = 0
 
 
 @dataclass
