@@ -239,6 +239,8 @@ contract Grants is IGrants, SignedActs {
         if (modelId != 0 && _overlaps(_intervals[_key(licenseId, tier, platformId, modelId)], start, end)) return true;
         if (!_overlaps(_intervals[_key(licenseId, tier, platformId, 0)], start, end)) return false;
         // Flags are the same for every metric. Refused where there is no consent: nothing to serve then.
+        // Only the flags are of use here.
+        // slither-disable-next-line unused-return
         try REGISTRY.rateFor(licenseId, tier, 1, start, end) returns (uint64, uint16 flags, uint32) {
             return flags & MODEL_BOUND == 0;
         } catch {
