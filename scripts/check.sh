@@ -21,6 +21,10 @@ solidity() {
   node_modules/.bin/solhint --config .solhint.json --noPoster --max-warnings 0 'contracts/**/*.sol'
 }
 
+natspec() {
+  node_modules/.bin/solhint --config contracts/interfaces/.solhint.json --noPoster --max-warnings 0 'contracts/interfaces/*.sol'
+}
+
 slither() {
   [[ -z $(find contracts -name '*.sol' -print -quit 2>/dev/null) ]] && return 0
   mkdir -p .toolchain/slither
@@ -34,6 +38,7 @@ step "ruff format" .venv/bin/ruff format --check
 step "mypy" .venv/bin/mypy "${python_folders[@]}"
 step "imports" .venv/bin/lint-imports --no-cache
 step "solhint" solidity
+step "natspec" natspec
 step "suppressions" .venv/bin/python -m scripts.suppressions
 step "slither" slither
 

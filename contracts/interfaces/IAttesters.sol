@@ -22,7 +22,9 @@ interface IAttesters {
     /// @notice Governor, guardian, arbiter and each attester are different, known accounts.
     error RoleInvalid(address account);
 
+    /// @notice These accounts attest from now on, `quorum` of them each report.
     event AttestersChanged(uint64 indexed configVersion, address[] attesters, uint256 quorum);
+    /// @notice This account can pause and remove an attester from now on.
     event GuardianChanged(address indexed guardian);
 
     /// @notice Sets the attesters, ascending, none of them governor, guardian or arbiter. Reports submitted before keep
@@ -33,10 +35,16 @@ interface IAttesters {
     /// @notice Sets the guardian, who is neither governor, arbiter nor attester.
     function setGuardian(address newGuardian) external;
 
+    /// @notice The number of the attester set in force; it counts every change.
     function configVersion() external view returns (uint64);
+    /// @notice How many attesters sign each report.
     function quorum() external view returns (uint256);
+    /// @notice The attesters of a version, ascending.
     function attestersOf(uint64 version) external view returns (address[] memory);
+    /// @notice Whether an account attests under a version.
     function isAttester(uint64 version, address account) external view returns (bool);
+    /// @notice Who sets attesters and guardian.
     function governor() external view returns (address);
+    /// @notice Who can pause for a while and remove an attester.
     function guardian() external view returns (address);
 }

@@ -47,7 +47,10 @@ interface IDisputes is ISignedActs {
     error UnknownClaim(uint32 claimId);
     error ClaimClosed(uint32 claimId);
 
+    /// @notice This account rules from now on.
     event ArbiterChanged(address indexed arbiter);
+    /// @notice A row is contested. Quantities in millionths of a unit, `amount` (what the row is worth so far) and
+    /// `bond` in token units.
     event Challenged(
         uint32 indexed challengeId,
         bytes32 indexed reportId,
@@ -71,10 +74,13 @@ interface IDisputes is ISignedActs {
     event Lapsed(uint32 indexed challengeId, uint64 paid);
     /// @notice Arrears, or a part of them: `paid` went to the row's split, `penalty` to challenger and burn.
     event ArrearsPaid(uint32 indexed challengeId, uint64 paid, uint64 penalty);
+    /// @notice Somebody holds, with a bond, that the recording is not the licensor's to license.
     event RecordingClaimed(
         uint32 indexed claimId, uint32 indexed licenseId, address indexed claimant, uint64 bond, bytes32 evidence
     );
+    /// @notice The arbiter ruled on the claim; `voided`: the licence ends now.
     event RecordingClaimRuled(uint32 indexed claimId, bool voided);
+    /// @notice The arbiter's time ended without a ruling; the bond returns.
     event RecordingClaimLapsed(uint32 indexed claimId);
 
     /* CHALLENGES */
@@ -119,22 +125,35 @@ interface IDisputes is ISignedActs {
 
     /// @notice The governor names another arbiter, also for what is open now.
     function setArbiter(address newArbiter) external;
+    /// @notice Who rules.
     function arbiter() external view returns (address);
+    /// @notice Who names the arbiter.
     function governor() external view returns (address);
+    /// @notice How many challenges were made; their ids are 1 to this.
     function challengeCount() external view returns (uint32);
+    /// @notice How many recordings were claimed; the ids of claims are 1 to this.
     function claimCount() external view returns (uint32);
+    /// @notice A challenge with the row's price as it was frozen; all zero for an unknown id.
     function challengeOf(uint32 challengeId) external view returns (Challenge memory);
+    /// @notice A claim of a recording; all zero for an unknown id.
     function claimOf(uint32 claimId) external view returns (RivalClaim memory);
+    /// @notice What a ruling left open, in token units; all zero where it left nothing.
     function arrearsOf(uint32 challengeId) external view returns (Arrears memory);
+    /// @notice What rulings have made of a row of a report, and its open claim of more.
     function rowRecordOf(bytes32 reportId, uint32 licenseId, uint8 tier, uint8 metric)
         external
         view
         returns (RowRecord memory);
+    /// @notice The least bond of a challenge, and the bond of a claim on a recording, in token units.
     function minimumChallengeBond() external view returns (uint64);
+    /// @notice Seconds that the arbiter has for a ruling.
     function arbitrationPeriod() external view returns (uint40);
     /// @notice How long after a report's window understated use can still be claimed.
     function claimPeriod() external view returns (uint40);
+    /// @notice Where bonds and contested money are.
     function vault() external view returns (IRoyaltyVault);
+    /// @notice Where licences are.
     function registry() external view returns (ILicenseRegistry);
+    /// @notice Whose reports are contested.
     function usageOracle() external view returns (IUsageOracle);
 }

@@ -40,6 +40,7 @@ interface IGrants is ISignedActs {
     /// @notice The next term has other terms, from `from` on: a grant for it is bought once it has begun.
     error AmendmentPending(uint32 licenseId, uint40 from);
 
+    /// @notice A platform asks the licensor for a grant at `fee` token units.
     event GrantAsked(
         uint32 indexed requestId,
         uint32 indexed licenseId,
@@ -48,8 +49,11 @@ interface IGrants is ISignedActs {
         bytes32 modelId,
         uint64 fee
     );
+    /// @notice The licensor agreed; the platform can pay.
     event GrantApproved(uint32 indexed requestId, uint32 indexed licenseId, address licensor);
+    /// @notice The licensor took its agreement back; the request cannot be paid.
     event ApprovalWithdrawn(uint32 indexed requestId, uint32 indexed licenseId, address licensor);
+    /// @notice A grant runs in `[start, end)`, seconds of Unix time. `fee` token units went to the split.
     event Granted(
         uint32 indexed licenseId,
         uint32 indexed platformId,
@@ -90,7 +94,10 @@ interface IGrants is ISignedActs {
         external
         view
         returns (bool);
+    /// @notice Where fees are paid.
     function vault() external view returns (IRoyaltyVault);
+    /// @notice Where licences are.
     function registry() external view returns (ILicenseRegistry);
+    /// @notice How many requests were made; their ids are 1 to this.
     function requestCount() external view returns (uint32);
 }

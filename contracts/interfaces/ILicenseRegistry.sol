@@ -65,7 +65,9 @@ interface ILicenseRegistry is ISignedActs {
 
     /* EVENTS */
 
+    /// @notice Terms were stored for the first time. `digest` is their EIP-712 `hashStruct`.
     event TermsInterned(uint32 indexed termsId, bytes32 indexed digest, Terms terms);
+    /// @notice A licence exists. `content` and `document` are sha-256 digests.
     event LicenseMinted(
         uint32 indexed licenseId,
         address indexed owner,
@@ -76,9 +78,13 @@ interface ILicenseRegistry is ISignedActs {
     );
     /// @notice `from` is when `termsId` and `document` take effect: now, or at the end of the current term.
     event LicenseAmended(uint32 indexed licenseId, uint32 termsId, uint40 from, bytes32 document);
+    /// @notice Consent ends at `endsAt`, the end of the running term.
     event LicenseRevoked(uint32 indexed licenseId, uint40 endsAt);
+    /// @notice The revocation was undone before it took effect.
     event LicenseReinstated(uint32 indexed licenseId);
+    /// @notice The arbiter ended consent at `endsAt`, now.
     event LicenseVoided(uint32 indexed licenseId, uint40 endsAt);
+    /// @notice Later usage is credited to `toSplitId`.
     event SplitChanged(uint32 indexed licenseId, uint32 fromSplitId, uint32 toSplitId);
     /// @notice ERC-4906.
     event MetadataUpdate(uint256 tokenId);
@@ -87,10 +93,13 @@ interface ILicenseRegistry is ISignedActs {
 
     /// @notice Stores terms once; equal terms share one id. Anyone may call it.
     function internTerms(Terms calldata terms) external returns (uint32 termsId);
+    /// @notice How many terms were interned; their ids are 1 to this.
     function termsCount() external view returns (uint32);
     /// @notice The id of terms by their EIP-712 digest, 0 if nobody interned them.
     function termsIdOf(bytes32 digest) external view returns (uint32);
+    /// @notice Terms without their prices; all zero for an unknown id.
     function termsHeadOf(uint32 termsId) external view returns (TermsHead memory);
+    /// @notice The digest of the legal text of terms.
     function textDigestOf(uint32 termsId) external view returns (bytes32);
     /// @notice The rate card of a tier (1..6); zeros if the tier is not opted in.
     function rateCardOf(uint32 termsId, uint8 tier) external view returns (RateCard memory);
@@ -112,6 +121,8 @@ interface ILicenseRegistry is ISignedActs {
     /// @notice Mints for oneself and for owners whose operator the caller is.
     /// @return firstLicenseId the others follow in order
     function mintBatch(MintItem[] calldata items) external returns (uint32 firstLicenseId);
+    /// @notice `mint` for a signer, who becomes the owner. Anyone may relay it; terms and split are interned
+    /// before.
     function mintBySignature(bytes32 terms, bytes32 split, bytes32 document, bytes32 content, Signed calldata by)
         external
         returns (uint32 licenseId);
@@ -121,6 +132,8 @@ interface ILicenseRegistry is ISignedActs {
     /// @notice New terms or a new document. At once where only tiers are added or only the document changes;
     /// otherwise from the end of the current term. Refused once revoked.
     function amend(uint32 licenseId, bytes32 terms, bytes32 document) external;
+    /// @notice `amend` for the owner or its operator. `DocumentMismatch` where the licence has another document
+    /// than was signed.
     function amendBySignature(
         uint32 licenseId,
         bytes32 currentDocument,
@@ -130,9 +143,13 @@ interface ILicenseRegistry is ISignedActs {
     ) external;
     /// @notice Ends consent at the end of the current term, or of the next one where a grant was renewed for it.
     function revoke(uint32 licenseId) external;
+    /// @notice `revoke` for the owner or its operator. `DocumentMismatch` where the licence has another document
+    /// than was signed.
     function revokeBySignature(uint32 licenseId, bytes32 currentDocument, Signed calldata by) external;
     /// @notice Undoes `revoke` before it takes effect.
     function reinstate(uint32 licenseId) external;
+    /// @notice `reinstate` for the owner or its operator. `DocumentMismatch` where the licence has another
+    /// document than was signed.
     function reinstateBySignature(uint32 licenseId, bytes32 currentDocument, Signed calldata by) external;
     /// @notice Moves later usage to another split. Every payee whose share shrinks must have signed `AcceptSplit`
     /// (given in ascending order of account), unless it is the one who acts.
@@ -142,6 +159,7 @@ interface ILicenseRegistry is ISignedActs {
         Payee[] calldata toPayees,
         Signed[] calldata acceptances
     ) external;
+    /// @notice `changeSplit` for the owner or its operator; the signer counts as having accepted.
     function changeSplitBySignature(
         uint32 licenseId,
         bytes32 currentDocument,
@@ -150,15 +168,21 @@ interface ILicenseRegistry is ISignedActs {
         Signed[] calldata acceptances,
         Signed calldata by
     ) external;
+    /// @notice ERC-721's `setApprovalForAll` for a signer.
     function approveOperatorBySignature(address operator, bool approved, Signed calldata by) external;
     /// @notice Ends consent now, on the arbiter's ruling about whose recording it is. Past answers stay.
     function voidLicense(uint32 licenseId) external;
 
     /* READING */
 
+    /// @notice Where splits are interned.
     function vault() external view returns (IRoyaltyVault);
+    /// @notice Who alone can void a licence.
     function disputes() external view returns (address);
+    /// @notice How many licences were minted; their ids are 1 to this.
     function licenseCount() external view returns (uint32);
+    /// @notice The licence's hot slot: version in force, version to come, end and split; all zero for an unknown
+    /// id.
     function licenseOf(uint32 licenseId) external view returns (License memory);
     /// @notice The sha-256 of the licence's document as of now.
     function documentOf(uint32 licenseId) external view returns (bytes32);

@@ -27,20 +27,35 @@ interface IRoyaltyVault is IPlatforms, ISplits, ISignedActs {
     error BondsShort(uint64 held, uint64 needed);
     error CreditShort(address account, uint64 amount, uint64 needed);
 
+    /// @notice The governor listed a module; it can reserve from `activeFrom` on, seconds of Unix time.
     event ModuleListed(address indexed module, uint40 activeFrom);
+    /// @notice The module reserves no more. It still pays out or releases what it reserved.
     event ModuleRetirementSet(address indexed module);
+    /// @notice The platform lets the module reserve, or no longer.
     event ModuleEnabled(uint32 indexed platformId, address indexed module, bool enabled);
+    /// @notice `amount` token units of the platform's escrow are in the module's bucket.
     event Reserved(address indexed module, uint32 indexed platformId, uint64 amount);
+    /// @notice `amount` token units went from the module's bucket to the bucket of `to`.
     event HandedOver(address indexed module, uint32 indexed platformId, address indexed to, uint64 amount);
+    /// @notice `amount` token units went from the module's bucket back to the platform's available money.
     event Released(address indexed module, uint32 indexed platformId, uint64 amount);
+    /// @notice `amount` token units went from the module's bucket into splits.
     event Credited(address indexed module, uint32 indexed platformId, uint64 amount);
+    /// @notice `amount` token units of escrow and bond are in the module's bucket.
     event Seized(address indexed module, uint32 indexed platformId, uint64 amount);
+    /// @notice `amount` token units went from the module's bucket to the account's refunds.
     event Awarded(address indexed module, uint32 indexed platformId, address indexed account, uint64 amount);
+    /// @notice `amount` token units of the account's own went into a split.
     event PaidIn(address indexed from, uint32 indexed splitId, uint64 amount);
+    /// @notice How many unfunded reports and arrears the platform has now.
     event ObligationsChanged(uint32 indexed platformId, uint16 obligations);
+    /// @notice A challenge bond of `amount` token units; `fromCredit`: out of what splits owed the account.
     event BondPosted(address indexed account, uint64 amount, bool fromCredit);
+    /// @notice `amount` token units of challenge bonds went to the account's refunds.
     event BondAwarded(address indexed account, uint64 amount);
+    /// @notice `amount` token units of challenge bonds went to the platform's available money.
     event BondToPlatform(uint32 indexed platformId, uint64 amount);
+    /// @notice `amount` token units of challenge bonds went into a split.
     event BondToSplit(uint32 indexed splitId, uint64 amount);
 
     /* GOVERNANCE */
@@ -82,33 +97,54 @@ interface IRoyaltyVault is IPlatforms, ISplits, ISignedActs {
 
     /* CHALLENGE BONDS: the disputes only */
 
+    /// @notice Takes a challenge bond of `amount` token units from the allowance of `from`.
     function postBond(address from, uint64 amount) external;
     /// @notice Takes a bond out of what splits owe an account; what is over goes to its refunds.
     function postBondFromCredit(address account, uint32[] calldata splitIds, uint64 amount) external;
+    /// @notice Pays `amount` token units of bonds to an account, which takes them with `claim`. `BondsShort`
+    /// beyond what is held.
     function awardBond(address account, uint64 amount) external;
+    /// @notice Pays `amount` token units of bonds into a platform's available money. `BondsShort` beyond what is
+    /// held.
     function bondToPlatform(uint32 platformId, uint64 amount) external;
+    /// @notice Pays `amount` token units of bonds into a split. `BondsShort` beyond what is held.
     function bondToSplit(uint32 splitId, uint64 amount) external;
 
     /* READING */
 
+    /// @notice The money: an ERC-20 with six decimals whose transfers deliver exactly their amount and whose
+    /// balances move by transfers alone. What delivers another amount is refused (`DepositMismatch`). It may
+    /// refuse an account: only that account's claim fails then.
     function token() external view returns (IERC20);
+    /// @notice Who lists and retires modules.
     function governor() external view returns (address);
+    /// @notice The licence registry of this deployment: like its other contracts it cannot be paid.
     function registry() external view returns (address);
+    /// @notice Who alone can pay fees into splits.
     function grants() external view returns (address);
+    /// @notice The module that reserves and credits reports, for every platform.
     function usageOracle() external view returns (address);
+    /// @notice The module that holds, seizes and awards, for every platform, and alone keeps challenge bonds.
     function disputes() external view returns (address);
+    /// @notice The least bond of a platform that reports, in token units.
     function minimumBond() external view returns (uint64);
     /// @notice Seconds between `thaw` and `withdraw`; longer than the settlement period.
     function thawPeriod() external view returns (uint40);
     /// @notice Challenge window plus arbitration: how long money may still be needed after a report.
     function settlementPeriod() external view returns (uint40);
+    /// @notice Seconds between `close` and `withdrawBond`: as long as rulings may need the bond.
     function closePeriod() external view returns (uint40);
+    /// @notice Seconds between the listing of a module and its first reserve.
     function moduleDelay() external view returns (uint40);
+    /// @notice Token units of a platform in a module's bucket.
     function reservedOf(address module, uint32 platformId) external view returns (uint64);
+    /// @notice Token units of all challenge bonds that are held.
     function challengeBonds() external view returns (uint64);
+    /// @notice From when a listed module can reserve, seconds of Unix time; zero for one that is not listed.
     function moduleActiveFrom(address module) external view returns (uint40);
     /// @notice Until when a listed module is engaged with a platform: the close period after it last reserved. It is
     /// engaged beyond that while an obligation stands that it added.
     function engagedUntil(address module, uint32 platformId) external view returns (uint40);
+    /// @notice Whether a platform lets a module take from its escrow: the oracle and the disputes always.
     function isModuleEnabled(uint32 platformId, address module) external view returns (bool);
 }

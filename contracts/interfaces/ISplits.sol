@@ -28,9 +28,11 @@ interface ISplits {
     /// @notice The payee lets nobody else claim for it.
     error ClaimsAreGuarded(address payee);
 
+    /// @notice A split was stored for the first time. `digest` is its EIP-712 `hashStruct`.
     event SplitInterned(uint32 indexed splitId, bytes32 indexed digest, Payee[] payees);
     /// @notice `amount` left the vault: what `splitIds` owed the payee at this moment, and `refunds` of bonds.
     event Claimed(address indexed payee, address indexed to, uint32[] splitIds, uint64 amount, uint64 refunds);
+    /// @notice The payee's later claims go to `to`; the zero address: to itself again.
     event Redirected(address indexed payee, address indexed to);
     /// @notice Only the payee itself, or its signature, claims for it from now on; or anyone again.
     event ClaimsGuarded(address indexed payee, bool guarded);
@@ -52,6 +54,7 @@ interface ISplits {
     /// @notice Sends the caller's later claims to `to`; the zero address undoes it. For payees that cannot receive.
     function redirect(address to) external;
 
+    /// @notice `redirect` for a signer, whom it costs no gas. Anyone may relay it.
     function redirectBySignature(address to, Signed calldata by) external;
 
     /// @notice Lets nobody else claim for the caller, or lets everybody again. What a payee is owed can pay the bonds
@@ -60,16 +63,19 @@ interface ISplits {
     /// @notice `guardClaims` for a signer, whom it costs no gas. Anyone may relay it.
     function guardClaimsBySignature(bool guarded, Signed calldata by) external;
 
+    /// @notice How many splits were interned; their ids are 1 to this.
     function splitCount() external view returns (uint32);
     /// @notice The id of a split by its EIP-712 digest, 0 if nobody interned it.
     function splitIdOf(bytes32 digest) external view returns (uint32);
     /// @notice All that was ever credited to a split.
     function receivedOf(uint32 splitId) external view returns (uint64);
+    /// @notice A payee's share of a split in parts per million, and what it claimed of it in token units.
     function positionOf(uint32 splitId, address payee) external view returns (Position memory);
     /// @notice What a claim of these splits would pay now, refunds included.
     function claimable(address payee, uint32[] calldata splitIds) external view returns (uint64);
     /// @notice Bonds returned and won, waiting for `claim`.
     function refundOf(address account) external view returns (uint64);
+    /// @notice Where a payee's claims are paid: the payee, or the address that it chose.
     function recipientOf(address payee) external view returns (address);
     /// @notice Whether a payee lets nobody else claim for it.
     function areClaimsGuarded(address payee) external view returns (bool);

@@ -60,8 +60,11 @@ interface IUsageOracle is IAttesters {
     event ReportFunded(bytes32 indexed reportId, uint40 end);
     /// @notice The escrow is short: the report waits, and so does its platform.
     event ReportUnfunded(bytes32 indexed reportId, uint64 needed);
+    /// @notice The report's credits became earnings: `credited` token units, the rows held by challenges left out.
     event ReportSettled(bytes32 indexed reportId, uint64 credited);
+    /// @notice The disputes keep row `index` back: `amount` token units of the report's reserve.
     event RowHeld(bytes32 indexed reportId, uint256 index, uint64 amount);
+    /// @notice Submissions and settlements stop until this time; zero where they go on.
     event PausedUntil(uint40 until, address indexed by);
 
     /// @notice Records, prices and freezes a report.
@@ -90,14 +93,24 @@ interface IUsageOracle is IAttesters {
     /// @notice Ends a pause early. The governor ends any; the guardian none while a pause of the governor runs.
     function unpause() external;
 
+    /// @notice The EIP-712 digest of a report with this contract's domain, whether it was submitted or not.
     function reportIdOf(UsageReport calldata report) external view returns (bytes32);
+    /// @notice What is kept of a report; all zero for one that was not submitted.
     function reportOf(bytes32 reportId) external view returns (Report memory);
+    /// @notice The reports of a platform for a model so far: the last one, their number and until when they cover.
     function streamOf(uint32 platformId, bytes32 modelId) external view returns (Stream memory);
+    /// @notice Whether a challenge keeps row `index` of a report back.
     function isHeld(bytes32 reportId, uint256 index) external view returns (bool);
+    /// @notice Until when submissions and settlements stop, seconds of Unix time; zero or past: they do not.
     function pausedUntil() external view returns (uint40);
+    /// @notice Seconds between a report's funding and its settlement, in which any row can be challenged.
     function challengeWindow() external view returns (uint40);
+    /// @notice Where the money is.
     function vault() external view returns (IRoyaltyVault);
+    /// @notice Where licences are, which prices the rows.
     function registry() external view returns (ILicenseRegistry);
+    /// @notice Where grants are bought.
     function grants() external view returns (IGrants);
+    /// @notice Who alone can hold rows.
     function disputes() external view returns (address);
 }

@@ -199,7 +199,7 @@ def minting(protocol: DeployedProtocol, step: Step) -> Figures:
 def _mint_signed(protocol: DeployedProtocol, message: Mint) -> int:
     key = signer("an artist without gas")
     signed = (key.address, message.nonce, message.deadline, protocol.sign(message, key))
-    digests = (message.terms, message.split, message.document, message.content)
+    digests = (message.terms.digest(), message.split.digest(), message.document, message.content)
     return protocol.registry.act("mintBySignature", *digests, signed, sender=protocol.relay)
 
 
