@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {
     GRANT_APPROVAL,
@@ -19,7 +20,7 @@ import {Messages} from "../libraries/Messages.sol";
 import {SignedActs} from "../libraries/SignedActs.sol";
 
 /// @title Negotiated use
-contract Grants is IGrants, SignedActs {
+contract Grants is IGrants, SignedActs, Multicall {
     struct Interval {
         uint40 start;
         uint40 end;

@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Escrow} from "../Types.sol";
 import {IRoyaltyVault} from "../interfaces/IRoyaltyVault.sol";
@@ -12,7 +13,7 @@ import {Splits} from "./Splits.sol";
 
 /// @title All the money of a deployment
 /// @notice Platforms' escrow, modules' reserves, challenge bonds and what splits have earned.
-contract RoyaltyVault is IRoyaltyVault, Platforms {
+contract RoyaltyVault is IRoyaltyVault, Platforms, Multicall {
     struct Config {
         IERC20 token;
         address governor;

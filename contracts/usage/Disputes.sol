@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {
     Case,
@@ -23,8 +24,9 @@ import {RivalClaims} from "./RivalClaims.sol";
 
 /// @title Challenges of single rows
 /// @notice A reduction holds its row and nothing else; a claim of more holds nothing. No other row ever moves.
-/// @dev Needs no reentrancy guard: the only foreign call is the token's, taking a bond as the last step of `challenge`.
-contract Disputes is RivalClaims, Collection, ChallengeValue, SignedActs {
+/// @dev Needs no reentrancy guard: the only foreign call is the token's, taking a bond as the last step of `challenge`;
+/// each call of a `multicall` is whole by itself.
+contract Disputes is RivalClaims, Collection, ChallengeValue, SignedActs, Multicall {
     using Rows for bytes;
 
     /// @inheritdoc IDisputes
