@@ -94,6 +94,7 @@ KINDS: Final[dict[str, EventKind]] = {
             "end": "end",
             "fee": "fee_units",
             "splitId": "split_id",
+            "requestId": "request_id",
         },
     ),
     "PlatformRegistered": EventKind(

@@ -54,6 +54,7 @@ interface IGrants is ISignedActs {
     /// @notice The licensor took its agreement back; the request cannot be paid.
     event ApprovalWithdrawn(uint32 indexed requestId, uint32 indexed licenseId, address licensor);
     /// @notice A grant runs in `[start, end)`, seconds of Unix time. `fee` token units went to the split.
+    /// `requestId` is the request that it closes; 0 where it was bought at the price of the rate card.
     event Granted(
         uint32 indexed licenseId,
         uint32 indexed platformId,
@@ -62,7 +63,8 @@ interface IGrants is ISignedActs {
         uint40 start,
         uint40 end,
         uint64 fee,
-        uint32 splitId
+        uint32 splitId,
+        uint32 requestId
     );
 
     /// @notice Takes a grant at the price of the rate card, where no approval is asked for.

@@ -65,7 +65,7 @@ contract Grants is IGrants, SignedActs, Multicall {
         uint64 fee = REGISTRY.rateCardOf(termsId, tier).grantFee;
         if (fee == NOT_OFFERED) revert NotOffered(licenseId, tier);
         if (fee > maximumFee) revert FeeAboveMaximum(fee, maximumFee);
-        _grant(platformId, licenseId, tier, modelId, fee, head.termDays);
+        _grant(0, platformId, licenseId, tier, modelId, fee, head.termDays);
     }
 
     /* ASK, APPROVE, PAY */
@@ -164,13 +164,15 @@ contract Grants is IGrants, SignedActs, Multicall {
         (, TermsHead memory head) = _termsFor(licenseId, request.tier, request.modelId);
         // Effect
         request.closed = true;
-        _grant(request.platformId, licenseId, request.tier, request.modelId, request.fee, head.termDays);
+        _grant(requestId, request.platformId, licenseId, request.tier, request.modelId, request.fee, head.termDays);
     }
 
     /* GRANTING */
 
-    /// @dev Records the grant and has the caller, the platform's admin, pay its fee.
+    /// @dev Records the grant and has the caller, the platform's admin, pay its fee. `requestId` is 0 where it was
+    /// bought at the card's price.
     function _grant(
+        uint32 requestId,
         uint32 platformId,
         uint32 licenseId,
         uint8 tier,
@@ -192,7 +194,7 @@ contract Grants is IGrants, SignedActs, Multicall {
         // Effect
         if (renews) renewedUntil[licenseId] = end;
         intervals.push(Interval({start: start, end: end}));
-        emit Granted(licenseId, platformId, tier, modelId, start, end, fee, license.splitId);
+        emit Granted(licenseId, platformId, tier, modelId, start, end, fee, license.splitId, requestId);
 
         // Interaction
         if (fee != 0) VAULT.payIn(msg.sender, license.splitId, fee);

@@ -71,6 +71,7 @@ def test_a_grant_runs_to_the_end_of_the_term_and_pays_the_split(
         "end": START + YEAR,
         "fee": FEE,
         "splitId": split_id,
+        "requestId": 0,
     }
     # The admin pays; what stands in escrow for reports and rulings stays there.
     assert protocol.token.balanceOf(PLATFORM_ADMIN) == 97 * DOLLAR

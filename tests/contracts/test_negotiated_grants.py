@@ -144,6 +144,7 @@ def test_what_is_asked_approved_and_paid_is_granted(
     tx = protocol.grants.pay(1, ADMIN)
     event = tx.events["Granted"]
     assert (event["start"], event["end"], event["fee"]) == (now, START + YEAR, FEE)
+    assert event["requestId"] == 1
     split_id = protocol.split_id(PAYS)
     assert tuple(tx.events["PaidIn"].values()) == (PLATFORM_ADMIN, split_id, FEE)
     assert protocol.token.balanceOf(PLATFORM_ADMIN) == 93 * DOLLAR
