@@ -19,7 +19,11 @@ from tests.contracts.licensing import deploy, packed_row
 pure = settings(
     max_examples=25,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
 )
 
 uint8 = st.integers(0, 2**8 - 1)
