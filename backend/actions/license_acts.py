@@ -108,14 +108,15 @@ def mint_of(
 ) -> PreparedAct:
     """A mint of checked parts: its document is stored and read back. Raises StoreError, InputError."""
     recording, terms = document.recording, document.terms.terms()
-    content = [document.digest(), recording.content_hash]
+    digest = document.digest()
+    content = [digest, recording.content_hash]
     return PreparedAct(
         kind="mint",
         account=owner,
         fields={
             "terms": terms,
             "split": split,
-            "document": document.digest(),
+            "document": digest,
             "content": recording.content_hash,
         },
         function="mintBySignature",
@@ -123,7 +124,7 @@ def mint_of(
         direct=Call(REGISTRY, "mintWith", [owner, raw_terms(terms), raw_payees(split), *content]),
         steps=[terms_step(terms), split_step(split)],
         preview=mint_preview(recording.title, recording.artists, terms, split),
-        document=document.digest(),
+        document=digest,
         blocks=store_blocks(services.store, [legal_text(terms), document.to_bytes()]),
         warnings=mint_warnings(services, owner, recording),
         catalogue_id=catalogue_id,
@@ -151,8 +152,9 @@ def prepare_amend(services: Services, caller: Caller, request: AmendRequest) -> 
         )
     terms = request.terms.terms() if request.terms else running.terms
     document = license_document(recording=recording, terms=terms, image=request.image or old.image)
-    changes = [terms.digest(), document.digest()]
-    starts = _starts(known, terms, document.digest())
+    digest = document.digest()
+    changes = [terms.digest(), digest]
+    starts = _starts(known, terms, digest)
     return PreparedAct(
         kind="amend",
         account=known.owner,
@@ -160,7 +162,7 @@ def prepare_amend(services: Services, caller: Caller, request: AmendRequest) -> 
             "license_id": known.license_id,
             "current_document": known.current_document,
             "terms": terms,
-            "document": document.digest(),
+            "document": digest,
         },
         function="amendBySignature",
         arguments=[known.license_id, known.current_document, *changes],
@@ -168,7 +170,7 @@ def prepare_amend(services: Services, caller: Caller, request: AmendRequest) -> 
         steps=[terms_step(terms)],
         preview=amend_preview(known.name, running.terms, terms, starts),
         license_id=known.license_id,
-        document=document.digest(),
+        document=digest,
         blocks=store_blocks(services.store, [legal_text(terms), document.to_bytes()]),
     )
 

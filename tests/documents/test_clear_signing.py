@@ -24,7 +24,7 @@ def described(message: type[Message]) -> tuple[dict[str, Any], dict[str, Any]]:
     return whole, whole["display"]["formats"][message.type_string]
 
 
-def shown(whole: Mapping[str, Any], fields: list[Any], data: Mapping[str, Any]) -> Iterator[str]:
+def rendered(whole: Mapping[str, Any], fields: list[Any], data: Mapping[str, Any]) -> Iterator[str]:
     """The lines of a wallet that reads the format as the ERC says; its token has six decimals."""
     for field in fields:
         name, _, rest = field["path"].partition(".")
@@ -32,7 +32,7 @@ def shown(whole: Mapping[str, Any], fields: list[Any], data: Mapping[str, Any]) 
         if "fields" in field:
             for inner in value if rest == "[]" else [value]:
                 yield f"{field['label']}:"
-                yield from ("  " + line for line in shown(whole, field["fields"], inner))
+                yield from ("  " + line for line in rendered(whole, field["fields"], inner))
         elif field.get("visible") != "never":
             yield f"{field['label']}: {text(whole, field, value)}"
 
@@ -118,7 +118,7 @@ def lines(name: str, **fields: Any) -> list[str]:
     """What a wallet shows of a message in JSON."""
     message = of_name(name)
     whole, form = described(message)
-    return [form["intent"], *shown(whole, form["fields"], fields)]
+    return [form["intent"], *rendered(whole, form["fields"], fields)]
 
 
 def test_a_wallet_shows_the_price_of_every_use_and_every_payee_before_a_licence_is_minted() -> None:
@@ -240,6 +240,6 @@ def test_a_wallet_shows_the_use_the_fee_and_the_quantity() -> None:
         ("pricings", 2, "pool"),
     ],
 )
-def test_numbers_are_shown_as_the_rules_name_them(enum: str, number: int, words: str) -> None:
+def test_enums_and_masks_have_the_names_of_the_rules(enum: str, number: int, words: str) -> None:
     whole = descriptor(Contract.LICENSE_REGISTRY, 1, ADDRESS, TOKEN)
     assert whole["metadata"]["enums"][enum][str(number)] == words
