@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from obbligato.protocol.constants import ReportState
+from obbligato.protocol.constants import ReportState, Tier
 from obbligato.protocol.grants import Grant
 from obbligato.protocol.history import LicenseHistory
 from obbligato.protocol.rows import Credit, Row
@@ -92,7 +92,10 @@ class Ledger:
     splits: dict[int, Split] = field(default_factory=dict)
     licenses: dict[int, LicenseRecord] = field(default_factory=dict)
     platforms: dict[int, PlatformRecord] = field(default_factory=dict)
-    grants: list[Grant] = field(default_factory=list)
+    grants: defaultdict[tuple[int, Tier, int], list[Grant]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    """By (licenseId, tier, platformId)."""
     reports: dict[bytes, ReportRecord] = field(default_factory=dict)
     streams: dict[tuple[int, bytes], Stream] = field(default_factory=dict)
     """By (platformId, modelId)."""

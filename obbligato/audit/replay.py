@@ -152,14 +152,15 @@ class Replay(MoneyReplay):
             end=event["end"],
         )
         self._check_span(known, grant, event)
-        self.ledger.grants.append(grant)
+        self.ledger.grants[grant.license_id, grant.tier, grant.platform_id].append(grant)
         if grant.start > event.timestamp:
             known.renewed_until = grant.end
         self.fee_due(event)
 
     def _check_span(self, known: LicenseRecord, grant: Grant, event: Event) -> None:
         """A grant runs to the end of the term, a renewal through the next one."""
-        held = [each.end for each in self.ledger.grants if each.is_for_same_use_as(grant)]
+        sold = self.ledger.grants[grant.license_id, grant.tier, grant.platform_id]
+        held = [each.end for each in sold if each.is_for_same_use_as(grant)]
         found = f"{grant.start} to {grant.end}"
         try:
             start, end = span_for_sale(
@@ -258,7 +259,7 @@ class Replay(MoneyReplay):
                 end=end,
                 bound=terms.has(Flag.MODEL_BOUND),
             )
-            for grant in self.ledger.grants
+            for grant in self.ledger.grants.get((license_id, tier, header.platform_id), ())
         )
         return Offer(terms=terms, split_id=known.split_id, granted=granted)
 

@@ -57,10 +57,11 @@ def allowed_in(
     ledger: Ledger, *, period: Period, platform_id: int, model_id: bytes, pricing: Pricing
 ) -> Allowed:
     """Every (licence, tier) with consent in the period, and which of its uses make no row."""
-    granted: dict[tuple[int, Tier], list[Grant]] = {}
-    for grant in ledger.grants:
-        if grant.platform_id == platform_id and grant.overlaps(period.start, period.end):
-            granted.setdefault((grant.license_id, grant.tier), []).append(grant)
+    granted = {
+        (license_id, tier): [each for each in sold if each.overlaps(period.start, period.end)]
+        for (license_id, tier, holder), sold in ledger.grants.items()
+        if holder == platform_id
+    }
     reasons: dict[tuple[int, int, Tier, bool], dict[Metric, Reason]] = {}
     intervals: list[ConsentInterval] = []
     withheld: dict[tuple[int, Tier, Metric], Reason] = {}
