@@ -210,7 +210,8 @@ struct RowClaim {
     bytes32 evidence;
 }
 
-/// @dev A challenge with the row's price frozen as `numerator / denominator` per millionth of a unit.
+/// @dev A challenge with the row's price frozen as `numerator / denominator` per millionth of a unit. `disputedSince`
+/// is when the first of those that took each other's place was opened.
 struct Challenge {
     bytes32 reportId;
     bytes32 rowKey;
@@ -225,6 +226,7 @@ struct Challenge {
     uint128 numerator;
     uint128 denominator;
     uint32 splitId;
+    uint40 disputedSince;
 }
 
 /// @dev What rulings have made of one row. One slot. `openChallenge` is the open claim of more.

@@ -184,11 +184,11 @@ def prepare_challenge(services: Services, caller: Caller, request: ChallengeRequ
         claimed=request.claimed_quantity,
         history=known.history,
         split_id=services.chain.license(known.license_id).split_id,
-        held=position_of(rows, key) in report.held,
+        reduced=position_of(rows, key) in report.held and not ruled.open_reduction,
         ruled=(ruled.quantity, ruled.amount_units) if ruled.ruled else None,
     )
     is_payee = services.chain.position(split_id, caller.account).share_ppm != 0
-    least = services.chain.minimum_challenge_bond_units()
+    least = services.chain.least_bond_units(report.report_id)
     stake = bond(row, claimed=request.claimed_quantity, minimum=least, by_payee=is_payee)
     due = services.chain.claimable_units(caller.account, splits)
     if due < stake:
@@ -237,7 +237,7 @@ def prepare_challenge(services: Services, caller: Caller, request: ChallengeRequ
                 (
                     "The arbiter decides. If it is nearer to your number, you get your bond back and half as "
                     "much again from the platform; if it is nearer to the report's, you lose your bond. "
-                    "If it stays silent, the report stands and your bond returns."
+                    "If it stays silent, the report stands and nine tenths of your bond return."
                 ),
                 "The evidence is public: "
                 + cid_from_digest(evidence)

@@ -70,7 +70,8 @@ interface IDisputes is ISignedActs {
     event Ruled(
         uint32 indexed challengeId, uint64 quantity, uint64 amount, uint64 paid, uint64 arrears, bool challengerWon
     );
-    /// @notice It ended without a ruling: nobody ruled in time, or a far larger claim took its place. Its bond returns.
+    /// @notice It ended without a ruling: another claim took its place, and its bond returns whole; or nobody ruled in
+    /// time, and a tenth of the bond burns.
     event Lapsed(uint32 indexed challengeId, uint64 paid);
     /// @notice Arrears, or a part of them: `paid` went to the row's split, `penalty` to challenger and burn.
     event ArrearsPaid(uint32 indexed challengeId, uint64 paid, uint64 penalty);
@@ -80,7 +81,7 @@ interface IDisputes is ISignedActs {
     );
     /// @notice The arbiter ruled on the claim; `voided`: the licence ends now.
     event RecordingClaimRuled(uint32 indexed claimId, bool voided);
-    /// @notice The arbiter's time ended without a ruling; the bond returns.
+    /// @notice The arbiter's time ended without a ruling; nine tenths of the bond return.
     event RecordingClaimLapsed(uint32 indexed claimId);
 
     /* CHALLENGES */
@@ -92,6 +93,8 @@ interface IDisputes is ISignedActs {
         external
         returns (uint32 challengeId);
     /// @notice Challenges for a signer, whose bond comes out of what `bondSplits` owe it: no gas, no cash.
+    /// @param currentDocument the licence's document, checked where the licence had no terms a day ago: what is older
+    /// no reorganisation gives away, and its licensor cannot keep a challenge out by changing the document
     function challengeBySignature(
         Case calldata c,
         RowClaim calldata claim,
@@ -100,11 +103,13 @@ interface IDisputes is ISignedActs {
         uint32[] calldata bondSplits,
         Signed calldata by
     ) external returns (uint32 challengeId);
-    /// @notice The arbiter names the quantity: in [0, reported] for a reduction, in [reported, claimed] otherwise.
+    /// @notice The arbiter names the quantity, between what was reported and what was claimed. It has the arbitration
+    /// period from when the row was first disputed, and half of it after the latest claim at least.
     /// @param digest keccak256 of what was examined: `abi.encode(rowKey, challenger, reported, claimed)`; `rowKey` is
     /// keccak256 of `abi.encode(reportId, licenseId, tier, metric)`
     function rule(uint32 challengeId, uint64 quantity, bytes32 digest) external;
-    /// @notice Ends a challenge that the arbiter left unanswered: the report stands, the bond returns. Anyone.
+    /// @notice Ends a challenge that the arbiter left unanswered: the report stands, nine tenths of the bond return.
+    /// Anyone.
     function lapse(uint32 challengeId) external;
     /// @notice Pays what a ruling left open out of the platform's money, as far as that goes: the row first, then the
     /// penalty. Anyone.
@@ -118,7 +123,8 @@ interface IDisputes is ISignedActs {
     function claimRecording(uint32 licenseId, bytes32 evidence) external returns (uint32 claimId);
     /// @notice Upheld, the licence is void from now on and the bond returns; else half the bond goes to its split.
     function ruleRecording(uint32 claimId, bool upheld) external;
-    /// @notice Ends a claim that the arbiter left unanswered: the licence stands, the bond returns. Anyone.
+    /// @notice Ends a claim that the arbiter left unanswered: the licence stands, nine tenths of the bond return.
+    /// Anyone.
     function lapseRecording(uint32 claimId) external;
 
     /* GOVERNANCE AND READING */
@@ -144,7 +150,10 @@ interface IDisputes is ISignedActs {
         external
         view
         returns (RowRecord memory);
-    /// @notice The least bond of a challenge, and the bond of a claim on a recording, in token units.
+    /// @notice The least bond of the next challenge of a report, in token units: the minimum, and as much again for
+    /// each ten challenges of the report that are open.
+    function leastBondOf(bytes32 reportId) external view returns (uint64);
+    /// @notice The least bond of any challenge, and the bond of a claim on a recording, in token units.
     function minimumChallengeBond() external view returns (uint64);
     /// @notice Seconds that the arbiter has for a ruling.
     function arbitrationPeriod() external view returns (uint40);

@@ -41,12 +41,18 @@ abstract contract ChallengeValue is Arbitration {
         (opened.numerator, opened.denominator) = (rate, uint128(QUANTITY_UNIT));
     }
 
-    function _bondFor(Challenge memory opened, RowClaim calldata claim) internal view returns (uint64 bond) {
+    /// @dev A tenth of what the challenge can do: a reduction holds its whole row, however little it claims less.
+    function _bondFor(Challenge memory opened, RowClaim calldata claim, uint64 least)
+        internal
+        view
+        returns (uint64 bond)
+    {
         uint256 value = uint256(opened.claimed) * opened.numerator / opened.denominator;
         if (value > type(uint64).max) revert ValueTooLarge(claim.licenseId, claim.tier, claim.metric);
         uint256 disputed = value > opened.amount ? value - opened.amount : opened.amount - value;
+        if (_reduces(opened)) disputed = opened.amount;
         bond = uint64(disputed / 10);
-        if (bond < MINIMUM_BOND) bond = MINIMUM_BOND;
+        if (bond < least) bond = least;
         if (VAULT.positionOf(opened.splitId, opened.challenger).share != 0) bond /= 2;
     }
 

@@ -29,11 +29,15 @@ import {RivalClaims} from "./RivalClaims.sol";
 contract Disputes is RivalClaims, Collection, ChallengeValue, SignedActs, Multicall {
     using Rows for bytes;
 
+    /// @dev Each so many open challenges of a report raise the least bond of the next by the minimum.
+    uint256 private constant CROWD = 10;
+
     /// @inheritdoc IDisputes
     uint32 public challengeCount;
 
     mapping(uint32 challengeId => Challenge) private _challenges;
     mapping(bytes32 rowKey => RowRecord) private _records;
+    mapping(bytes32 reportId => uint256 challenges) private _openOn;
 
     constructor(Config memory config) Arbitration(config) EIP712("Obbligato Disputes", "1") {}
 
@@ -78,12 +82,19 @@ contract Disputes is RivalClaims, Collection, ChallengeValue, SignedActs, Multic
             ),
             by
         );
-        bytes32 current = REGISTRY.documentOf(claim.licenseId);
-        if (current != currentDocument) revert DocumentMismatch(claim.licenseId, current, currentDocument);
+        _checkDocument(claim.licenseId, currentDocument);
         uint64 bond;
         (challengeId, bond) = _challenge(c, claim, by.account);
         if (bond > maximumBond) revert BondAboveMaximum(bond, maximumBond);
         VAULT.postBondFromCredit(by.account, bondSplits, bond);
+    }
+
+    /// @dev The signer's licence still has this id. What is a day old no reorganisation gives away, and so its licensor
+    /// cannot keep a challenge out with another document.
+    function _checkDocument(uint32 licenseId, bytes32 signed) private view {
+        if (REGISTRY.termsAt(licenseId, block.timestamp - 1 days) != 0) return;
+        bytes32 current = REGISTRY.documentOf(licenseId);
+        if (current != signed) revert DocumentMismatch(licenseId, current, signed);
     }
 
     function _challenge(Case calldata c, RowClaim calldata claim, address challenger)
@@ -107,21 +118,23 @@ contract Disputes is RivalClaims, Collection, ChallengeValue, SignedActs, Multic
             bond: 0,
             numerator: 0,
             denominator: 0,
-            splitId: 0
+            splitId: 0,
+            disputedSince: uint40(block.timestamp)
         });
         _loadRow(opened, c, claim, found, index);
         if (found) _checkCredits(c, report);
-        bool reduces = _checkFree(opened, claim, report, found && ORACLE.isHeld(reportId, index));
+        bool held = found && ORACLE.isHeld(reportId, index);
+        bool reduces = _checkFree(opened, claim, report, held);
 
         // Effect
-        bond = opened.bond = _bondFor(opened, claim);
+        bond = opened.bond = _bondFor(opened, claim, leastBondOf(reportId));
         challengeId = ++challengeCount;
         _challenges[challengeId] = opened;
         _announce(challengeId, opened, claim);
         // Interaction: this deployment's own contracts.
         _takeRow(opened, challengeId, reduces);
         VAULT.delayThaw(report.platformId);
-        if (reduces) ORACLE.hold(reportId, index, opened.amount);
+        if (reduces && !held) ORACLE.hold(reportId, index, opened.amount);
     }
 
     function _announce(uint32 challengeId, Challenge memory opened, RowClaim calldata claim) private {
@@ -157,33 +170,46 @@ contract Disputes is RivalClaims, Collection, ChallengeValue, SignedActs, Multic
     }
 
     /// @dev The row is free for this challenge, and its time has not passed. A reduction is of the row as it was
-    /// reported, and there is one at most, which holds it; a claim of more is of the row as rulings have left it.
+    /// reported, and the first holds it; a claim of more is of the row as rulings have left it.
     function _checkFree(Challenge memory opened, RowClaim calldata claim, Report memory report, bool held)
         private
         view
         returns (bool reduces)
     {
         RowRecord memory record = _records[opened.rowKey];
-        reduces = opened.claimed < opened.reported && !held;
+        reduces = opened.claimed < opened.reported && (!held || record.openReduction != 0);
         uint256 end = report.end;
-        if (!reduces) {
+        if (reduces && held) {
+            // A lower claim takes the place of the open one, so that a row's own payee cannot use up its reduction.
+            if (opened.claimed >= _challenges[record.openReduction].claimed) {
+                revert AlreadyChallenged(record.openReduction);
+            }
+            end = _continue(opened, record.openReduction);
+        } else if (!reduces) {
             if (record.ruled) (opened.reported, opened.amount) = (record.quantity, record.amount);
             _checkRaises(opened, claim, record);
             end += CLAIM_PERIOD;
             if (record.reopenUntil > end) end = record.reopenUntil;
+            if (record.openChallenge != 0) {
+                uint256 last = _continue(opened, record.openChallenge);
+                if (last < end) end = last;
+            }
         }
         // A report that is settled had its window end before, so one comparison is enough for reductions.
         if (block.timestamp >= end) revert ChallengeTooLate(opened.reportId, end);
+    }
+
+    /// @dev Takes over the clock of the challenge whose place this one takes; others can take its place until `end`.
+    function _continue(Challenge memory opened, uint32 superseded) private view returns (uint256 end) {
+        opened.disputedSince = _challenges[superseded].disputedSince;
+        end = uint256(opened.disputedSince) + ARBITRATION_PERIOD;
     }
 
     /// @dev More is claimed than the row has, and more than an open claim by far: over twice as far from what was
     /// reported, so that a platform cannot keep an artist out with a small claim of its own, nor put rulings off long,
     /// nor take the place of a true claim with one that makes the true ruling a draw.
     function _checkRaises(Challenge memory opened, RowClaim calldata claim, RowRecord memory record) private view {
-        if (opened.claimed < opened.reported) {
-            if (record.openReduction != 0) revert AlreadyChallenged(record.openReduction);
-            revert RowRuled(claim.licenseId, claim.tier, claim.metric);
-        }
+        if (opened.claimed < opened.reported) revert RowRuled(claim.licenseId, claim.tier, claim.metric);
         if (opened.claimed == opened.reported) revert NothingClaimed(claim.licenseId, claim.tier, claim.metric);
         if (record.openChallenge == 0) return;
         Challenge storage open = _challenges[record.openChallenge];
@@ -192,16 +218,16 @@ contract Disputes is RivalClaims, Collection, ChallengeValue, SignedActs, Multic
         }
     }
 
-    /// @dev Takes the row for a challenge. A smaller claim of more that was open ends without a ruling.
+    /// @dev Takes the row for a challenge. The one whose place it takes ends without a ruling, its bond whole.
     function _takeRow(Challenge memory opened, uint32 challengeId, bool reduces) private {
         RowRecord storage record = _records[opened.rowKey];
-        if (reduces) {
-            record.openReduction = challengeId;
+        uint32 superseded = reduces ? record.openReduction : record.openChallenge;
+        if (reduces) record.openReduction = challengeId;
+        else record.openChallenge = challengeId;
+        if (superseded == 0) {
+            ++_openOn[opened.reportId];
             return;
         }
-        uint32 superseded = record.openChallenge;
-        record.openChallenge = challengeId;
-        if (superseded == 0) return;
         Challenge storage open = _challenges[superseded];
         open.state = ChallengeState.LAPSED;
         emit Lapsed(superseded, 0);
@@ -235,10 +261,18 @@ contract Disputes is RivalClaims, Collection, ChallengeValue, SignedActs, Multic
     }
 
     function _checkRuling(uint32 challengeId, Challenge memory c, uint64 quantity) private view {
-        uint256 end = uint256(c.openedAt) + ARBITRATION_PERIOD;
+        uint256 end = _arbitrationEnd(c);
         if (block.timestamp > end) revert ArbitrationOver(challengeId, end);
-        (uint64 low, uint64 high) = _reduces(c) ? (uint64(0), c.reported) : (c.reported, c.claimed);
+        (uint64 low, uint64 high) = _reduces(c) ? (c.claimed, c.reported) : (c.reported, c.claimed);
         if (quantity < low || quantity > high) revert RulingOutOfRange(challengeId, quantity, low, high);
+    }
+
+    /// @dev The arbiter has its time from when the row was first disputed, and half of it for the latest: a claim
+    /// that takes another's place in the last moment neither cuts it short nor puts it off for ever.
+    function _arbitrationEnd(Challenge memory c) private view returns (uint256 end) {
+        end = uint256(c.disputedSince) + ARBITRATION_PERIOD;
+        uint256 least = uint256(c.openedAt) + ARBITRATION_PERIOD / 2;
+        if (least > end) end = least;
     }
 
     /// @dev A claim of more that failed leaves the row as it was; a reduction does not undo one that succeeded.
@@ -285,7 +319,7 @@ contract Disputes is RivalClaims, Collection, ChallengeValue, SignedActs, Multic
     function lapse(uint32 challengeId) external {
         // Check
         Challenge memory c = _openChallenge(challengeId);
-        uint256 end = uint256(c.openedAt) + ARBITRATION_PERIOD;
+        uint256 end = _arbitrationEnd(c);
         if (block.timestamp <= end) revert ArbitrationRunning(challengeId, end);
         // Effect
         _closeChallenge(challengeId, c, ChallengeState.LAPSED);
@@ -293,7 +327,7 @@ contract Disputes is RivalClaims, Collection, ChallengeValue, SignedActs, Multic
         emit Lapsed(challengeId, held);
         // Interaction
         _pay(c.platformId, c.splitId, held);
-        VAULT.awardBond(c.challenger, c.bond);
+        _returnUnanswered(c.challenger, c.bond);
     }
 
     function _openChallenge(uint32 challengeId) private view returns (Challenge memory c) {
@@ -306,6 +340,7 @@ contract Disputes is RivalClaims, Collection, ChallengeValue, SignedActs, Multic
     /// its own row just before the end; but not for ever, because each challenge pushes the platform's thaw.
     function _closeChallenge(uint32 challengeId, Challenge memory c, ChallengeState state) private {
         _challenges[challengeId].state = state;
+        --_openOn[c.reportId];
         RowRecord storage record = _records[c.rowKey];
         if (_reduces(c)) record.openReduction = 0;
         else record.openChallenge = 0;
@@ -316,6 +351,11 @@ contract Disputes is RivalClaims, Collection, ChallengeValue, SignedActs, Multic
     }
 
     /* READING */
+
+    /// @inheritdoc IDisputes
+    function leastBondOf(bytes32 reportId) public view returns (uint64) {
+        return MINIMUM_BOND * uint64(1 + _openOn[reportId] / CROWD);
+    }
 
     /// @inheritdoc IDisputes
     function challengeOf(uint32 challengeId) external view returns (Challenge memory) {

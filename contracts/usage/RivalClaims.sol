@@ -65,7 +65,7 @@ abstract contract RivalClaims is Arbitration {
         if (block.timestamp <= end) revert ArbitrationRunning(claimId, end);
         _close(claimId, claim, ChallengeState.LAPSED);
         emit RecordingClaimLapsed(claimId);
-        VAULT.awardBond(claim.claimant, claim.bond);
+        _returnUnanswered(claim.claimant, claim.bond);
     }
 
     function _open(uint32 claimId) private view returns (RivalClaim memory claim) {

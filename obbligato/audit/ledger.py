@@ -100,6 +100,8 @@ class Ledger:
     streams: dict[tuple[int, bytes], Stream] = field(default_factory=dict)
     """By (platformId, modelId)."""
     challenges: dict[int, ChallengeRecord] = field(default_factory=dict)
+    open_reductions: dict[tuple[bytes, RowKey], int] = field(default_factory=dict)
+    """Rows that an open challenge holds, and its id."""
     row_amounts: dict[tuple[bytes, RowKey], tuple[int, int]] = field(default_factory=dict)
     """Rows that were ruled on: (quantity, amount) as they stand."""
     reserved: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))

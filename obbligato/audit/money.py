@@ -221,7 +221,7 @@ class MoneyReplay:
                 claimed=event["claimed"],
                 history=license_record.history,
                 split_id=license_record.split_id,
-                held=position_of(report.rows, key) in report.held,
+                reduced=self._is_reduced(report, key),
                 ruled=self.ledger.row_amounts.get((report.report_id, key)),
             )
         except RefusedError as refused:
@@ -244,6 +244,20 @@ class MoneyReplay:
             row=row,
             evidence=event["evidence"],
         )
+        if event["claimed"] < row.reported:
+            self.ledger.open_reductions[report.report_id, key] = event["challengeId"]
+
+    def _is_reduced(self, report: ReportRecord, key: RowKey) -> bool:
+        """Whether a reduction of the row has ended: it is out of the report, and none is open."""
+        held = position_of(report.rows, key) in report.held
+        return held and (report.report_id, key) not in self.ledger.open_reductions
+
+    def _close(self, challenge: ChallengeRecord) -> None:
+        """A challenge whose place another took leaves the row to that other."""
+        challenge.open = False
+        row = challenge.report_id, challenge.row_key
+        if self.ledger.open_reductions.get(row) == challenge.challenge_id:
+            del self.ledger.open_reductions[row]
 
     def _on_ruled(self, event: Event) -> None:
         challenge = self.ledger.challenges[event["challengeId"]]
@@ -263,7 +277,7 @@ class MoneyReplay:
         ):
             self._same_of_row(what, expected, found, event, report, challenge.row_key)
         owed = 0 if reduction else ruling.owed - paid
-        challenge.open = False
+        self._close(challenge)
         challenge.ruled_quantity = event["quantity"]
         challenge.arrears = (owed, event["arrears"] - owed)
         ruled_row = (challenge.report_id, challenge.row_key)
@@ -277,13 +291,15 @@ class MoneyReplay:
 
     def _on_lapsed(self, event: Event) -> None:
         challenge = self.ledger.challenges[event["challengeId"]]
-        reduction = challenge.claimed < challenge.row.reported
-        paid = challenge.row.credited if reduction else 0
+        # A reduction pays its row, unless a lower one took its place.
+        row_of = challenge.report_id, challenge.row_key
+        pays = self.ledger.open_reductions.get(row_of) == challenge.challenge_id
+        paid = challenge.row.credited if pays else 0
         report = self.ledger.reports[challenge.report_id]
         self._same_of_row(
             "paid by the lapse", paid, event["paid"], event, report, challenge.row_key
         )
-        challenge.open = False
+        self._close(challenge)
         self._pay_row(challenge, paid)
 
     def _on_arrears_paid(self, event: Event) -> None:

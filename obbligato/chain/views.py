@@ -97,6 +97,8 @@ class ChallengeView:
     numerator: int
     denominator: int
     split_id: int
+    disputed_since: int
+    """When the first of the challenges that took each other's place was opened."""
 
     @property
     def digest(self) -> bytes:
@@ -201,9 +203,9 @@ class Views(ABC):
         """The least bond of a platform."""
         return int(self.call("RoyaltyVault", "minimumBond"))
 
-    def minimum_challenge_bond_units(self) -> int:
-        """The least bond of a challenge."""
-        return int(self.call("Disputes", "minimumChallengeBond"))
+    def least_bond_units(self, report_id: bytes) -> int:
+        """The least bond of the next challenge of a report; it rises with how many are open."""
+        return int(self.call("Disputes", "leastBondOf", report_id))
 
     def challenge_window(self) -> int:
         """Seconds from a report's funding until it may be settled."""

@@ -27,7 +27,7 @@ from obbligato.protocol.typed_data import UsageReport
 from obbligato.protocol.types import member_of, whole_number
 
 BOND_DIVISOR = 10
-"""A bond is a tenth of the disputed amount, unless the minimum is more."""
+"""A bond is a tenth of what the challenge can do, unless the minimum is more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,25 +141,28 @@ class Ruling:
 
 
 def bond(row: ContestedRow, *, claimed: int, minimum: int, by_payee: bool) -> int:
-    """Money units a challenger puts up: `max(minimum, floor(|difference| / 10))`.
+    """Money units a challenger puts up: `max(minimum, floor(disputed / 10))`.
 
-    Half of it (floor) for a payee of the row. Raises InputError where nothing is contested.
+    A claim of less disputes all that the row was credited, since it holds the whole row; a claim of
+    more the difference. Half of it (floor) for a payee of the row. Raises InputError where nothing
+    is contested.
     """
     _check_claim(row, claimed)
     whole_number(minimum, field="minimum", most=UINT64_MAX)
-    full = max(minimum, abs(row.value(claimed) - row.value(row.reported)) // BOND_DIVISOR)
+    disputed = row.credited if claimed < row.reported else abs(row.value(claimed) - row.credited)
+    full = max(minimum, disputed // BOND_DIVISOR)
     return full // 2 if by_payee else full
 
 
 def rule(row: ContestedRow, *, claimed: int, ruled: int, bond_units: int) -> Ruling:
     """What follows when the arbiter answers `ruled` to a challenge that claimed `claimed`.
 
-    `ruled` lies in [0, reported] for a reduction, else in [reported, claimed]; else InputError.
+    `ruled` lies between what was reported and what was claimed; else InputError.
     """
     _check_claim(row, claimed)
     whole_number(bond_units, field="bond", most=UINT64_MAX)
     reduction = claimed < row.reported
-    least, most = (0, row.reported) if reduction else (row.reported, claimed)
+    least, most = sorted((claimed, row.reported))
     whole_number(ruled, field="ruled", least=least, most=most)
     worth = row.value(ruled)
     if reduction:
@@ -233,15 +236,15 @@ def contested_row(
     claimed: int,
     history: LicenseHistory,
     split_id: int,
-    held: bool,
+    reduced: bool,
     ruled: tuple[int, int] | None,
 ) -> tuple[ContestedRow, int]:
     """The row and the split it pays, when somebody claims `claimed` millionths of a unit for it.
 
-    The first claim of less is about the row as reported, which it takes out of the report (`held`
-    from then on); any other claim is about the row as rulings left it: `ruled` is that quantity and
-    amount. A row that the report left out has quantity 0 and pays `split_id`, the licence's split
-    of today. Raises RefusedError where the licence gave no consent in the period, or no price.
+    A claim of less is about the row as reported, until a reduction of the row has ended
+    (`reduced`); any other claim is about the row as rulings left it: `ruled` is that quantity and
+    amount. A row that the report left out has quantity 0 and pays `split_id`, the licence's split of
+    today. Raises RefusedError where the licence gave no consent in the period, or no price.
     """
     license_id, tier, metric = key
     terms = history.period_terms(tier, report.period_start, report.period_end)
@@ -262,7 +265,7 @@ def contested_row(
         row=(Tier(tier), Metric(metric)),
         found=position is not None,
     )
-    reduces = claimed < quantity and not held
+    reduces = claimed < quantity and not reduced
     if ruled is not None and not reduces:
         quantity, amount = ruled
     return ContestedRow(quantity, amount, price), split_id

@@ -57,11 +57,11 @@ class Challenger:
             claimed=claimed,
             history=self.book.history(key[0]),
             split_id=self.chain.license(key[0]).split_id,
-            held=False,  # a held or ruled row is not challenged: see `obstacle`
+            reduced=False,  # a row that was reduced or ruled on is not challenged: see `obstacle`
             ruled=None,
         )
         by_payee = self.chain.position(split_id, self.address).share_ppm != 0
-        minimum = self.chain.minimum_challenge_bond_units()
+        minimum = self.chain.least_bond_units(report.report_id)
         return bond(row, claimed=claimed, minimum=minimum, by_payee=by_payee)
 
     def obstacle(self, report: SeenReport, finding: Finding) -> Obstacle | None:
@@ -118,10 +118,11 @@ class Challenger:
         position = position_of(report.rows, key)
         reduces = position is not None and claimed < report.rows[position].quantity
         if reduces:
+            if row.open_reduction:
+                lower = claimed < self.chain.challenge(row.open_reduction).claimed
+                return None if lower else Obstacle("as much less is claimed already", lasting=False)
             held = self.chain.call("UsageOracle", "isHeld", report.report_id, position)
-            return Obstacle("a reduction of it was opened already", lasting=True) if held else None
-        if row.open_reduction:
-            return Obstacle("a reduction of it is open", lasting=False)
+            return Obstacle("a reduction of it has ended", lasting=True) if held else None
         if row.open_claim and not self._gives_way(row.open_claim, claimed):
             return Obstacle("a claim of as much is open already", lasting=False)
         return None

@@ -120,7 +120,8 @@ function distance(a, b) {
 }
 
 function ruling(row, { claimed, ruled, minimum, byPayee }) {
-  const disputed = distance(valueOf(row, claimed), valueOf(row, row.reported));
+  // A claim of less holds the whole row.
+  const disputed = claimed < row.reported ? row.credited : distance(valueOf(row, claimed), row.credited);
   const full = disputed / 10n > minimum ? disputed / 10n : minimum;
   const bond = byPayee ? full / 2n : full;
   const worth = valueOf(row, ruled);
@@ -154,7 +155,7 @@ export function rulings() {
     ["reduction, ruled as reported", metered, 4_000_000n, 10_000_000n],
     ["reduction, ruled between, nearer to the claim", metered, 4_000_000n, 6_000_000n],
     ["reduction, ruled in the middle is a draw", metered, 4_000_000n, 7_000_000n],
-    ["reduction, ruled below the claim", metered, 4_000_000n, 0n],
+    ["reduction to nothing, ruled between", metered, 0n, 3_000_000n],
     ["unlicensed use claimed as nothing", metered, 0n, 0n],
     ["increase, ruled as claimed", metered, 30_000_000n, 30_000_000n],
     ["increase, ruled as reported", metered, 30_000_000n, 10_000_000n],
@@ -162,7 +163,8 @@ export function rulings() {
     ["an omitted row", absent, 2_000_000n, 2_000_000n],
     ["an omitted row, half of it", absent, 2_000_000n, 1_000_000n],
     ["a tenth above the minimum", dear, 1_000_000n, 1_000_000n],
-    ["an odd bond", dear, 1_000_005n, 1_000_005n],
+    ["the whole row, for a little less", dear, 3_999_999n, 3_999_999n],
+    ["an odd bond", dear, 9_000_005n, 9_000_005n],
     ["pool, reduction to nothing", share, 0n, 0n],
     ["pool, increase", share, 9_999n, 9_999n],
     ["pool, an omitted row", missing, 1n, 1n],

@@ -46,8 +46,9 @@ def test_every_payee_was_paid_what_was_worked_out_by_hand(recomputed: Recomputed
     # All of split 1; bonds of 2.5 and 59.88 dollars back with half of the platform's equal stakes; less the bond that
     # was posted from it.
     assert paid[ARTIST.address] == 1_234_140_000 + 3_750_000 + 89_820_000 - 2_500_000
-    # Bonds of 5 dollars: one won, with half a stake; one drawn; one lapsed; one of a rival claim that was upheld.
-    assert paid[STRANGER.address] == 7_500_000 + 5_000_000 + 5_000_000 + 5_000_000
+    # Bonds of 5 dollars: one won, with half a stake; one drawn; one lapsed, less a tenth; one of a rival claim that was
+    # upheld.
+    assert paid[STRANGER.address] == 7_500_000 + 5_000_000 + 4_500_000 + 5_000_000
     assert set(paid) == {LABEL.address, BY_GRANT.address, ARTIST.address, STRANGER.address}
 
 
@@ -58,8 +59,10 @@ def test_who_has_not_claimed_keeps_the_claim(recomputed: Recomputed) -> None:
 
 
 def test_halves_of_lost_stakes_are_out_of_reach(recomputed: Recomputed) -> None:
-    # Of stakes of 5, 2.5 and 59.88 dollars and of one lost bond of 5.
-    assert recomputed.ledger.refunds[DEAD] == 2_500_000 + 1_250_000 + 29_940_000 + 2_500_000
+    # Of stakes of 5, 2.5 and 59.88 dollars and of one lost bond of 5; a tenth of one that lapsed.
+    assert (
+        recomputed.ledger.refunds[DEAD] == 2_500_000 + 1_250_000 + 29_940_000 + 2_500_000 + 500_000
+    )
 
 
 def test_a_platform_leaves_with_what_it_did_not_owe(

@@ -52,6 +52,7 @@ class Challenge(NamedTuple):
     numerator: int
     denominator: int
     split_id: int
+    disputed_since: int
 
 
 class RowRecord(NamedTuple):

@@ -12,6 +12,7 @@ from obbligato.protocol.rulings import ContestedRow, MeteredPrice, bond
 from obbligato.protocol.typed_data import Challenge
 from tests.contracts.contest import (
     EVIDENCE,
+    LAPSED,
     MINIMUM,
     challenge,
     challenge_of,
@@ -19,6 +20,7 @@ from tests.contracts.contest import (
     row_claim,
     rule_challenge,
 )
+from tests.contracts.moments import next_at
 from tests.contracts.protocol import (
     ARBITER,
     ARTIST,
@@ -34,6 +36,7 @@ from tests.contracts.protocol import (
     refused,
     row,
     split,
+    terms,
 )
 
 REPORTED = 100_000 * UNIT
@@ -87,7 +90,7 @@ def contested(protocol: DeployedProtocol, license_id: int, earned: int, platform
         (400_000 * UNIT, 30 * DOLLAR),  # three hundred more
         (150_000 * UNIT + 9_000, MINIMUM),  # fifty dollars and nine units: a tenth is five dollars
         (150_000 * UNIT + 10_000, MINIMUM + 1),  # and one unit more of disputed money
-        (49_999_990_000, MINIMUM + 1),  # as much on the other side
+        (REPORTED - 1, 10 * DOLLAR),  # a millionth less holds the whole row of a hundred dollars
     ],
 )
 @pytest.mark.parametrize("by", [STRANGER, ARTIST])
@@ -102,6 +105,31 @@ def test_a_bond_is_a_tenth_of_what_is_disputed_or_the_minimum_and_half_of_it_for
     made = challenge(protocol, report, license_id, claimed, by=by)
     assert challenge_of(protocol, made).bond == protocol.vault.challengeBonds() == due
     assert before - protocol.token.balanceOf(by) == due
+
+
+def test_each_ten_open_challenges_of_a_report_raise_the_least_bond_by_the_minimum(
+    protocol: DeployedProtocol, platform: int
+) -> None:
+    many = [protocol.license(pays=split((LABEL, 1_000_000))) for _ in range(22)]
+    protocol.wait(60)
+    crowded = protocol.report(platform, [row(one, UNIT) for one in many])
+    protocol.submit(crowded)
+    beside = protocol.report(platform, [row(many[0], UNIT)], model=keccak(b"another model"))
+    protocol.submit(beside)
+    made = [challenge(protocol, crowded, one, 0, by=STRANGER) for one in many[:21]]
+    assert [challenge_of(protocol, one).bond // MINIMUM for one in made] == [1] * 10 + [2] * 10 + [
+        3
+    ]
+    assert protocol.disputes.leastBondOf(protocol.report_id(crowded)) == 3 * MINIMUM
+    assert protocol.disputes.leastBondOf(protocol.report_id(beside)) == MINIMUM
+    # A lower claim that takes another's place adds none; what ends takes one away.
+    raised = challenge(protocol, crowded, many[21], 2 * UNIT, by=STRANGER)
+    again = challenge(protocol, crowded, many[21], 4 * UNIT, by=STRANGER)
+    assert challenge_of(protocol, raised).state == LAPSED
+    for one in (again, *made[:2]):
+        rule_challenge(protocol, one, challenge_of(protocol, one).claimed, {"from": ARBITER})
+    assert protocol.disputes.leastBondOf(protocol.report_id(crowded)) == 2 * MINIMUM
+    check_books(protocol)
 
 
 # ---- from an allowance --------------------------------------------------------------------------------------------
@@ -269,14 +297,41 @@ def test_a_relay_changes_nothing_that_was_signed(
         relay(protocol, contested, signed, [])
 
 
-def test_a_challenge_is_bound_to_the_document_that_the_signer_saw(
+def test_a_challenge_is_bound_to_the_document_that_the_signer_saw_while_a_licence_is_new(
+    protocol: DeployedProtocol, platform: int, license_id: int, earned: int
+) -> None:
+    new = protocol.license(pays=split((LABEL, 1_000_000)))
+    minted = protocol.now()
+    protocol.wait(3_600)
+    report = protocol.report(platform, [row(license_id, REPORTED)])
+    protocol.submit(report)
+    current = bytes(protocol.registry.documentOf(new))
+    other = keccak(b"another document")
+    # A thousand generations: a dollar, so that the bond is the least.
+    signed = message(protocol, report, new, current_document=other, claimed_quantity=1_000 * UNIT)
+    next_at(minted + DAY - 1)
+    with refused("DocumentMismatch", new, current, other):
+        relay(protocol, report, signed, [earned])
+    # What is a day old no reorganisation gives away.
+    next_at(minted + DAY)
+    made = relay(protocol, report, signed, [earned])
+    assert challenge_of(protocol, made).challenger == LABEL
+
+
+def test_a_licensor_voids_no_signed_reduction_with_another_document(
     protocol: DeployedProtocol, license_id: int, earned: int, contested: Report
 ) -> None:
-    current = bytes(protocol.registry.documentOf(license_id))
-    other = keccak(b"another document")
-    signed = message(protocol, contested, license_id, current_document=other)
-    with refused("DocumentMismatch", license_id, current, other):
-        relay(protocol, contested, signed, [earned])
+    signed = message(
+        protocol, contested, license_id, claimed_quantity=UNIT, maximum_bond=5 * DOLLAR
+    )
+    # The row's hundred dollars are held: ten, half of it for a payee.
+    same_terms = terms().digest()
+    protocol.registry.amend(license_id, same_terms, keccak(b"another comma"), {"from": ARTIST})
+    made = relay(protocol, contested, signed, [earned])
+    assert (challenge_of(protocol, made).claimed, challenge_of(protocol, made).bond) == (
+        UNIT,
+        5 * DOLLAR,
+    )
 
 
 def test_a_signed_challenge_is_in_time_until_its_deadline(

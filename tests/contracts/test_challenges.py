@@ -8,7 +8,6 @@ from eth_hash.auto import keccak
 from obbligato.protocol.constants import NOT_OFFERED, Metric, Pricing, Tier
 from tests.contracts.contest import (
     EVIDENCE,
-    MINIMUM,
     OPEN,
     challenge,
     challenge_of,
@@ -88,8 +87,8 @@ def test_a_reduction_holds_its_row_and_nothing_else(
     found = challenge_of(protocol, made)
     assert (found.challenger, found.platform, found.state) == (STRANGER, platform, OPEN)
     assert (found.reported, found.claimed) == (100_000 * UNIT, 60_000 * UNIT)
-    # 100 dollars are frozen for the row; 40 of them are disputed, and a tenth of that is less than the minimum.
-    assert (found.amount, found.bond) == (100 * DOLLAR, MINIMUM)
+    # 40 dollars less are claimed, but all 100 are held for the row: the bond is 10.
+    assert (found.amount, found.bond) == (100 * DOLLAR, 10 * DOLLAR)
     assert (found.numerator, found.denominator) == (1_000, 1_000_000)
     assert protocol.vault.reservedOf(protocol.disputes, platform) == 100 * DOLLAR
     assert protocol.vault.reservedOf(protocol.oracle, platform) == 100 * DOLLAR
@@ -190,7 +189,12 @@ def test_one_row_has_one_open_reduction_and_one_open_claim_of_more_and_its_neigh
     first = challenge(protocol, report, licenses[0], 0, by=STRANGER)
     more = challenge(protocol, report, licenses[0], 200_000 * UNIT, by=STRANGER)
     assert record_of(protocol, report, licenses[0]) == (0, 0, 0, more, first, False)
-    for quantity, open_one in ((1, first), (200_000 * UNIT, more), (100_000 * UNIT + 1, more)):
+    for quantity, open_one in (
+        (0, first),
+        (1, first),
+        (200_000 * UNIT, more),
+        (100_000 * UNIT + 1, more),
+    ):
         with refused("AlreadyChallenged", open_one):
             challenge(protocol, report, licenses[0], quantity, by=STRANGER)
     others = [

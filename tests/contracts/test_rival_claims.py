@@ -102,7 +102,8 @@ def test_a_licensor_s_own_claim_keeps_nobody_out(
     assert protocol.vault.refundOf(STRANGER) == 0
     mine_at(end + 1)
     protocol.disputes.lapseRecording(own, ANYONE)
-    assert protocol.vault.refundOf(ARTIST) == MINIMUM
+    # Nobody ruled on it: a tenth burns.
+    assert protocol.vault.refundOf(ARTIST) == MINIMUM * 9 // 10
     assert protocol.vault.challengeBonds() == 0
     check_books(protocol)
 
@@ -218,7 +219,7 @@ def test_only_the_arbiter_rules_on_a_claim_and_only_once(
             act(99)
 
 
-def test_a_claim_is_ruled_in_time_or_lapses_and_its_bond_returns(
+def test_a_claim_is_ruled_in_time_or_lapses_and_a_tenth_of_its_bond_burns(
     protocol: DeployedProtocol, license_id: int
 ) -> None:
     made, end = claim(protocol, license_id)
@@ -230,7 +231,7 @@ def test_a_claim_is_ruled_in_time_or_lapses_and_its_bond_returns(
         protocol.disputes.ruleRecording(made, True, JUDGE)
     protocol.disputes.lapseRecording(made, ANYONE)
     assert protocol.disputes.claimOf(made)[3] == LAPSED
-    assert protocol.vault.refundOf(LABEL) == MINIMUM
+    assert (protocol.vault.refundOf(LABEL), protocol.vault.refundOf(DEAD)) == (4_500_000, 500_000)
     assert protocol.registry.consentAt(license_id, GENERATIVE, protocol.now())
     assert claim(protocol, license_id)[0] == made + 1
     check_books(protocol)

@@ -7,6 +7,7 @@ import pytest
 from obbligato.protocol.constants import Tier
 from obbligato.protocol.rulings import challenge_digest, row_digest
 from tests.contracts.contest import (
+    DEAD,
     LAPSED,
     MINIMUM,
     RULED,
@@ -89,7 +90,7 @@ def test_only_the_arbiter_rules(
 
 @pytest.mark.parametrize(
     ("claimed", "low", "high"),
-    [(0, 0, REPORTED), (UNIT, 0, REPORTED), (REPORTED + 5, REPORTED, REPORTED + 5)],
+    [(0, 0, REPORTED), (UNIT, UNIT, REPORTED), (REPORTED + 5, REPORTED, REPORTED + 5)],
 )
 def test_a_ruling_lies_between_what_may_be_ruled(
     protocol: DeployedProtocol,
@@ -144,7 +145,7 @@ def test_the_arbiter_has_fourteen_days_and_no_second_more(
 
 
 @pytest.mark.parametrize(("claimed", "held"), [(0, CREDITED), (REPORTED + 300_000 * UNIT, 0)])
-def test_if_the_arbiter_stays_silent_the_report_stands_and_the_bond_returns(
+def test_if_the_arbiter_stays_silent_the_report_stands_and_a_tenth_of_the_bond_burns(
     protocol: DeployedProtocol,
     platform: int,
     licenses: list[int],
@@ -162,7 +163,8 @@ def test_if_the_arbiter_stays_silent_the_report_stands_and_the_bond_returns(
     assert tx.events["Lapsed"]["paid"] == held
     assert challenge_of(protocol, made).state == LAPSED
     assert received(protocol, licenses[0]) == CREDITED
-    assert protocol.vault.refundOf(STRANGER) == bond
+    assert protocol.vault.refundOf(STRANGER) == bond - bond // 10
+    assert protocol.vault.refundOf(DEAD) == bond // 10
     assert escrow(protocol, platform) == before
     record = record_of(protocol, report, licenses[0])
     assert (record.open_challenge, record.open_reduction, record.ruled) == (0, 0, False)

@@ -126,23 +126,19 @@ def test_a_claim_of_more_ruled_as_reported_leaves_the_row_as_it_was(
     assert challenge_of(protocol, again)[6:9] == (REPORTED, REPORTED + 1, CREDITED)
 
 
-@pytest.mark.parametrize("end", ["open", "ruled", "lapsed"])
+@pytest.mark.parametrize("end", ["ruled", "lapsed"])
 def test_a_row_is_reduced_once_whatever_became_of_it(
     protocol: DeployedProtocol, licenses: list[int], report: Report, end: str
 ) -> None:
     made = challenge(protocol, report, licenses[0], 40_000 * UNIT, by=STRANGER)
     if end == "ruled":
         rule_challenge(protocol, made, 40_000 * UNIT, JUDGE)
-    elif end == "lapsed":
+    else:
         next_at(challenge_of(protocol, made).opened_at + ARBITRATION + 1)
         protocol.disputes.lapse(made, ANYONE)
     lower = 39_999 * UNIT
-    if end == "open":
-        with refused("AlreadyChallenged", made):
-            challenge(protocol, report, licenses[0], lower, by=STRANGER)
-    else:
-        with refused("RowRuled", licenses[0], Tier.GENERATIVE, 2):
-            challenge(protocol, report, licenses[0], lower, by=STRANGER)
+    with refused("RowRuled", licenses[0], Tier.GENERATIVE, 2):
+        challenge(protocol, report, licenses[0], lower, by=STRANGER)
     # What it stands at is claimed for nothing; one more is a claim of more.
     stands = 40_000 * UNIT if end == "ruled" else REPORTED
     with refused("NothingClaimed", licenses[0], Tier.GENERATIVE, 2):
@@ -266,18 +262,18 @@ def test_a_claim_that_supersedes_starts_from_what_a_reduction_left(
 
 # ---- both directions at once ----------------------------------------------------------------------------------------
 
-# The artist claims 300 dollars: 200 more, a bond of 20, halved: 10. A stranger claims 40: 60 less, a bond of 6.
+# The artist claims 300 dollars: 200 more, a bond of 20, halved: 10. A stranger claims 40: all 100 are held, so 10 too.
 # Ruled (raise, reduction) in dollars; then the split, the artist, the stranger, burnt, what the platform has less than
 # the 899.993 before, and the row's record.
 BOTH = [
-    # Both win: 150 more and a stake of 10; 60 back less a stake of 6.
-    ((250, 40), (40 + 150, 10 + 5, 6 + 3, 5 + 3, 150 + 10 - 60 + 6, 250)),
+    # Both win: 150 more and a stake of 10; 60 back less a stake of 10.
+    ((250, 40), (40 + 150, 10 + 5, 10 + 5, 5 + 5, 150 + 10 - 60 + 10, 250)),
     # The raise fails: half its bond to the platform.
-    ((100, 40), (40, 0, 6 + 3, 5 + 3, -5 - 60 + 6, 40)),
+    ((100, 40), (40, 0, 10 + 5, 5 + 5, -5 - 60 + 10, 40)),
     # The reduction fails.
-    ((250, 100), (100 + 150, 10 + 5, 0, 5 + 3, 150 + 10 - 3, 250)),
+    ((250, 100), (100 + 150, 10 + 5, 0, 5 + 5, 150 + 10 - 5, 250)),
     # Both fail: the report was right, and the reduction puts that on record.
-    ((100, 100), (100, 0, 0, 5 + 3, -5 - 3, 100)),
+    ((100, 100), (100, 0, 0, 5 + 5, -5 - 5, 100)),
 ]
 
 
@@ -294,7 +290,7 @@ def test_both_directions_are_ruled_in_either_order_with_the_same_money(
 ) -> None:
     opened = [(300_000 * UNIT, ARTIST), (40_000 * UNIT, STRANGER)]
     made = [challenge(protocol, report, licenses[0], q, by=by) for q, by in opened]
-    assert [challenge_of(protocol, one).bond for one in made] == [10 * DOLLAR, 6 * DOLLAR]
+    assert [challenge_of(protocol, one).bond for one in made] == [10 * DOLLAR, 10 * DOLLAR]
     assert record_of(protocol, report, licenses[0]) == (0, 0, 0, *made, False)
     check_books(protocol)
     for which in (0, 1) if raise_first else (1, 0):
@@ -340,8 +336,9 @@ def test_each_lapses_by_itself(
     protocol.disputes.lapse(order[1], ANYONE)
     assert record_of(protocol, report, licenses[0])[3:] == (0, 0, False)
     assert received(protocol, licenses[0]) == CREDITED
-    assert protocol.vault.refundOf(ARTIST) == 10 * DOLLAR
-    assert protocol.vault.refundOf(STRANGER) == 6 * DOLLAR
+    # Nobody ruled: a tenth of each bond of ten dollars burns.
+    assert protocol.vault.refundOf(ARTIST) == protocol.vault.refundOf(STRANGER) == 9 * DOLLAR
+    assert protocol.vault.refundOf(DEAD) == 2 * DOLLAR
     assert escrow(protocol, platform) == had
     protocol.settle(report)
     assert received(protocol, licenses[0]) == CREDITED

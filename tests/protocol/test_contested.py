@@ -58,15 +58,15 @@ def history(minted_at: int = 500) -> LicenseHistory:
 
 
 @pytest.mark.parametrize(
-    ("key", "claimed", "held", "ruled", "expected"),
+    ("key", "claimed", "reduced", "ruled", "expected"),
     [
         # As reported.
         (FIRST, 12, False, None, (10, 500_000, 5)),
         (SECOND, 1, False, None, (4, 200_000, 6)),
-        # A claim of more is about what a ruling left; the first claim of less about the report.
+        # A claim of more is about what a ruling left; a claim of less about the report.
         (FIRST, 20, False, (12 * UNIT, 600_000), (12, 600_000, 5)),
         (FIRST, 8, False, (12 * UNIT, 600_000), (10, 500_000, 5)),
-        # A row taken out of the report is what the ruling made of it, whatever is claimed.
+        # A row whose reduction has ended is what the ruling made of it, whatever is claimed.
         (FIRST, 8, True, (7 * UNIT, 350_000), (7, 350_000, 5)),
         # Left out: nothing, for the split of today; then what a ruling gave it.
         (LEFT_OUT, 3, False, None, (0, 0, TODAYS_SPLIT)),
@@ -76,7 +76,7 @@ def history(minted_at: int = 500) -> LicenseHistory:
 def test_the_row_is_as_reported_or_as_ruled(
     key: RowKey,
     claimed: int,
-    held: bool,
+    reduced: bool,
     ruled: tuple[int, int] | None,
     expected: tuple[int, int, int],
 ) -> None:
@@ -89,7 +89,7 @@ def test_the_row_is_as_reported_or_as_ruled(
         claimed=claimed * UNIT,
         history=history(),
         split_id=TODAYS_SPLIT,
-        held=held,
+        reduced=reduced,
         ruled=ruled,
     ) == (ContestedRow(quantity * UNIT, amount, MeteredPrice(RATE)), split_id)
 
@@ -104,7 +104,7 @@ def test_a_licence_without_consent_in_the_period_has_nothing_to_rule_on() -> Non
             claimed=0,
             history=history(minted_at=2_000),
             split_id=TODAYS_SPLIT,
-            held=False,
+            reduced=False,
             ruled=None,
         )
 

@@ -53,10 +53,11 @@ def ruled(state: State, event: Event) -> None:
 
 
 def lapsed(state: State, event: Event) -> None:
-    """The row stands as it was; a reduction had held it."""
+    """The row stands as it was; a reduction had held it, unless a lower one took its place."""
     challenge = state.change(Challenge, event["challengeId"])
     challenge.update(state=DisputeState.LAPSED, closed_at=event.timestamp)
-    quantity = challenge["reported_millionths"] if _reduces(challenge) else 0
+    pays = _reduces(challenge) and event["paid"] == challenge["amount_units"]
+    quantity = challenge["reported_millionths"] if pays else 0
     _pay(state, event, challenge, Source.LAPSE, event["paid"], quantity)
 
 

@@ -229,7 +229,7 @@ def contest_row(
     """Contest one row of a report. The bond comes out of what you earned: neither gas nor cash is needed.
 
     The arbiter decides. Whoever is nearer wins half of the other's bond; if the arbiter does not rule, the
-    report stands and your bond returns.
+    report stands and nine tenths of your bond return.
 
     \b
     Examples:

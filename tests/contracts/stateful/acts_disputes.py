@@ -99,7 +99,7 @@ def challenge(d: Deployment, rng: random.Random) -> None:
         return
 
     def by_signature() -> None:
-        m.check_document(key[0], document)
+        m.check_new_document(key[0], document)
         m.challenge(*place, bond_splits=some, maximum=maximum)
 
     d.do(
@@ -163,9 +163,7 @@ def rule(d: Deployment, rng: random.Random) -> None:
     open_ = [i for i, c in m.challenges.items() if c.state == "open"]
     if not open_ and rng.random() < INSTEAD:
         return challenge(d, rng)
-    in_time = [
-        i for i in open_ if d.now <= m.challenges[i].opened_at + m.parameters.arbitration_period
-    ]
+    in_time = [i for i in open_ if d.now <= m.arbitration_end(m.challenges[i])]
     if rng.random() < INSTEAD:
         if not in_time:
             return challenge(d, rng)
@@ -174,14 +172,14 @@ def rule(d: Deployment, rng: random.Random) -> None:
     c = m.challenges.get(challenge_id)
     quantity = 0
     if c:
-        low, high = (0, c.reported) if c.reduces else (c.reported, c.claimed)
+        low, high = min(c.claimed, c.reported), max(c.claimed, c.reported)
         middle = (c.claimed + c.reported) // 2
         nearly = rng.randint(low, high)
         quantity = rng.choice(
             [low, high, c.claimed, c.claimed, c.reported, middle, middle + 1, nearly]
         )
         quantity = min(U64, mostly(rng, quantity, high + 1, max(0, low - 1), chance=0.04))
-        edge(d, rng, c.opened_at + m.parameters.arbitration_period, patience=3 * DAY)
+        edge(d, rng, m.arbitration_end(c), patience=3 * DAY)
     by = mostly(rng, ARBITER, GOVERNOR, STRANGER, chance=0.04)
     digest = mostly(rng, c.digest if c else UNKNOWN, UNKNOWN, chance=0.04)
     d.do(
@@ -206,7 +204,7 @@ def lapse(d: Deployment, rng: random.Random) -> None:
     challenge_id = mostly(rng, open_[0] if open_ else 1, *m.challenges, len(m.challenges) + 1)
     c = m.challenges.get(challenge_id)
     if c:
-        edge(d, rng, c.opened_at + m.parameters.arbitration_period + 1, patience=6 * DAY)
+        edge(d, rng, m.arbitration_end(c) + 1, patience=6 * DAY)
     d.do(
         STRANGER,
         d.protocol.disputes.lapse,

@@ -152,6 +152,7 @@ class Watch:
                 c.numerator,
                 c.denominator,
                 c.split_id,
+                c.disputed_since,
             )
             yield self._expect("challenge", disputes, "challengeOf", (i,), *values)
             values = (

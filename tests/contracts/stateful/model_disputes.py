@@ -46,8 +46,12 @@ class Disputes(Usage):
         opened = self._opened(report_id, packed, packed_credits, key, quantity, challenger)
         refuse("BondAboveMaximum", when=opened.bond > maximum)
         record = self.records[report_id, key]
-        superseded = None if opened.reduces else self.challenges.get(record.open_challenge)
-        if superseded:  # it gives way to one that claims far more; its bond may pay the next
+        superseded = self.challenges.get(
+            record.open_reduction if opened.reduces else record.open_challenge
+        )
+        if (
+            superseded
+        ):  # it gives way to one that claims less, or far more; its bond may pay the next
             self._return_bond(superseded.challenger, superseded.bond)
         try:
             if bond_splits is None:
@@ -67,7 +71,7 @@ class Disputes(Usage):
         if superseded:
             superseded.state = "lapsed"
         self._delay_thaw(self.platforms[opened.platform_id])
-        if opened.reduces:
+        if opened.reduces and not superseded:
             self.reports[report_id].held.add(self.reports[report_id].find(key))
             self.buckets[self.at.oracle, opened.platform_id] -= opened.amount
             self.buckets[self.at.disputes, opened.platform_id] += opened.amount
@@ -94,26 +98,35 @@ class Disputes(Usage):
             reported = report.rows[index][3]
             split_id, amount = report.credits[index]
         record = self.records[report_id, key]
-        reduces = quantity < reported and index not in report.held
-        if not reduces:
+        reduces = quantity < reported and (index not in report.held or record.open_reduction > 0)
+        rival = None
+        if reduces:
+            rival = self.challenges.get(record.open_reduction)
+            refuse("AlreadyChallenged", when=rival is not None and quantity >= rival.claimed)
+        else:
             if record.ruled:
                 reported, amount = record.quantity, record.amount
-            if quantity < reported:
-                refuse("AlreadyChallenged" if record.open_reduction else "RowRuled", when=True)
+            refuse("RowRuled", when=quantity < reported)
             refuse("NothingClaimed", when=quantity == reported)
-            if record.open_challenge:
-                rival = self.challenges[record.open_challenge]
+            rival = self.challenges.get(record.open_challenge)
+            if rival:
                 far = rival.claimed + (rival.claimed - rival.reported)
                 refuse("AlreadyChallenged", when=quantity <= far)
-        last = (
-            report.end
-            if reduces
-            else max(report.end + self.parameters.claim_period, record.reopen_until)
-        )
+        late = max(report.end + self.parameters.claim_period, record.reopen_until)
+        if rival:  # its clock goes on: nobody takes its place once its arbitration is over
+            over = rival.disputed_since + self.parameters.arbitration_period
+            last = over if reduces else min(late, over)
+        else:
+            last = report.end if reduces else late
         refuse("ChallengeTooLate", when=self.now >= last)
         value = quantity * numerator // denominator
         refuse("ValueTooLarge", when=value > U64)
-        bond = max(self.parameters.minimum_challenge_bond, abs(value - amount) // 10)
+        disputed = amount if reduces else abs(value - amount)
+        crowd = sum(
+            c.state == "open" and c.report_id == report_id for c in self.challenges.values()
+        )
+        least = self.parameters.minimum_challenge_bond * (1 + crowd // 10)
+        bond = max(least, disputed // 10)
         if challenger in self.splits[split_id].shares:
             bond //= 2
         return Challenge(
@@ -128,6 +141,7 @@ class Disputes(Usage):
             numerator=numerator,
             denominator=denominator,
             split_id=split_id,
+            disputed_since=rival.disputed_since if rival else self.now,
             bond=bond,
         )
 
@@ -179,8 +193,8 @@ class Disputes(Usage):
         refuse("NotArbiter", when=by != self.at.arbiter)
         c = self._open(challenge_id)
         refuse("ChallengeMismatch", when=digest != c.digest)
-        refuse("ArbitrationOver", when=self.now > c.opened_at + self.parameters.arbitration_period)
-        low, high = (0, c.reported) if c.reduces else (c.reported, c.claimed)
+        refuse("ArbitrationOver", when=self.now > self.arbitration_end(c))
+        low, high = min(c.claimed, c.reported), max(c.claimed, c.reported)
         refuse("RulingOutOfRange", when=not low <= quantity <= high)
         worth = c.amount if quantity == c.reported else quantity * c.numerator // c.denominator
         # A pool's rounding may have given the row one unit more than its own floor.
@@ -223,13 +237,20 @@ class Disputes(Usage):
 
     def lapse(self, challenge_id: int) -> None:
         c = self._open(challenge_id)
-        refuse(
-            "ArbitrationRunning", when=self.now <= c.opened_at + self.parameters.arbitration_period
-        )
+        refuse("ArbitrationRunning", when=self.now <= self.arbitration_end(c))
         self._shut(c, "lapsed")
         if c.reduces:
             self._pay_row(c, c.split_id, c.amount)
-        self._return_bond(c.challenger, c.bond)
+        self._return_unanswered(c.challenger, c.bond)
+
+    def arbitration_end(self, c: Challenge) -> int:
+        """The whole time from the first dispute of the row, and half of it for the last claim."""
+        whole = self.parameters.arbitration_period
+        return max(c.disputed_since + whole, c.opened_at + whole // 2)
+
+    def _return_unanswered(self, account: str, bond: int) -> None:
+        self._return_bond(account, bond - bond // 10)
+        self._return_bond(DEAD, bond // 10)
 
     def pay_arrears(self, challenge_id: int, amount: int) -> None:
         refuse("NoArrears", when=challenge_id not in self.arrears)
@@ -293,4 +314,4 @@ class Disputes(Usage):
             when=self.now <= claim.opened_at + self.parameters.arbitration_period,
         )
         claim.state = "lapsed"
-        self._return_bond(claim.claimant, claim.bond)
+        self._return_unanswered(claim.claimant, claim.bond)

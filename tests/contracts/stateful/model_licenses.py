@@ -62,6 +62,13 @@ class Licenses(Money):
     def check_document(self, license_id: int, document: bytes) -> None:
         refuse("DocumentMismatch", when=self.document(license_id) != document)
 
+    def check_new_document(self, license_id: int, document: bytes) -> None:
+        """What had terms a day ago is bound to no document."""
+        history, day_ago = self.licenses[license_id].history, self.now - 86_400
+        ended = history.ends_at is not None and history.ends_at <= day_ago
+        if history.minted_at > day_ago or ended:
+            self.check_document(license_id, document)
+
     def amend(self, by: str, license_id: int, terms: bytes, document: bytes) -> None:
         found = self.licensed(license_id, by)
         refuse("LicenseEnding", when=found.history.ends_at is not None)

@@ -168,6 +168,7 @@ class Challenge:
     numerator: int
     denominator: int
     split_id: int
+    disputed_since: int
     bond: int = 0
     state: str = "open"
     worth: int = 0
