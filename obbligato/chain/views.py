@@ -211,6 +211,10 @@ class Views(ABC):
         """Seconds from a report's funding until it may be settled."""
         return int(self.call("UsageOracle", "challengeWindow"))
 
+    def arbitration_period(self) -> int:
+        """Seconds that the arbiter has for a ruling."""
+        return int(self.call("Disputes", "arbitrationPeriod"))
+
     def claim_period(self) -> int:
         """Seconds after a report's window in which a row may be claimed to be too low."""
         return int(self.call("Disputes", "claimPeriod"))

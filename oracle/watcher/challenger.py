@@ -9,6 +9,7 @@ from obbligato.chain import blocks
 from obbligato.chain.abis import DOLLAR
 from obbligato.chain.client import Chain
 from obbligato.chain.events import events_in, read_events
+from obbligato.chain.views import ChallengeView, RowView
 from obbligato.consent import LicenseBook
 from obbligato.errors import ChainError, RefusedError
 from obbligato.keys import Signer
@@ -67,7 +68,12 @@ class Challenger:
     def obstacle(self, report: SeenReport, finding: Finding) -> Obstacle | None:
         """Why the row is not to be challenged now; None if it is. Raises ChainError."""
         key, claimed = _claim(finding)
-        return self._too_early_or_late(report, finding) or self._taken(report, key, claimed)
+        row = self.chain.row(report.report_id, key)
+        reduces = claimed < (finding.reported or 0)
+        rival_id = row.open_reduction if reduces else row.open_claim
+        rival = self.chain.challenge(rival_id) if rival_id else None
+        early_or_late = self._too_early_or_late(report, rival, reduces=reduces)
+        return early_or_late or self._taken(report, key, claimed, row, rival)
 
     def challenge(self, report: SeenReport, finding: Finding, bond_units: int) -> int:
         """Store the statement, allow the bond, challenge the row; the challenge's id.
@@ -97,40 +103,48 @@ class Challenger:
 
     # ---- within
 
-    def _too_early_or_late(self, report: SeenReport, finding: Finding) -> Obstacle | None:
+    def _too_early_or_late(
+        self, report: SeenReport, rival: ChallengeView | None, *, reduces: bool
+    ) -> Obstacle | None:
+        """By the window of the report or, where we would take a rival's place, by the rival's clock."""
         view = self.chain.report(report.report_id)
         if view.state not in (ReportState.PENDING, ReportState.SETTLED):
             return Obstacle("the report is not funded yet", lasting=False)
-        end = view.window_end
-        if (finding.by_evidence or 0) > (finding.reported or 0):
-            end += self.chain.claim_period()
+        end = view.window_end if reduces else view.window_end + self.chain.claim_period()
+        lasting = True
+        if rival is not None:
+            last = rival.disputed_since + self.chain.arbitration_period()
+            # A reduction can be lowered after the window; a claim of more is open again once the rival has ended.
+            lasting = reduces or end <= last
+            end = last if reduces else min(end, last)
         if self.now() + SECONDS_TO_SPARE >= end:
-            return Obstacle(f"the time to challenge it ended at {end}", lasting=True)
+            return Obstacle(f"the time to challenge it ended at {end}", lasting=lasting)
         return None
 
-    def _taken(self, report: SeenReport, key: RowKey, claimed: int) -> Obstacle | None:
+    def _taken(
+        self,
+        report: SeenReport,
+        key: RowKey,
+        claimed: int,
+        row: RowView,
+        rival: ChallengeView | None,
+    ) -> Obstacle | None:
         """What challenges of the row there were, this account's own above all."""
         if self.signer is not None and self._challenged_before(report, key):
             return Obstacle("this account challenged it before", lasting=True)
-        row = self.chain.row(report.report_id, key)
         if row.ruled:
             return Obstacle("the arbiter has ruled on it", lasting=True)
         position = position_of(report.rows, key)
         reduces = position is not None and claimed < report.rows[position].quantity
         if reduces:
-            if row.open_reduction:
-                lower = claimed < self.chain.challenge(row.open_reduction).claimed
+            if rival is not None:
+                lower = claimed < rival.claimed
                 return None if lower else Obstacle("as much less is claimed already", lasting=False)
             held = self.chain.call("UsageOracle", "isHeld", report.report_id, position)
             return Obstacle("a reduction of it has ended", lasting=True) if held else None
-        if row.open_claim and not self._gives_way(row.open_claim, claimed):
+        if rival is not None and not _gives_way(rival, claimed):
             return Obstacle("a claim of as much is open already", lasting=False)
         return None
-
-    def _gives_way(self, challenge_id: int, claimed: int) -> bool:
-        """Whether an open claim of more ends for ours: docs/rules.md, Rulings."""
-        before = self.chain.challenge(challenge_id)
-        return claimed - before.reported > 2 * (before.claimed - before.reported)
 
     def _challenged_before(self, report: SeenReport, key: RowKey) -> bool:
         """By the chain's own events, so that a lost folder costs no second bond."""
@@ -158,6 +172,11 @@ class Challenger:
     def now(self) -> int:
         """The time of the latest block, in seconds since 1970."""
         return blocks.latest(self.chain).timestamp
+
+
+def _gives_way(rival: ChallengeView, claimed: int) -> bool:
+    """Whether an open claim of more ends for ours: docs/rules.md, Rulings."""
+    return claimed - rival.reported > 2 * (rival.claimed - rival.reported)
 
 
 def _claim(finding: Finding) -> tuple[RowKey, int]:

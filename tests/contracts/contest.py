@@ -101,6 +101,16 @@ def _plain(found: Iterable[Any]) -> list[Any]:
     return [int(value) if type(value) is Wei else value for value in found]
 
 
+def received(protocol: DeployedProtocol, license_id: int) -> int:
+    """Token units that the licence's split has been paid so far."""
+    return int(protocol.vault.receivedOf(protocol.registry.licenseOf(license_id)[6]))
+
+
+def window_end(protocol: DeployedProtocol, report: Report) -> int:
+    """When the challenge window of a report ends."""
+    return int(protocol.oracle.reportOf(protocol.report_id(report))[4])
+
+
 def state(protocol: DeployedProtocol, report: Report) -> int:
     return int(protocol.oracle.reportOf(protocol.report_id(report))[1])
 

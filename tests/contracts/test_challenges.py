@@ -15,6 +15,7 @@ from tests.contracts.contest import (
     escrow,
     record_of,
     rule_challenge,
+    window_end,
 )
 from tests.contracts.moments import mine_at, next_at
 from tests.contracts.protocol import (
@@ -70,10 +71,6 @@ def report(protocol: DeployedProtocol, platform: int, licenses: list[int]) -> Re
     )
     protocol.submit(made)
     return made
-
-
-def window_end(protocol: DeployedProtocol, report: Report) -> int:
-    return int(protocol.oracle.reportOf(protocol.report_id(report))[4])
 
 
 # ---- what a challenge is about ------------------------------------------------------------------------------------

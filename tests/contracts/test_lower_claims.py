@@ -14,8 +14,10 @@ from tests.contracts.contest import (
     challenge_of,
     check_books,
     escrow,
+    received,
     record_of,
     rule_challenge,
+    window_end,
 )
 from tests.contracts.moments import next_at
 from tests.contracts.protocol import (
@@ -33,7 +35,7 @@ from tests.contracts.protocol import (
     split,
 )
 
-WINDOW, ARBITRATION = 7 * DAY, 14 * DAY
+ARBITRATION = 14 * DAY
 JUDGE, ANYONE = {"from": ARBITER}, {"from": RELAY}
 REPORTED, CREDITED = 100_000 * UNIT, 100 * DOLLAR
 HAS = 1_000 * DOLLAR
@@ -65,10 +67,6 @@ def report(protocol: DeployedProtocol, platform: int, license_id: int) -> Report
 def blocker(protocol: DeployedProtocol, license_id: int, report: Report) -> int:
     """The row's own payee reduces it by one, to keep true reductions out."""
     return challenge(protocol, report, license_id, REPORTED - 1, by=ARTIST)
-
-
-def received(protocol: DeployedProtocol, license_id: int) -> int:
-    return int(protocol.vault.receivedOf(protocol.registry.licenseOf(license_id)[6]))
 
 
 def test_a_lower_claim_takes_the_place_of_an_open_reduction(
@@ -110,12 +108,12 @@ def test_an_equal_claim_takes_nobody_s_place(
 def test_a_lower_claim_is_in_time_for_the_first_one_s_arbitration_whatever_became_of_the_window(
     protocol: DeployedProtocol, license_id: int, report: Report
 ) -> None:
-    window_end = int(protocol.oracle.reportOf(protocol.report_id(report))[4])
-    next_at(window_end - 1)
+    end = window_end(protocol, report)
+    next_at(end - 1)
     blocker = challenge(protocol, report, license_id, REPORTED - 1, by=ARTIST)
-    next_at(window_end)
+    next_at(end)
     protocol.settle(report)
-    since = window_end - 1
+    since = end - 1
     next_at(since + ARBITRATION - 1)
     lower = challenge(protocol, report, license_id, 1, by=STRANGER)
     assert challenge_of(protocol, blocker).state == LAPSED

@@ -15,6 +15,7 @@ from tests.contracts.contest import (
     challenge_of,
     check_books,
     escrow,
+    received,
     record_of,
     rule_challenge,
 )
@@ -70,10 +71,6 @@ def report(protocol: DeployedProtocol, platform: int, licenses: list[int]) -> Re
     made = protocol.report(platform, [row(licenses[0], REPORTED), row(licenses[1], 7 * UNIT)])
     protocol.submit(made)
     return made
-
-
-def received(protocol: DeployedProtocol, license_id: int) -> int:
-    return int(protocol.vault.receivedOf(protocol.registry.licenseOf(license_id)[6]))
 
 
 # ---- what the arbiter may say -------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from tests.contracts.contest import (
     challenge_of,
     check_books,
     escrow,
+    received,
     rule_challenge,
 )
 from tests.contracts.protocol import (
@@ -67,10 +68,6 @@ def report(protocol: DeployedProtocol, platform: int, licenses: list[int]) -> Re
     made = protocol.report(platform, [row(licenses[0], REPORTED), row(licenses[1], 7 * UNIT)])
     protocol.submit(made)
     return made
-
-
-def received(protocol: DeployedProtocol, license_id: int) -> int:
-    return int(protocol.vault.receivedOf(protocol.registry.licenseOf(license_id)[6]))
 
 
 # ---- who gets what ------------------------------------------------------------------------------------------------

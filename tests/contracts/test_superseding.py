@@ -17,8 +17,10 @@ from tests.contracts.contest import (
     challenge_of,
     check_books,
     escrow,
+    received,
     record_of,
     rule_challenge,
+    window_end,
 )
 from tests.contracts.moments import next_at
 from tests.contracts.protocol import (
@@ -71,14 +73,6 @@ def report(protocol: DeployedProtocol, platform: int, licenses: list[int]) -> Re
     made = protocol.report(platform, [row(licenses[0], REPORTED), row(licenses[1], 7 * UNIT)])
     protocol.submit(made)
     return made
-
-
-def received(protocol: DeployedProtocol, license_id: int) -> int:
-    return int(protocol.vault.receivedOf(protocol.registry.licenseOf(license_id)[6]))
-
-
-def window_end(protocol: DeployedProtocol, report: Report) -> int:
-    return int(protocol.oracle.reportOf(protocol.report_id(report))[4])
 
 
 # ---- the beneficiary of an overstated row ---------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from obbligato.chain.events import Event
 
 
 def challenged(state: State, event: Event) -> None:
-    state.add_numbered(
+    challenge = state.add_numbered(
         Challenge,
         challenge_id=event["challengeId"],
         report_id=event["reportId"],
@@ -35,6 +35,8 @@ def challenged(state: State, event: Event) -> None:
         paid_units=0,
         arrears_units=0,
     )
+    if _reduces(challenge):
+        state.memory["reduced"] = _row_of(challenge)
 
 
 def ruled(state: State, event: Event) -> None:
@@ -56,7 +58,8 @@ def lapsed(state: State, event: Event) -> None:
     """The row stands as it was; a reduction had held it, unless a lower one took its place."""
     challenge = state.change(Challenge, event["challengeId"])
     challenge.update(state=DisputeState.LAPSED, closed_at=event.timestamp)
-    pays = _reduces(challenge) and event["paid"] == challenge["amount_units"]
+    superseded = state.memory.pop("reduced", None) == _row_of(challenge)
+    pays = _reduces(challenge) and not superseded
     quantity = challenge["reported_millionths"] if pays else 0
     _pay(state, event, challenge, Source.LAPSE, event["paid"], quantity)
 
@@ -100,6 +103,10 @@ def recording_claim_lapsed(state: State, event: Event) -> None:
 
 
 # ---- within
+
+
+def _row_of(challenge: Row) -> tuple[Any, ...]:
+    return tuple(challenge[name] for name in ("report_id", "license_id", "tier", "metric"))
 
 
 def _reduces(challenge: Row) -> bool:

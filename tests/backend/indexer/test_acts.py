@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from eth_hash.auto import keccak
 from sqlalchemy import select
 
 from backend.db.base import Base
 from backend.db.index_db import (
     Account,
+    Challenge,
+    Earning,
     Grant,
     GrantRequest,
     IndexDatabase,
@@ -24,13 +27,14 @@ from backend.db.index_db import (
     RivalClaim,
 )
 from backend.indexer.sync import Index
+from obbligato.audit.recompute import recompute
 from obbligato.documents.wording import terms_with_legal_text
 from obbligato.protocol.constants import Flag, Metric, Tier
 from obbligato.protocol.terms import RateCard
 from obbligato.protocol.types import ZERO_ADDRESS
-from scripts.demo.cast import GUARDIAN, POOL_PLATFORM, RELAY
-from tests.onchain import ARTIST, COLD, DOLLARS, DUO, FAR, LABEL, STRANGER, Acts, split
-from tests.scenario import MODEL, NOTHING, OPEN, WIDER
+from scripts.demo.cast import ARBITER, GUARDIAN, POOL_PLATFORM, RELAY
+from tests.onchain import ARTIST, COLD, DOLLARS, DUO, FAR, LABEL, STRANGER, UNIT, Acts, split
+from tests.scenario import GENERATED, MODEL, NOTHING, OPEN, WIDER
 
 ASKED = terms_with_legal_text(
     {Tier.TRAINING: RateCard(training_run=1, generation=2, playback=3, grant_fee=0)},
@@ -200,6 +204,40 @@ def test_a_claim_that_nobody_rules_on_lapses(indexed: Indexed) -> None:
     assert (claim.state, claim.upheld, claim.closed_at) == ("lapsed", None, acts.now())
     refund = chain.call("RoyaltyVault", "refundOf", STRANGER.address)
     assert indexed.one(Account, STRANGER.address).refunds_units == refund
+
+
+def test_a_lower_claim_takes_the_place_of_a_reduction(indexed: Indexed) -> None:
+    """Of a row that is paid and of one that is free: each counts once, as ruled."""
+    acts, chain, maker = indexed.acts, indexed.acts.chain, POOL_PLATFORM
+    platform_id = acts.platform(maker.admin, maker.reporter, 10 * DOLLARS)
+    start, end = acts.now(), acts.wait(3)
+    stream = keccak(b"model three")
+    free = (Tier.ANALYSIS, Metric.GENERATION)
+    uses = [(1, *free, 50), (1, *GENERATED, 1_000)]
+    report = acts.report(platform_id, maker.reporter, stream, uses, (start, end))
+    for account in (ARTIST, STRANGER):
+        acts.dollars(account, 20 * DOLLARS)
+    made = {}
+    for row, shield, true in ((free, 49, 10), (GENERATED, 999, 400)):
+        first = acts.challenge(ARTIST, report, (1, *row), shield)
+        made[row] = acts.challenge(STRANGER, report, (1, *row), true)
+        quantity = true * UNIT
+        chain.transact(
+            ARBITER, "Disputes", "rule", made[row], quantity, chain.challenge(made[row]).digest
+        )
+        assert indexed.one(Challenge, first).state == "lapsed"
+        assert indexed.one(Challenge, made[row]).state == "ruled"
+    earned = [each for each in indexed.every(Earning) if each.platform_id == platform_id]
+    assert [(e.source, e.tier, e.quantity_millionths, e.amount_units) for e in earned] == [
+        ("ruling", int(Tier.ANALYSIS), 10 * UNIT, 0),
+        ("ruling", int(Tier.GENERATIVE), 400 * UNIT, 400 * 2_400),
+    ]
+    again = recompute(chain, acts.protocol.store)
+    assert again.differences == ()
+    assert [again.ledger.challenges[made[row]].ruled_quantity for row in (free, GENERATED)] == [
+        10 * UNIT,
+        400 * UNIT,
+    ]
 
 
 def test_a_payee_turns_its_redirection_off(indexed: Indexed) -> None:

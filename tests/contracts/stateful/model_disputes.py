@@ -49,9 +49,8 @@ class Disputes(Usage):
         superseded = self.challenges.get(
             record.open_reduction if opened.reduces else record.open_challenge
         )
-        if (
-            superseded
-        ):  # it gives way to one that claims less, or far more; its bond may pay the next
+        # It gives way to one that claims less, or far more; its bond may pay the next.
+        if superseded:
             self._return_bond(superseded.challenger, superseded.bond)
         try:
             if bond_splits is None:

@@ -11,7 +11,7 @@ from obbligato.protocol.rows import Row
 from oracle.watcher.findings import ChallengeStatement, FindingKind
 from oracle.watcher.watcher import WatchSettings
 from scripts.demo.cast import RELAY
-from tests.onchain import DAY, DOLLARS, DUO, UNIT
+from tests.onchain import ARTIST, DAY, DOLLARS, DUO, UNIT
 from tests.oracle.watcher.conftest import CHALLENGER, USES, Scene, changed
 from tests.scenario import GENERATED, PLAYED
 
@@ -123,6 +123,33 @@ def test_a_small_claim_of_the_platforms_own_gives_way(scene: Scene) -> None:
     before = scene.challenges()
     (contestation,) = scene.watcher(contest=True).sweep().contestations
     assert contestation.challenge_id == before + 1
+
+
+def test_a_small_reduction_by_the_rows_own_payee_gives_way_after_the_window_too(
+    scene: Scene,
+) -> None:
+    events = scene.events(USES)
+    report = scene.report(changed(aggregate(events), 0, +100 * UNIT), scene.evidence(events))
+    scene.acts.dollars(ARTIST, 20 * DOLLARS)
+    shield = scene.acts.challenge(ARTIST, report, (1, *GENERATED), 1_099)
+    scene.acts.wait(8)
+    (contestation,) = scene.watcher(contest=True).sweep().contestations
+    assert contestation.challenge_id == shield + 1
+    challenge = scene.acts.chain.challenge(shield + 1)
+    assert (challenge.reported, challenge.claimed) == (1_100 * UNIT, 1_000 * UNIT)
+
+
+def test_a_reduction_as_low_or_whose_time_is_over_is_left_to_the_arbiter(scene: Scene) -> None:
+    events = scene.events(USES)
+    report = scene.report(changed(aggregate(events), 0, +100 * UNIT), scene.evidence(events))
+    scene.acts.dollars(ARTIST, 20 * DOLLARS)
+    scene.acts.challenge(ARTIST, report, (1, *GENERATED), 1_000)
+    (contestation,) = scene.watcher(contest=True).sweep().contestations
+    assert contestation.words == "as much less is claimed already"
+    scene.acts.wait(14)
+    (contestation,) = scene.watcher(contest=True, folder="later").sweep().contestations
+    assert contestation.challenge_id is None
+    assert "ended at" in contestation.words
 
 
 def test_a_true_claim_that_is_open_is_not_made_twice(scene: Scene) -> None:
